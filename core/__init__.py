@@ -1,0 +1,1 @@
+"""Models, losses and the training of cohorts. Needs torch and NumPy alone; takes arrays, not files."""

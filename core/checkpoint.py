@@ -1,0 +1,28 @@
+"""Training state on disk: whole or absent, and read without unpickling code."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.ledger import replace
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors, lists, strings and numbers atomically."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    replace(path, buffer.getvalue())
+
+
+def load(path: Path, device: str = "cpu") -> dict[str, Any] | None:
+    """The state, or None where there is none or it cannot be read: training then starts from the beginning."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        return state
+    except (FileNotFoundError, EOFError, RuntimeError, pickle.UnpicklingError):
+        return None

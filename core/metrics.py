@@ -1,0 +1,39 @@
+"""What an evaluation logs of binary classification. M members, N images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CLASSIFICATION = ("accuracy", "precision", "recall", "f1", "auc")
+
+
+def classification_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Metrics [M] by name, for tumour-minus-normal logits [M,N] (positive: predicted tumour) and labels [N] in {0,1}.
+
+    A ratio without a denominator is 0, but AUC is then NaN (it needs both classes), as it is for non-finite scores.
+    """
+    predicted, actual = scores > 0, labels.astype(bool)
+    tp = (predicted & actual).sum(1)
+    fp = (predicted & ~actual).sum(1)
+    fn = (~predicted & actual).sum(1)
+    return {
+        "accuracy": (predicted == actual).mean(1),
+        "precision": _ratio(tp, tp + fp),
+        "recall": _ratio(tp, tp + fn),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "auc": np.array([_auc(row, actual) for row in scores]),
+    }
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    return np.where(denominator > 0, numerator / np.maximum(denominator, 1), 0.0)
+
+
+def _auc(scores: np.ndarray, actual: np.ndarray) -> float:
+    """Area under the ROC curve by the rank sum (Mann-Whitney), ties counted half."""
+    positives, negatives = actual.sum(), (~actual).sum()
+    if not positives or not negatives or not np.isfinite(scores).all():
+        return float("nan")
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return float((ranks[actual].sum() - positives * (positives + 1) / 2) / (positives * negatives))

@@ -1,0 +1,1 @@
+"""Data sets: generators, deterministic WebDataset tar shards, and reading them back into arrays."""

@@ -1,0 +1,17 @@
+"""The data sets by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shards.ellipses import ellipses, ellipses_varied
+from shards.patterns import pattern1, pattern1_offset
+from shards.samples import DataSettings, Sample
+
+#: name -> generator of one sample from (settings, split, index)
+GENERATORS: dict[str, Callable[[DataSettings, str, int], Sample]] = {
+    "ellipses": ellipses,
+    "ellipses_varied": ellipses_varied,
+    "pattern1": pattern1,
+    "pattern1_offset": pattern1_offset,
+}

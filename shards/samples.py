@@ -1,0 +1,82 @@
+"""What every generator yields, and the settings that decide its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+SPLITS = ("train", "validation")
+FORMAT = 1  # raised whenever the same settings would give other bytes
+
+
+class Sample(NamedTuple):
+    """One image with what is known of it.
+
+    image: uint8 [C,H,W].  mask: uint8 [1,H,W], values in {0,1}, all zero for a normal image.
+    label: 0 normal, 1 tumour.  centre: float32 (x, y) of the object in [-1,1]; zero where there is none.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    label: int
+    centre: np.ndarray
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Everything that decides the content of a data set. Same settings, same bytes.
+
+    name:        a key of `shards.catalog.GENERATORS`.
+    size:        side of an image, pixels.
+    train, validation: number of images in each split; labels alternate, so an even number is balanced.
+    field:       side of a pattern's field in pixels (0: a quarter of `size`); for ellipses, the longer diameter.
+    period:      pixels of one stripe pair of a pattern.
+    crop:        share of the canvas that the image is cut from around the field; 1 keeps the whole canvas.
+    seed:        of the generator.
+    samples_per_record: samples stacked in one record of a shard.
+    records_per_shard:  records in one tar file.
+    """
+
+    name: str
+    size: int = 1024
+    train: int = 260
+    validation: int = 260
+    field: int = 0
+    period: int = 4
+    crop: float = 0.5
+    seed: int = 0
+    samples_per_record: int = 64
+    records_per_shard: int = 16
+
+    @property
+    def object_size(self) -> int:
+        """Side of the field or longer diameter of the ellipse, in pixels."""
+        return self.field or self.size // 4
+
+    def count(self, split: str) -> int:
+        """Number of samples of a split."""
+        return self.train if split == "train" else self.validation
+
+    def fingerprint(self) -> str:
+        """Hash of the settings and the format: the identity of the data set."""
+        text = json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sample_rng(settings: DataSettings, split: str, index: int) -> np.random.Generator:
+    """A sample's own randomness: it depends on the seed, the split and the index alone."""
+    return np.random.default_rng([settings.seed, SPLITS.index(split), index])
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """[0,1] floats to the nearest of 256 grey levels."""
+    return np.round(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def to_location(x: float, y: float, size: int) -> np.ndarray:
+    """Pixel coordinates (zero-based pixel centres) to a location in [-1,1]^2."""
+    return (np.array([x, y]) / (size - 1) * 2 - 1).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Studies: what to run, the search, the trainable, the driver and the command line."""

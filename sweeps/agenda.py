@@ -1,0 +1,212 @@
+"""What a study still has to run, from the ledger: the same question after a crash as at the start."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+from core.ledger import CohortSpec, Ledger
+from core.schedules import Hyperparameters
+from sweeps.errors import UserError
+from sweeps.search import Exploration, distribution, grid_points, objective
+from sweeps.study import FIRST_SEARCH_SEED, Study
+
+
+class Agenda:
+    """Cohorts to run, one after another, as results come in.
+
+    The five (or however many) named configurations are explored first; their comparison does not wait for the
+    exploration, and so fills every gap in which the search waits for a value.
+    """
+
+    def __init__(self, study: Study, ledger: Ledger, data_fingerprint: str):
+        self.study, self.ledger, self._fingerprint = study, ledger, data_fingerprint
+        self.exploration = _exploration(study)
+        self._explored: dict[int, Hyperparameters] = {}
+        self._specs: dict[tuple[str, str], CohortSpec] = {}
+        self._finished: set[tuple[str, str]] = set()
+        self._begun: list[CohortSpec] = []
+        self._running: set[tuple[str, str]] = set()
+        self._given_up: set[tuple[str, str]] = set()
+        self._read()
+
+    def next(self) -> CohortSpec | None:
+        """A cohort to run now, or None: none is left (`done`) or what is next depends on one that runs."""
+        spec = self._resumed() or self._explore() or self._compare()
+        if spec is None:
+            return None
+        key = spec.key
+        if key not in self._specs:
+            self.ledger.record(spec).create(spec)
+            self._specs[key] = spec
+        self._running.add(key)
+        return spec
+
+    def anything_left(self) -> bool:
+        """Whether `next` would give a cohort, before any runs."""
+        spec = self.next()
+        if spec is not None:
+            self._running.discard(spec.key)
+            self._begun.insert(0, spec)
+        return spec is not None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing runs; after `next` gave None, nothing is left to run."""
+        return not self._running
+
+    def finish(self, spec: CohortSpec) -> None:
+        """A cohort's outcome was committed."""
+        self._running.discard(spec.key)
+        self._finished.add(spec.key)
+        for number in range(self.exploration.asked):
+            if spec.phase == "explore" and self._configuration(number) == spec.configuration:
+                self._tell(number)
+
+    def fail(self, spec: CohortSpec) -> None:
+        """A cohort is given up for this launch."""
+        self._running.discard(spec.key)
+        self._given_up.add(spec.key)
+        if spec.phase == "explore":
+            self.exploration.tell(spec.number, None)
+
+    @property
+    def failed(self) -> list[CohortSpec]:
+        """Cohorts given up in this launch."""
+        return [self._specs[key] for key in sorted(self._given_up)]
+
+    @property
+    def finished(self) -> list[CohortSpec]:
+        """Cohorts whose outcome is in the ledger."""
+        return [self._specs[key] for key in self._finished]
+
+    @property
+    def total(self) -> tuple[int, int]:
+        """Cohorts and members of the whole study, as far as can be known now."""
+        named = len(self.study.search.first)
+        compared = named + (1 if self.study.search.explore > named else 0)
+        wanted = ((self.study.search.explore, self.study.seeds.search), (compared, self.study.seeds.compare))
+        cohorts = sum(count * -(-seeds // self.study.resources.cohort) for count, seeds in wanted)
+        return cohorts, sum(count * seeds for count, seeds in wanted)
+
+    def best(self) -> int | None:
+        """Number of the best configuration that the search added to the named ones, once all are explored."""
+        numbers = range(len(self.study.search.first), self.study.search.explore)
+        if self.exploration.asked < self.study.search.explore and not self.exploration.exhausted:
+            return None
+        trials = self.exploration.trials()
+        found = [n for n in numbers if n < len(trials)]
+        if not found or not all(trials[n].state.is_finished() for n in range(len(trials))):
+            return None
+        valued = [n for n in found if trials[n].value is not None]
+        return max(valued, key=lambda n: (trials[n].value, -n), default=None)
+
+    def _read(self) -> None:
+        """Take over what the ledger holds."""
+        for record in self.ledger.records():
+            spec = record.spec()
+            self._specs[spec.key] = spec
+            if record.finished:
+                self._finished.add(spec.key)
+            else:
+                self._begun.append(spec)
+        explored = {s.number: s for s in self._specs.values() if s.phase == "explore"}
+        for number in range(max(explored, default=-1) + 1):
+            if number in explored:
+                values = explored[number].hyperparameters
+                self._explored[number] = self.study.configured(values)
+                self.exploration.restore({key: values[key] for key in self.study.search.space})
+            elif self.exploration.ready:
+                # It equals an earlier one, whose cohort serves both, or its folder was removed: asked again, the
+                # search gives the same.
+                self._ask()
+            else:
+                raise UserError(
+                    f"{self.ledger.folder}: explored configuration {number} is missing, so that the search cannot be "
+                    "rebuilt: start afresh with --fresh"
+                )
+            self._tell(number)
+
+    def _tell(self, number: int) -> None:
+        """Tell the search a configuration's objective once all its search seeds are finished."""
+        configuration, wanted = self._configuration(number), set(self._search_seeds)
+        outcomes = [
+            outcome
+            for key, spec in self._specs.items()
+            if spec.phase == "explore" and spec.configuration == configuration and key in self._finished
+            for outcome in self.ledger.record(spec).outcomes()
+            if outcome.seed in wanted
+        ]
+        if len(outcomes) == len(wanted):
+            scores = [0.0 if o.outcome == "diverged" or o.final is None else o.final for o in outcomes]
+            self.exploration.tell(number, objective([o.outcome == "converged" for o in outcomes], scores))
+
+    def _ask(self) -> None:
+        number = self.exploration.asked
+        values = self.exploration.ask()
+        named = number < len(self.study.search.first)
+        self._explored[number] = self.study.first[number] if named else self.study.configured(values)
+
+    def _resumed(self) -> CohortSpec | None:
+        while self._begun:
+            spec = self._begun.pop(0)
+            wanted = spec.phase == "explore" or spec.number < len(self.study.search.first) or spec.number == self.best()
+            if wanted:
+                return spec
+        return None
+
+    def _explore(self) -> CohortSpec | None:
+        while True:
+            for number in range(self.exploration.asked):
+                if spec := self._missing("explore", number, self._search_seeds):
+                    return spec
+            more = self.exploration.asked < self.study.search.explore and not self.exploration.exhausted
+            if not more or not self.exploration.ready:
+                return None
+            self._ask()
+            self._tell(self.exploration.asked - 1)
+
+    def _compare(self) -> CohortSpec | None:
+        best = self.best()
+        named = range(len(self.study.search.first))
+        for number in [*named, *([] if best is None else [best])]:
+            if number not in self._explored:
+                self._explored[number] = self.study.first[number]
+            if spec := self._missing("compare", number, range(self.study.seeds.compare)):
+                return spec
+        return None
+
+    def _missing(self, phase: str, number: int, seeds: range) -> CohortSpec | None:
+        """A cohort of those of the seeds that no cohort has yet."""
+        hyperparameters, configuration = self._explored[number], self._configuration(number)
+        taken = {
+            seed
+            for spec in self._specs.values()
+            if spec.phase == phase and spec.configuration == configuration
+            for seed in spec.seeds
+        }
+        missing = [seed for seed in seeds if seed not in taken]
+        if not missing:
+            return None
+        origin = "named" if number < len(self.study.search.first) else "search"
+        block = tuple(missing[: self.study.resources.cohort])
+        return CohortSpec(phase, number, configuration, asdict(hyperparameters), origin, block)
+
+    def _configuration(self, number: int) -> str:
+        return self.study.configuration_hash(self._explored[number], self._fingerprint)
+
+    @property
+    def _search_seeds(self) -> range:
+        return range(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + self.study.seeds.search)
+
+
+def _exploration(study: Study) -> Exploration:
+    whole = {field.name for field in fields(Hyperparameters) if field.type == "int"}
+    space = study.search.space
+    return Exploration(
+        study.search.sampler,
+        study.search.seed,
+        study.search.window,
+        {k: distribution(d.low, d.high, d.log, k in whole) for k, d in space.items()},
+        [{key: getattr(first, key) for key in space} for first in study.first],
+        {k: grid_points(d.low, d.high, d.log, k in whole, d.points) for k, d in space.items()},
+    )

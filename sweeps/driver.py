@@ -1,0 +1,147 @@
+"""One launch of a study on this machine: pack, search and train, report. The same launch again goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from core.ledger import replace
+from shards.pack import pack
+from shards.read import data_fingerprint
+from sweeps.agenda import Agenda
+from sweeps.progress import Progress, describe, last_error
+from sweeps.run_directory import RunDirectory
+from sweeps.study import Study
+
+#: Object store of the local Ray, bytes: cohorts pass nothing through it.
+OBJECT_STORE = 100_000_000
+
+
+def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> list[str]:
+    """Run what the study still misses, and write tables, figures and the report.
+
+    Returns what failed, a line each. Errors: UserError; KeyboardInterrupt after the workers have stopped.
+    """
+    with run.hold():
+        run.begin(study, fresh)
+        data = pack(study.data, run.data_root)
+        fingerprint = data_fingerprint(data)
+        agenda = Agenda(study, run.ledger, fingerprint)
+        cohorts, members = agenda.total
+        done = len(agenda.finished)
+        console.print(
+            f"[bold]{study.name}[/] ({study.scale} scale): {cohorts} cohorts, {members} members of "
+            f"{study.training.steps} steps" + (f"; {done} cohorts were finished before" if done else ""),
+            highlight=False,
+        )
+        run.record_provenance(fingerprint, [f"{cores()} cores"])
+        _train(study, run, data, agenda, console)
+        _write_views(study, run, agenda)
+        return [f"{describe(spec)}: {last_error(agenda, spec)}" for spec in agenda.failed]
+
+
+def _train(study: Study, run: RunDirectory, data: Path, agenda: Agenda, console: Console) -> None:
+    """Hand the agenda's cohorts to Ray Tune until none is left."""
+    if not agenda.anything_left():
+        return
+    with local_ray() as scratch, Progress(console, study, agenda) as progress:
+        # Ray reads its settings when it is imported: not before `local_ray` has made them.
+        from ray import tune
+
+        from sweeps.searcher import CohortSearcher
+        from sweeps.tensorboard import TensorBoard
+        from sweeps.trainable import CohortTrial
+
+        resources = study.resources
+        tuner = tune.Tuner(
+            tune.with_resources(CohortTrial, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune_config=tune.TuneConfig(
+                search_alg=CohortSearcher(agenda, run, data, [progress, TensorBoard(run.ledger, run.tensorboard)]),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=str(scratch),
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=resources.retries),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        )
+        tuner.fit()
+
+
+@contextlib.contextmanager
+def local_ray() -> Iterator[Path]:
+    """A Ray of this launch's own on this machine, on the loopback and with a token; gone at the end.
+
+    Yields a scratch folder for Ray's files, removed at the end: nothing in it is a result.
+    """
+    # A short path: Ray's sockets are below it, and a socket's path is limited to 107 bytes.
+    scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
+    token = scratch / "token"
+    with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    os.environ.update(
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN_PATH=str(token),
+        # Ray then takes the loopback for this node's address and listens on nothing else (it was made for the
+        # firewalls of other systems, but holds on all).
+        RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_AIR_NEW_OUTPUT="0",
+        TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+        # The ledger is what is resumed from: Tune's own snapshots are never read.
+        TUNE_GLOBAL_CHECKPOINT_S="100000000",
+        # With one trial pending at a time a short trial's worker takes the next before another worker has started.
+        TUNE_MAX_PENDING_TRIALS_PG=str(cores()),
+        # The workers import this source, installed or not.
+        PYTHONPATH=os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]).rstrip(":"),
+    )
+    # One launch's leftovers of a launcher around it (torchrun, srun) are no business of a trial's.
+    for leaked in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "RAY_ADDRESS"):
+        os.environ.pop(leaked, None)
+    import ray
+
+    warnings.filterwarnings("ignore", module="ray")
+    try:
+        ray.init(
+            num_cpus=cores(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=OBJECT_STORE,
+            _temp_dir=str(scratch / "ray"),
+            _node_ip_address="127.0.0.1",
+        )
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        yield scratch / "tune"
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write_views(study: Study, run: RunDirectory, agenda: Agenda) -> None:
+    """What is derived from the ledger and needs Optuna or torch to write."""
+    from sweeps.tensorboard import write_all
+
+    agenda.exploration.write_view(run.optuna_db, study.name)
+    importances = agenda.exploration.importances()
+    lines = ["parameter,importance", *(f"{name},{value!r}" for name, value in importances.items())]
+    replace(run.importance, ("\n".join(lines) + "\n").encode())
+    write_all(run.ledger, run.tensorboard)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,67 @@
+"""The agenda as a Ray Tune searcher: a suggestion is a cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray.tune.search import Searcher
+
+from core.ledger import CohortSpec
+from sweeps.agenda import Agenda
+from sweeps.run_directory import RunDirectory
+
+
+class Watcher(Protocol):
+    """What is told of a launch as it goes."""
+
+    def began(self, spec: CohortSpec) -> None:
+        """A cohort runs."""
+
+    def went_on(self, spec: CohortSpec, steps_done: int, outcomes: list[str]) -> None:
+        """It trained some steps; its members' outcomes as of now."""
+
+    def ended(self, spec: CohortSpec, failed: bool) -> None:
+        """It finished, or is given up."""
+
+
+class CohortSearcher(Searcher):  # type: ignore[misc]
+    """Hands Ray Tune the agenda's cohorts one by one, and the agenda what became of them."""
+
+    def __init__(self, agenda: Agenda, run: RunDirectory, data: Path, watchers: list[Watcher]):
+        super().__init__(metric="done", mode="max")
+        self._agenda, self._watchers = agenda, watchers
+        self._places = {"runs": str(run.folder.parent), "study": run.folder.name, "data": str(data)}
+        self._specs: dict[str, CohortSpec] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune's snapshots of an experiment are never read, the ledger holds the state."""
+        return {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """A trial's config; None while what is next depends on a running cohort; FINISHED at the end."""
+        spec = self._agenda.next()
+        if spec is None:
+            return Searcher.FINISHED if self._agenda.done else None
+        self._specs[trial_id] = spec
+        for watcher in self._watchers:
+            watcher.began(spec)
+        return {"folder": str(self._agenda.ledger.record(spec).folder), **self._places}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Progress of a cohort."""
+        for watcher in self._watchers:
+            watcher.went_on(self._specs[trial_id], result["steps_done"], result["outcomes"])
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """The ledger, not the message, says whether the cohort is finished."""
+        spec = self._specs.pop(trial_id, None)
+        if spec is None:
+            return
+        finished = self._agenda.ledger.record(spec).finished
+        if finished:
+            self._agenda.finish(spec)
+        else:
+            self._agenda.fail(spec)
+        for watcher in self._watchers:
+            watcher.ended(spec, failed=not finished)

@@ -1,0 +1,51 @@
+"""How far a study is, from its ledger."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from rich.console import Console
+from rich.table import Table
+
+from core.ledger import CohortRecord
+from sweeps.run_directory import RunDirectory
+
+
+def show(run: RunDirectory, console: Console) -> None:
+    """Print one line a configuration and phase, and the last error of each failed cohort."""
+    study = run.study()
+    holder = run.holder()
+    groups: dict[tuple[str, int], list[CohortRecord]] = defaultdict(list)
+    for record in run.ledger.records():
+        spec = record.spec()
+        groups[spec.phase, spec.number].append(record)
+    table = Table("phase", "no.", "alpha", "seeds", "cohorts", "converged", "fell back", "never", "diverged", "step")
+    total: Counter[str] = Counter()
+    errors = []
+    for (phase, number), records in sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1])):
+        finished = [record for record in records if record.finished]
+        counts = Counter(o.outcome for record in finished for o in record.outcomes())
+        total += counts
+        total["cohorts"] += len(finished)
+        steps = [curves.steps[-1] for record in records if not record.finished and (curves := record.curves())]
+        errors += [(record, text) for record in records if (text := record.error())]
+        table.add_row(
+            phase,
+            str(number),
+            f"{records[0].spec().hyperparameters['alpha']:.3g}",
+            str(sum(len(record.spec().seeds) for record in records)),
+            f"{len(finished)}/{len(records)}",
+            *(str(counts[outcome]) for outcome in ("converged", "fell_back", "never", "diverged")),
+            str(steps[-1]) if steps else "",
+        )
+    console.print(f"[bold]{study.name}[/] ({study.scale} scale), {run.folder}", highlight=False, soft_wrap=True)
+    console.print(f"running: {holder}" if holder else "not running", highlight=False)
+    console.print(table)
+    console.print(
+        f"{total['cohorts']} cohorts finished; members: {total['converged']} converged, {total['fell_back']} fell back, "
+        f"{total['never']} never, {total['diverged']} diverged",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for record, text in errors:
+        console.print(f"[red]failed[/] {record.folder}\n  {text.strip().splitlines()[-1]}", highlight=False, soft_wrap=True)

@@ -1,0 +1,389 @@
+"""A study: a YAML file, typed and validated. What a run is, before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.backbones import BACKBONES
+from core.cohort import ENGINES, TrainingSettings
+from core.criterion import Criterion
+from core.locations import LOCATION_MAPS
+from core.losses import DISTANCE_READINGS, LOCATION_LOSSES, LossSettings
+from core.models import MODELS, AttentionSettings
+from core.schedules import Hyperparameters
+from core.task import TaskSettings, measure_names
+from shards.catalog import GENERATORS
+from shards.samples import DataSettings
+from sweeps.errors import UserError
+from sweeps.search import SAMPLERS
+
+STUDIES = Path(__file__).parent / "studies"
+SCALES = ("laptop", "cluster")
+#: Search seeds are drawn from here upwards, comparison seeds from 0: the two sets never meet.
+FIRST_SEARCH_SEED = 1_000_000
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Dimension(_Part):
+    """Range of one searched hyperparameter: `low` to `high`, on a logarithmic scale with `log`.
+
+    points: how many values the grid sampler takes.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    points: int = 3
+
+
+class Search(_Part):
+    """Phase *explore*: which configurations are tried on the search seeds.
+
+    explore: number of configurations, those of `first` included, which are asked first.
+    space:   hyperparameter -> range.
+    window:  a configuration is asked once all but the last `window` - 1 before it are finished, so that what is asked
+             does not depend on who finished first.
+    seed:    of the sampler.
+    """
+
+    sampler: str = "tpe"
+    explore: int = 10
+    first: tuple[dict[str, float], ...] = ()
+    space: dict[str, Dimension] = Field(default_factory=dict)
+    window: int = 3
+    seed: int = 0
+
+
+class Seeds(_Part):
+    """search: seeds of each explored configuration.  compare: fresh seeds of each compared one."""
+
+    search: int = 3
+    compare: int = 12
+
+
+class Resources(_Part):
+    """Where and how cohorts run; nothing here changes a result, but for rounding.
+
+    cpus, gpus: of one trial.  engine: fused, loop, or auto: a timed probe chooses.
+    cohort:     most members trained together.
+    checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
+    retries:    of a failed cohort within one launch.
+    """
+
+    cpus: int = 1
+    gpus: float = 0.0
+    engine: str = "auto"
+    cohort: int = 12
+    checkpoint_seconds: float = 10.0
+    retries: int = 2
+
+
+class Study(_Part):
+    """A study at one scale, with every default filled in."""
+
+    name: str
+    question: str
+    scale: str = "laptop"
+    data: DataSettings
+    model: AttentionSettings = AttentionSettings()
+    losses: LossSettings = LossSettings()
+    training: TrainingSettings = TrainingSettings()
+    hyperparameters: Hyperparameters = Hyperparameters()
+    search: Search = Search()
+    seeds: Seeds = Seeds()
+    criterion: Criterion = Criterion()
+    resources: Resources = Resources()
+
+    @property
+    def task(self) -> TaskSettings:
+        """The model and the losses, for `core`."""
+        return TaskSettings(self.model, self.losses)
+
+    @property
+    def first(self) -> list[Hyperparameters]:
+        """The configurations that the study names."""
+        return [self.configured(values) for values in self.search.first]
+
+    def configured(self, values: Mapping[str, float]) -> Hyperparameters:
+        """The study's hyperparameters with some replaced, whole numbers where the field is one."""
+        merged: dict[str, Any] = {**asdict(self.hyperparameters), **values}
+        whole = {field.name for field in fields(Hyperparameters) if field.type == "int"}
+        return Hyperparameters(**{k: round(v) if k in whole else float(v) for k, v in merged.items()})
+
+    def configuration_hash(self, hyperparameters: Hyperparameters, data_fingerprint: str) -> str:
+        """Identity of a configuration: all that changes a member's result except its seed."""
+        identity = {
+            "data": data_fingerprint,
+            "model": asdict(self.model),
+            "losses": asdict(self.losses),
+            "training": asdict(self.training),
+            "hyperparameters": asdict(hyperparameters),
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_yaml(self) -> str:
+        """As resolved, readable by `resolved`."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def load(name: str, scale: str, overrides: Iterable[str] = (), rename: str | None = None) -> Study:
+    """A study by name (in `sweeps/studies`) or path, at a scale, with `path.to.field=value` overrides.
+
+    Errors: UserError, one line: which file, which field, what would be right.
+    """
+    path = _find(name)
+    values = _parse(path)
+    scales = values.pop("scales", {})
+    unknown = sorted(set(scales) - set(SCALES)) if isinstance(scales, dict) else [str(scales)]
+    if unknown:
+        raise UserError(f"{path}: scales: {unknown[0]!r} is no scale; {_choose(unknown[0], SCALES)}")
+    if scale not in SCALES:
+        raise UserError(f"--scale {scale}: {_choose(scale, SCALES)}")
+    values = _merge(values, scales.get(scale) or {}, path, f"scales.{scale}")
+    for override in overrides:
+        field, equals, text = override.partition("=")
+        if not equals or not field:
+            raise UserError(f"--set {override}: write --set path.to.field=value")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise UserError(f"--set {override}: {text!r} is no YAML value") from None
+        nested: Any = value
+        for part in reversed(field.split(".")):
+            nested = {part: nested}
+        values = _merge(values, nested, path, "--set")
+    values["scale"] = scale
+    values.setdefault("name", path.stem)
+    if rename:
+        values["name"] = rename
+    return _validate(values, str(path))
+
+
+def resolved(path: Path) -> Study:
+    """The study of a run directory, from its study.yaml. Errors: UserError."""
+    return _validate(_parse(path), str(path))
+
+
+def differences(old: Study, new: Study) -> list[str]:
+    """What keeps `new` from going on in the run directory of `old`: `path: old -> new`, a line each.
+
+    Comparison seeds and explored configurations may grow; the question's wording and the resources may change.
+    """
+    before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
+    for part in (before, after):
+        for free in ("question", "resources"):
+            part.pop(free)
+    for growing in (("seeds", "compare"), ("search", "explore")):
+        if after[growing[0]][growing[1]] >= before[growing[0]][growing[1]]:
+            after[growing[0]][growing[1]] = before[growing[0]][growing[1]]
+    old_values, new_values = dict(_flat(before)), dict(_flat(after))
+    keys = list(dict.fromkeys([*old_values, *new_values]))
+    return [
+        f"{key}: {old_values.get(key, 'absent')} -> {new_values.get(key, 'absent')}"
+        for key in keys
+        if old_values.get(key) != new_values.get(key)
+    ]
+
+
+def _find(name: str) -> Path:
+    given = Path(name)
+    if given.suffix in (".yaml", ".yml"):
+        if given.is_file():
+            return given
+        raise UserError(f"{given}: there is no such study file")
+    path = STUDIES / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = sorted(p.stem for p in STUDIES.glob("*.yaml"))
+    raise UserError(f"there is no study {name!r}: {_choose(name, known)}, or the path of a .yaml file")
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not text") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
+        raise UserError(f"{path}:{place} malformed YAML: {getattr(error, 'problem', None) or error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: a study is a mapping of fields, not {type(values).__name__}")
+    return values
+
+
+def _merge(base: dict[str, Any], over: Any, path: Path, where: str) -> dict[str, Any]:
+    """`over` laid over `base`, mapping by mapping. `first` and other lists are replaced whole."""
+    if not isinstance(over, dict):
+        raise UserError(f"{path}: {where}: expected a mapping of fields, not {over!r}")
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(merged.get(key), dict):
+            value = _merge(merged[key], value, path, f"{where}.{key}")
+        merged[key] = value
+    return merged
+
+
+def _validate(values: dict[str, Any], source: str) -> Study:
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{source}: {_first_line(error)}") from None
+    for problem in _problems(study):
+        raise UserError(f"{source}: {problem}")
+    return study
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        parent: Any = Study
+        for part in first["loc"][:-1]:
+            parent = _field_type(parent, str(part))
+        return f"{where}: there is no such field; {_choose(str(first['loc'][-1]), _field_names(parent))}"
+    if first["type"] in ("missing", "missing_argument"):
+        return f"{where}: is missing"
+    return f"{where}: {first['msg'][0].lower() + first['msg'][1:]}, not {first['input']!r}"
+
+
+def _field_names(kind: Any) -> list[str]:
+    if hasattr(kind, "model_fields"):
+        return list(kind.model_fields)
+    return [field.name for field in fields(kind)] if hasattr(kind, "__dataclass_fields__") else []
+
+
+def _field_type(kind: Any, name: str) -> Any:
+    if hasattr(kind, "model_fields") and name in kind.model_fields:
+        return kind.model_fields[name].annotation
+    return Dimension if kind == dict[str, Dimension] else kind
+
+
+def _choose(given: str, known: Iterable[str]) -> str:
+    """`did you mean ...?`, or all that is known."""
+    known = sorted(known)
+    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+
+
+def _problems(study: Study) -> Iterable[str]:
+    """What types cannot say: names that exist and numbers in range; the first is enough."""
+    values = dict(_flat(study.model_dump()))
+    if not study.name or not all(c.isalnum() or c in "_-." for c in study.name) or study.name[0] in "_.":
+        yield f"name: {study.name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first"
+    for key, known in {
+        "data.name": GENERATORS,
+        "model.name": MODELS,
+        "model.backbone": BACKBONES,
+        "model.location_map": LOCATION_MAPS,
+        "losses.location": LOCATION_LOSSES,
+        "losses.distance": DISTANCE_READINGS,
+        "search.sampler": SAMPLERS,
+        "resources.engine": ("auto", *ENGINES),
+        "criterion.metric": measure_names(study.model),
+    }.items():
+        if values[key] not in known:
+            yield f"{key}: there is no {values[key]!r}; {_choose(values[key], known)}"
+    for key, (low, high) in _BOUNDS.items():
+        if not low <= values[key] <= high:
+            right = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+            yield f"{key}: {values[key]} is out of range; it must be {right}"
+    if study.training.batch > study.data.train:
+        yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
+    if study.data.object_size > study.data.size:
+        yield f"data.field: {study.data.object_size} is larger than data.size, {study.data.size}"
+    names = _field_names(Hyperparameters)
+    for number, values in enumerate(study.search.first):
+        for key in values:
+            if key not in names:
+                yield f"search.first.{number}.{key}: there is no such hyperparameter; {_choose(key, names)}"
+    if len({json.dumps(asdict(first)) for first in study.first}) < len(study.first):
+        yield "search.first: two of the configurations are the same"
+    for number, first in enumerate(study.first):
+        for key, dimension in study.search.space.items():
+            value = getattr(first, key, dimension.low)
+            if not dimension.low <= value <= dimension.high:
+                yield (
+                    f"search.first.{number}: its {key}, {value:g}, is outside search.space.{key}, "
+                    f"{dimension.low:g} to {dimension.high:g}"
+                )
+    if study.search.explore < len(study.search.first):
+        yield (
+            f"search.explore: {study.search.explore} is less than the {len(study.search.first)} configurations "
+            "of search.first, which are explored too"
+        )
+    for key, dimension in study.search.space.items():
+        if key not in names:
+            yield f"search.space.{key}: there is no such hyperparameter; {_choose(key, names)}"
+        if dimension.low >= dimension.high:
+            yield f"search.space.{key}: low {dimension.low} is not below high {dimension.high}"
+        if dimension.log and dimension.low <= 0:
+            yield f"search.space.{key}: a logarithmic range begins above 0, not at {dimension.low}"
+        if dimension.points < 2:
+            yield f"search.space.{key}.points: {dimension.points} is out of range; it must be at least 2"
+    if not study.search.space and study.search.explore > len(study.search.first):
+        yield "search.space: is empty, but search.explore asks for more configurations than search.first names"
+
+
+_POSITIVE = (1, math.inf)
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "data.size": (8, math.inf),
+    "data.train": _POSITIVE,
+    "data.validation": _POSITIVE,
+    "data.field": (0, math.inf),
+    "data.period": (2, math.inf),
+    "data.crop": (0.01, 1),
+    "data.seed": (0, math.inf),
+    "data.samples_per_record": _POSITIVE,
+    "data.records_per_shard": _POSITIVE,
+    "model.glimpses": (0, 64),
+    "model.glimpse_size": (2, math.inf),
+    "model.window": (1e-3, 2),
+    "model.sigma": (1e-2, 100),
+    "model.state": _POSITIVE,
+    "model.classes": (2, 2),
+    "losses.rank": (0, math.inf),
+    "losses.area_floor": (1e-30, 1),
+    "training.steps": _POSITIVE,
+    "training.batch": _POSITIVE,
+    "training.evaluate_every": _POSITIVE,
+    "hyperparameters.alpha": (0, 1),
+    "hyperparameters.lr": (0, math.inf),
+    "hyperparameters.lr_decay_steps": _POSITIVE,
+    "hyperparameters.gamma_decay_steps": _POSITIVE,
+    "search.explore": (0, math.inf),
+    "search.window": _POSITIVE,
+    "search.seed": (0, math.inf),
+    "seeds.search": _POSITIVE,
+    "seeds.compare": _POSITIVE,
+    "criterion.hold": _POSITIVE,
+    "resources.cpus": _POSITIVE,
+    "resources.gpus": (0, math.inf),
+    "resources.cohort": _POSITIVE,
+    "resources.checkpoint_seconds": (0, math.inf),
+    "resources.retries": (0, math.inf),
+}
+
+
+def _flat(values: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    """(dotted path, value) of every leaf."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from _flat(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, values

@@ -1,0 +1,166 @@
+"""A cohort as a Ray Tune trial. Its folder says what it is, and holds all that it leaves."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import functools
+import json
+import socket
+import time
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from core import checkpoint
+from core.cohort import Cohort, probe
+from core.criterion import judge
+from core.ledger import CohortRecord, Curves, replace
+from core.schedules import Hyperparameters, Member
+from core.task import GlimpseTask, Split, TaskSettings
+from shards.read import read
+from sweeps.run_directory import RunDirectory
+from sweeps.study import Study
+
+#: A result to the driver at least this often, so that progress shows and a lost worker costs little.
+REPORT_SECONDS = 2.0
+
+
+class CohortTrial(tune.Trainable):  # type: ignore[misc]
+    """config: `folder` of the cohort, `runs` and `study` of the run directory, `data` folder of the shards."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Take up the cohort where its last checkpoint left it."""
+        self._stack = ExitStack()
+        self._record = CohortRecord(Path(config["folder"]))
+        try:
+            self._open(config)
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Turn to another cohort in the same process."""
+        self._stack.close()
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train for a while; the last call commits the outcome."""
+        try:
+            if not self._record.finished:
+                self._advance()
+        except Exception as error:
+            self._fail(error)
+            raise
+        return {"done": self._record.finished, **self._progress()}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: the cohort's own checkpoints are in its folder, and Ray's are a cache of them."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: see `save_checkpoint`."""
+
+    def cleanup(self) -> None:
+        """Let go of the cohort."""
+        self._stack.close()
+
+    def _open(self, config: dict[str, Any]) -> None:
+        run = RunDirectory(Path(config["runs"]), config["study"])
+        study = self._study = run.study()
+        torch.set_num_threads(study.resources.cpus)
+        self._stack.enter_context(self._record.claim())
+        spec = self._spec = self._record.spec()
+        members = [Member(seed, Hyperparameters(**spec.hyperparameters)) for seed in spec.seeds]  # type: ignore[arg-type]
+        device = "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
+        task = load_task(study.task, Path(config["data"]), device)
+        engine = choose_engine(run, study, task, members)
+        self._cohort = Cohort(task, members, study.training, engine)
+        stored = checkpoint.load(self._record.checkpoint, device)
+        if stored is not None:
+            self._cohort.load(stored)
+        self._saved = time.monotonic()
+        self._seconds = 0.0
+        self._facts = {
+            "engine": engine,
+            "device": torch.cuda.get_device_name() if device == "cuda" else device,
+            "threads": torch.get_num_threads(),
+            "host": socket.gethostname(),
+            "resumed_at": self._cohort.step,
+        }
+
+    def _advance(self) -> None:
+        cohort, resources = self._cohort, self._study.resources
+        start = time.monotonic()
+        while not cohort.done and time.monotonic() - start < REPORT_SECONDS:
+            cohort.advance()
+            if not cohort.done and time.monotonic() - self._saved >= resources.checkpoint_seconds:
+                # The curves first: what is trained on from must already be on record.
+                self._record.write_curves(self._curves())
+                checkpoint.save(self._record.checkpoint, cohort.state())
+                self._saved = time.monotonic()
+        self._seconds += time.monotonic() - start
+        if cohort.done:
+            self._record.commit(self._curves(), self._outcomes(), {**self._facts, "seconds": round(self._seconds, 3)})
+
+    def _curves(self) -> Curves:
+        cohort = self._cohort
+        # A copy: the cohort goes on appending to its lists.
+        values = torch.stack([torch.from_numpy(row) for row in cohort.evaluations]).numpy()
+        return Curves(list(cohort.evaluated), values, list(cohort.columns), list(self._spec.seeds))
+
+    def _outcomes(self) -> list[Any]:
+        curves, criterion = self._curves(), self._study.criterion
+        scores = curves.column(criterion.metric)
+        return [
+            judge(seed, curves.steps, scores[:, m], self._cohort.diverged_at[m], criterion)
+            for m, seed in enumerate(curves.seeds)
+        ]
+
+    def _progress(self) -> dict[str, Any]:
+        """What the driver shows: steps done, and members by what they are so far."""
+        if not self._cohort.evaluations:
+            return {"steps_done": self._cohort.step, "outcomes": []}
+        return {"steps_done": self._cohort.step, "outcomes": [o.outcome for o in self._outcomes()]}
+
+    def _fail(self, error: Exception) -> None:
+        """Leave the reason in the cohort's folder, as far as the disk allows."""
+        text = traceback.format_exc()
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            text = f"no space left on the device of {self._record.folder}\n{text}"
+        try:
+            self._record.fail(f"{text.strip()}\n")
+        except OSError:
+            pass
+
+
+@functools.lru_cache(maxsize=1)
+def load_task(settings: TaskSettings, data: Path, device: str = "cpu") -> GlimpseTask:
+    """The task on a packed data set, kept for the next cohort of the same process."""
+    splits = read(data)
+    train, validation = (Split(s.image, s.mask, s.label) for s in (splits["train"], splits["validation"]))
+    return GlimpseTask(settings, train, validation, device)
+
+
+def choose_engine(run: RunDirectory, study: Study, task: GlimpseTask, members: list[Member]) -> str:
+    """The study's engine; for `auto` the faster by a timed probe, made once a device and size and then kept, so that
+    a resumed cohort goes on with the engine it began with."""
+    if study.resources.engine != "auto":
+        return study.resources.engine
+    if len(members) == 1:
+        return "loop"
+    device = torch.cuda.get_device_name() if task.device.type == "cuda" else "cpu"
+    key = f"{device}, {len(members)} members, {study.resources.cpus} threads"
+    with open(run.folder / ".probe.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known: dict[str, Any] = json.loads(run.probe.read_text()) if run.probe.exists() else {}
+        if key not in known:
+            rates = probe(task, members, study.training)
+            known[key] = {"engine": max(rates, key=lambda name: rates[name]), "members_steps_per_second": rates}
+            replace(run.probe, (json.dumps(known, indent=1) + "\n").encode())
+        engine: str = known[key]["engine"]
+        return engine
