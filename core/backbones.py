@@ -21,13 +21,15 @@ class SmallConvNet(nn.Module):
         self.layers = nn.ModuleList()
         side = glimpse
         for width in widths:
-            self.layers.append(nn.Linear(9 * channels, width))
-            nn.init.kaiming_normal_(self.layers[-1].weight, nonlinearity="relu")
-            nn.init.zeros_(self.layers[-1].bias)
+            layer = nn.Linear(9 * channels, width)
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+            self.layers.append(layer)
             channels, side = width, (side + 1) // 2
         self.features = side * side * channels
 
     def forward(self, glimpses: Tensor) -> Tensor:
+        """[B,C,G,G] -> [B, features]."""
         x = glimpses.permute(0, 2, 3, 1)
         for layer in self.layers:
             x = F.relu(layer(patches(x)))
@@ -53,9 +55,7 @@ class _Patches(torch.autograd.Function):
         padded = F.pad(images, (0, 0, 1, 1, 1, 1)).reshape(-1, height + 2, width + 2, channels)
         rows, columns = (height + 1) // 2, (width + 1) // 2
         n, h, w, c = padded.stride()
-        windows = padded.as_strided(
-            (len(padded), rows, columns, 3, 3, channels), (n, 2 * h, 2 * w, h, w, c)
-        )
+        windows = padded.as_strided((len(padded), rows, columns, 3, 3, channels), (n, 2 * h, 2 * w, h, w, c))
         return windows.reshape(*lead, rows, columns, 9 * channels)
 
     @staticmethod
@@ -64,7 +64,7 @@ class _Patches(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        *lead, height, width, channels = ctx.shape
+        height, width, channels = ctx.shape[-3:]
         rows, columns = (height + 1) // 2, (width + 1) // 2
         gradient = grads[0].reshape(-1, rows, columns, 3, 3, channels)
         padded = gradient.new_zeros(len(gradient), height + 2, width + 2, channels)

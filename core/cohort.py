@@ -129,13 +129,16 @@ class Cohort:
     ) -> tuple[Any, dict[str, Tensor]]:
         """Rollout and loss terms of the members in `group`, with the member axis first."""
 
-        def member(parameters: dict[str, Tensor], batch: Batch, alpha: Tensor, gamma: Tensor) -> Any:
+        def member(
+            parameters: dict[str, Tensor], batch: Batch, alpha: Tensor, gamma: Tensor
+        ) -> tuple[Any, dict[str, Tensor]]:
             rollout = functional_call(self._model, parameters, (batch.images, batch.overview, batch.masks))
             return rollout, self.task.losses(rollout, batch, alpha, gamma)
 
         arguments = (Batch(*(part[group] for part in batch)), self._alpha[group], gamma[group])
         if group.stop - group.start > 1:
-            return vmap(member)(leaves, *arguments)
+            stacked: tuple[Any, dict[str, Tensor]] = vmap(member)(leaves, *arguments)
+            return stacked
         only = Batch(*(part[0] for part in arguments[0]))
         rollout, terms = member(leaves, only, arguments[1][0], arguments[2][0])
         return type(rollout)(*(part[None] for part in rollout)), {k: v[None] for k, v in terms.items()}
@@ -228,7 +231,9 @@ def _gather_images(rollouts: list[Any]) -> Any:
     return type(first)(*(torch.cat([getattr(r, n) for r in rollouts], axis[n]) for n in first._fields))
 
 
-def probe(task: GlimpseTask, members: Sequence[Member], training: TrainingSettings, seconds: float = 1.0) -> dict[str, float]:
+def probe(
+    task: GlimpseTask, members: Sequence[Member], training: TrainingSettings, seconds: float = 1.0
+) -> dict[str, float]:
     """Members' steps a second of each engine, timed for about `seconds` each after two steps of warm-up."""
     rates = {}
     for engine in ENGINES:

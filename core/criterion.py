@@ -44,9 +44,7 @@ class Outcome:
     best: float | None
 
 
-def judge(
-    seed: int, steps: list[int], scores: np.ndarray, diverged_at: int | None, criterion: Criterion
-) -> Outcome:
+def judge(seed: int, steps: list[int], scores: np.ndarray, diverged_at: int | None, criterion: Criterion) -> Outcome:
     """The outcome of a member from its scores [E] at `steps` [E]; NaN, after divergence, is below any threshold."""
     first_met = converged_at = lost_at = None
     run = 0

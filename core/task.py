@@ -137,9 +137,7 @@ class GlimpseTask:
     def _overview(self, images: Tensor) -> Tensor:
         s = self.settings.model
         centre = images.new_zeros(len(images))
-        bank_y, bank_x = (
-            gaussian_bank(centre, side, s.glimpse_size, 1.0, s.sigma) for side in images.shape[-2:]
-        )
+        bank_y, bank_x = (gaussian_bank(centre, side, s.glimpse_size, 1.0, s.sigma) for side in images.shape[-2:])
         return extract(images, bank_y, bank_x)
 
 

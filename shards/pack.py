@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def pack(settings: DataSettings, root: Path, progress: Progress = lambda done, t
 def _write(settings: DataSettings, folder: Path, progress: Progress) -> None:
     total = sum(settings.count(split) for split in SPLITS)
     done = 0
-    index: dict = {"format": FORMAT, "settings": asdict(settings), "splits": {}}
+    index: dict[str, Any] = {"format": FORMAT, "settings": asdict(settings), "splits": {}}
     for split in SPLITS:
         shards = []
         per_shard = settings.samples_per_record * settings.records_per_shard
@@ -68,21 +69,20 @@ def _write(settings: DataSettings, folder: Path, progress: Progress) -> None:
     (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 
 
-def _records(
-    settings: DataSettings, split: str, start: int, stop: int
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _records(settings: DataSettings, split: str, start: int, stop: int) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """(key, arrays with the sample axis first) of each record."""
     generate = GENERATORS[settings.name]
     for first in range(start, stop, settings.samples_per_record):
-        samples = [
-            generate(settings, split, i) for i in range(first, min(first + settings.samples_per_record, stop))
-        ]
-        yield f"{first:08d}", {
-            "image.npy": np.stack([s.image for s in samples]),
-            "mask.npy": np.stack([s.mask for s in samples]),
-            "label.npy": np.array([s.label for s in samples], np.int64),
-            "centre.npy": np.stack([s.centre for s in samples]),
-        }
+        samples = [generate(settings, split, i) for i in range(first, min(first + settings.samples_per_record, stop))]
+        yield (
+            f"{first:08d}",
+            {
+                "image.npy": np.stack([s.image for s in samples]),
+                "mask.npy": np.stack([s.mask for s in samples]),
+                "label.npy": np.array([s.label for s in samples], np.int64),
+                "centre.npy": np.stack([s.centre for s in samples]),
+            },
+        )
 
 
 def _write_shard(path: Path, records: Iterator[tuple[str, dict[str, np.ndarray]]]) -> str:

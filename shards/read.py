@@ -11,7 +11,7 @@ import shutil
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,8 +52,7 @@ def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
             if not entry.exists():
                 _decode(folder, index, entry)
     return {
-        split: Arrays(*(np.load(entry / f"{split}.{name}.npy", mmap_mode="r") for name in ARRAYS))
-        for split in SPLITS
+        split: Arrays(*(np.load(entry / f"{split}.{name}.npy", mmap_mode="r") for name in ARRAYS)) for split in SPLITS
     }
 
 
@@ -68,7 +67,7 @@ def data_fingerprint(folder: Path) -> str:
     return _read_index(folder)[1]
 
 
-def _read_index(folder: Path) -> tuple[dict, str]:
+def _read_index(folder: Path) -> tuple[dict[str, Any], str]:
     try:
         text = (folder / "index.json").read_bytes()
         index = json.loads(text)
@@ -81,7 +80,7 @@ def _read_index(folder: Path) -> tuple[dict, str]:
     return index, hashlib.sha256(text).hexdigest()[:24]
 
 
-def _decode(folder: Path, index: dict, entry: Path) -> None:
+def _decode(folder: Path, index: dict[str, Any], entry: Path) -> None:
     partial = Path(tempfile.mkdtemp(prefix=".decoding-", dir=entry.parent))
     try:
         for split in SPLITS:

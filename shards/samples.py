@@ -79,4 +79,4 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
 
 def to_location(x: float, y: float, size: int) -> np.ndarray:
     """Pixel coordinates (zero-based pixel centres) to a location in [-1,1]^2."""
-    return (np.array([x, y]) / (size - 1) * 2 - 1).astype(np.float32)
+    return np.array([x / (size - 1) * 2 - 1, y / (size - 1) * 2 - 1], np.float32)

@@ -61,7 +61,7 @@ def launch(
     if failed:
         for line in failed:
             console.print(f"[red]failed[/]: {line}", highlight=False, soft_wrap=True)
-        console.print(f"{len(failed)} cohorts failed; the same command tries them again. Reasons: `seedsweep status {run.folder.name}`")
+        console.print(f"{len(failed)} cohorts failed; the same command tries them again", highlight=False)
         raise typer.Exit(1)
 
 

@@ -37,7 +37,8 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     for number, first in enumerate(study.first):
         console.print(
             f"  {number}: alpha {first.alpha:g}, lr {first.lr:g} x{first.lr_decay_factor:g} every "
-            f"{first.lr_decay_steps}, gamma {first.gamma:g} x{first.gamma_decay_factor:g} every {first.gamma_decay_steps}",
+            f"{first.lr_decay_steps}, gamma {first.gamma:g} x{first.gamma_decay_factor:g} every "
+            f"{first.gamma_decay_steps}",
             highlight=False,
         )
     for name, d in search.space.items():
@@ -45,7 +46,10 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     finished = sum(record.finished for record in run.ledger.records())
     parallel = max(1, cores() // study.resources.cpus)
     where = "on this node of the allocation" if detect.in_allocation() else "on this machine"
-    console.print(f"where: {where}, {parallel} trials at once of {study.resources.cpus} cpus; results in {run.folder}", soft_wrap=True)
+    console.print(
+        f"where: {where}, {parallel} trials at once of {study.resources.cpus} cpus; results in {run.folder}",
+        soft_wrap=True,
+    )
     if finished:
         console.print(f"{finished} cohorts are finished already and will not run again")
     console.print(_estimate(study, search.explore, compared, parallel), highlight=False, soft_wrap=True)

@@ -32,14 +32,18 @@ class Progress:
         self._failed = 0
         self._first_step: float | None = None
         self._last_line = time.monotonic()
-        self._live = Live(console=console, refresh_per_second=2, get_renderable=self._panel) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=2, get_renderable=self._panel) if console.is_terminal else None
+        )
 
     def __enter__(self) -> Progress:
         if self._live:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live:
             self._live.stop()
 

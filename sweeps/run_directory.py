@@ -45,7 +45,8 @@ class RunDirectory:
         self.logs = self.folder / "logs"
         self.report = self.folder / "report"
         self.probe = self.folder / "probe.json"
-        self._lock = self.folder / ".lock"
+        # Beside the folder, not in it: a fresh start sets the folder aside while it is held.
+        self._lock = runs / f".{name}.lock"
         self.ledger = Ledger(self.folder)
 
     @property
@@ -85,12 +86,14 @@ class RunDirectory:
 
         Errors: UserError that says who holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
         with open(self._lock, "a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UserError(f"{self.folder.name} is being run by {self.holder()}: look with `seedsweep status`") from None
+                raise UserError(
+                    f"{self.folder.name} is being run by {self.holder()}: look with `seedsweep status`"
+                ) from None
             lock.truncate(0)
             now = datetime.datetime.now().isoformat(" ", "seconds")
             lock.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")

@@ -25,7 +25,7 @@ class Watcher(Protocol):
         """It finished, or is given up."""
 
 
-class CohortSearcher(Searcher):  # type: ignore[misc]
+class CohortSearcher(Searcher):
     """Hands Ray Tune the agenda's cohorts one by one, and the agenda what became of them."""
 
     def __init__(self, agenda: Agenda, run: RunDirectory, data: Path, watchers: list[Watcher]):

@@ -42,10 +42,12 @@ def show(run: RunDirectory, console: Console) -> None:
     console.print(f"running: {holder}" if holder else "not running", highlight=False)
     console.print(table)
     console.print(
-        f"{total['cohorts']} cohorts finished; members: {total['converged']} converged, {total['fell_back']} fell back, "
-        f"{total['never']} never, {total['diverged']} diverged",
+        f"{total['cohorts']} cohorts finished; members: {total['converged']} converged, "
+        f"{total['fell_back']} fell back, {total['never']} never, {total['diverged']} diverged",
         highlight=False,
         soft_wrap=True,
     )
     for record, text in errors:
-        console.print(f"[red]failed[/] {record.folder}\n  {text.strip().splitlines()[-1]}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[red]failed[/] {record.folder}\n  {text.strip().splitlines()[-1]}", highlight=False, soft_wrap=True
+        )

@@ -92,10 +92,14 @@ class Resources(_Part):
 
 
 class Study(_Part):
-    """A study at one scale, with every default filled in."""
+    """A study at one scale, with every default filled in.
+
+    claimed_best: hyperparameters of that named configuration which somebody claimed to be the best.
+    """
 
     name: str
     question: str
+    claimed_best: dict[str, float] = Field(default_factory=dict)
     scale: str = "laptop"
     data: DataSettings
     model: AttentionSettings = AttentionSettings()
@@ -121,7 +125,8 @@ class Study(_Part):
         """The study's hyperparameters with some replaced, whole numbers where the field is one."""
         merged: dict[str, Any] = {**asdict(self.hyperparameters), **values}
         whole = {field.name for field in fields(Hyperparameters) if field.type == "int"}
-        return Hyperparameters(**{k: round(v) if k in whole else float(v) for k, v in merged.items()})
+        typed: dict[str, Any] = {k: round(v) if k in whole else float(v) for k, v in merged.items()}
+        return Hyperparameters(**typed)
 
     def configuration_hash(self, hyperparameters: Hyperparameters, data_fingerprint: str) -> str:
         """Identity of a configuration: all that changes a member's result except its seed."""
@@ -184,11 +189,11 @@ def differences(old: Study, new: Study) -> list[str]:
     """
     before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
     for part in (before, after):
-        for free in ("question", "resources"):
+        for free in ("question", "claimed_best", "resources"):
             part.pop(free)
     for growing in (("seeds", "compare"), ("search", "explore")):
-        if after[growing[0]][growing[1]] >= before[growing[0]][growing[1]]:
-            after[growing[0]][growing[1]] = before[growing[0]][growing[1]]
+        grown, had = after[growing[0]], before[growing[0]][growing[1]]
+        grown[growing[1]] = min(grown[growing[1]], had)
     old_values, new_values = dict(_flat(before)), dict(_flat(after))
     keys = list(dict.fromkeys([*old_values, *new_values]))
     return [
@@ -233,9 +238,8 @@ def _merge(base: dict[str, Any], over: Any, path: Path, where: str) -> dict[str,
         raise UserError(f"{path}: {where}: expected a mapping of fields, not {over!r}")
     merged = dict(base)
     for key, value in over.items():
-        if isinstance(merged.get(key), dict):
-            value = _merge(merged[key], value, path, f"{where}.{key}")
-        merged[key] = value
+        deeper = isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value, path, f"{where}.{key}") if deeper else value
     return merged
 
 
@@ -286,7 +290,7 @@ def _problems(study: Study) -> Iterable[str]:
     values = dict(_flat(study.model_dump()))
     if not study.name or not all(c.isalnum() or c in "_-." for c in study.name) or study.name[0] in "_.":
         yield f"name: {study.name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first"
-    for key, known in {
+    names_known: dict[str, Iterable[str]] = {
         "data.name": GENERATORS,
         "model.name": MODELS,
         "model.backbone": BACKBONES,
@@ -296,8 +300,9 @@ def _problems(study: Study) -> Iterable[str]:
         "search.sampler": SAMPLERS,
         "resources.engine": ("auto", *ENGINES),
         "criterion.metric": measure_names(study.model),
-    }.items():
-        if values[key] not in known:
+    }
+    for key, known in names_known.items():
+        if values[key] not in set(known):
             yield f"{key}: there is no {values[key]!r}; {_choose(values[key], known)}"
     for key, (low, high) in _BOUNDS.items():
         if not low <= values[key] <= high:

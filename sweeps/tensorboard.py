@@ -12,7 +12,17 @@ from torch.utils.tensorboard.summary import hparams
 
 from core.ledger import CohortRecord, CohortSpec, Ledger
 
-SHOWN = ("f1", "accuracy", "auc", "overview_f1", "location_distance", "empty_mask", "loss", "loss_location", "train_loss")
+SHOWN = (
+    "f1",
+    "accuracy",
+    "auc",
+    "overview_f1",
+    "location_distance",
+    "empty_mask",
+    "loss",
+    "loss_location",
+    "train_loss",
+)
 
 
 class TensorBoard:

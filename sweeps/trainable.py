@@ -9,7 +9,7 @@ import json
 import socket
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from sweeps.study import Study
 REPORT_SECONDS = 2.0
 
 
-class CohortTrial(tune.Trainable):  # type: ignore[misc]
+class CohortTrial(tune.Trainable):
     """config: `folder` of the cohort, `runs` and `study` of the run directory, `data` folder of the shards."""
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -132,10 +132,8 @@ class CohortTrial(tune.Trainable):  # type: ignore[misc]
         text = traceback.format_exc()
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             text = f"no space left on the device of {self._record.folder}\n{text}"
-        try:
+        with suppress(OSError):
             self._record.fail(f"{text.strip()}\n")
-        except OSError:
-            pass
 
 
 @functools.lru_cache(maxsize=1)

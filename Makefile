@@ -1,0 +1,35 @@
+PYTHON ?= python3
+BIN := .venv/bin
+BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
+
+.PHONY: study test bench clean
+
+## Run the study that the project began with, from nothing to its report.
+study: .venv/.installed
+	$(BIN)/python sweeps/launch.py alpha_seed_study
+
+## Everything that this machine can check.
+test: .venv/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+## The figures of the README: all benchmarks, or one with NAME=bench_study.
+bench: .venv/.installed-test
+	for name in $(or $(NAME),$(BENCHMARKS)); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+
+clean:
+	rm -rf .venv
+
+# An environment that was made but not filled is made anew: a half-done installation is no reason to stop.
+.venv/bin/pip:
+	$(PYTHON) -m venv --clear .venv
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/pip
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e .
+	touch $@
+
+.venv/.installed-test: .venv/.installed
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[test]'
+	touch $@
