@@ -95,7 +95,7 @@ def p_converge(results: Results) -> tuple[Figure, str]:
 def kaplan_meier(results: Results) -> tuple[Figure, str]:
     """Share converged by step."""
     budget = results.study["training"]["steps"]
-    figure = Figure(figsize=(6.4, 3.8))
+    figure = Figure(figsize=(8.2, 3.8))
     axes = figure.subplots()
     groups = list(results.compared.groupby("number"))
     for place, (_, group) in enumerate(groups):
@@ -105,8 +105,9 @@ def kaplan_meier(results: Results) -> tuple[Figure, str]:
             steps, share, where="post", color=_colour(place, len(groups)), ls=LINES[place % len(LINES)], lw=1.8,
             label=f"{group.label.iloc[0]} (n = {len(group)})",
         )  # fmt: skip
-    axes.set(xlabel="training step", ylabel="share converged", ylim=(-0.02, 1.04), xlim=(0, budget))
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    # Beyond the budget too, where a seed's last chance shows as a rise at the very end.
+    axes.set(xlabel="training step", ylabel="share converged", ylim=(-0.02, 1.04), xlim=(0, 1.03 * budget))
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     return figure, (
         "Time to convergence (Kaplan-Meier). A curve rises where a seed's lasting convergence began; the others "
         f"are censored at the budget of {budget} steps, so that a curve ends at its P(converge)."

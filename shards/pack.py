@@ -110,8 +110,11 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=Path("runs/_data"), help="folder of the data sets")
     for field in fields(DataSettings):
         if field.name != "name":
-            kind = float if field.name == "crop" else int
-            parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+            flag = f"--{field.name.replace('_', '-')}"
+            if field.default is False:
+                parser.add_argument(flag, action="store_true")
+            else:
+                parser.add_argument(flag, type=int, default=field.default)
     given = vars(parser.parse_args())
     root = given.pop("to")
 

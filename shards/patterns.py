@@ -16,34 +16,33 @@ DARK, LIGHT, NOISE = 0.0, 0.8, 0.1
 
 
 def pattern1(settings: DataSettings, split: str, index: int) -> Sample:
-    """One field; the image is cut out around the field's centre."""
+    """One field in the middle: the report cut its images out around the field."""
     return _one_field(settings, split, index, offset=0.0)
 
 
 def pattern1_offset(settings: DataSettings, split: str, index: int) -> Sample:
-    """The same, the cut's centre off by U[-0.2, 0.2) of the cut along each axis."""
+    """The same, off the middle by U[-0.2, 0.2) of the image along each axis."""
     return _one_field(settings, split, index, offset=0.2)
 
 
 def _one_field(settings: DataSettings, split: str, index: int, offset: float) -> Sample:
     rng = sample_rng(settings, split, index)
     size, side, label = settings.size, settings.object_size, index % 2
-    canvas_side = max(size, round(size / settings.crop))
-    # The canvas outside the cut is never seen, so only the cut is drawn. The field lies wholly in the canvas,
-    # and the cut is moved inwards where it would reach over the canvas's edge.
-    field = rng.integers(0, canvas_side - side + 1, 2)
-    shift = rng.uniform(-offset, offset, 2) * size
-    cut = np.clip(np.round(field + side / 2 - size / 2 + shift), 0, canvas_side - size).astype(int)
-    top, left = (int(v) for v in field - cut)
+    if settings.anywhere:
+        top, left = (int(v) for v in rng.integers(0, size - side + 1, 2))
+    else:
+        # The noise is the same everywhere: to cut around the field is to put the field into the cut. A field that
+        # would reach over the edge is moved inwards.
+        corner = (size - side) / 2 + rng.uniform(-offset, offset, 2) * size
+        top, left = (int(v) for v in np.clip(np.round(corner), 0, size - side))
+    field = np.s_[top : top + side, left : left + side]
 
     image = rng.uniform(*BACKGROUND, (size, size))
     mask = np.zeros((size, size), np.uint8)
-    inside = np.s_[max(top, 0) : top + side, max(left, 0) : left + side]
     pattern = _checkerboard(side, settings.period) if label else _stripes(side, settings.period, rng)
-    texture = np.where(pattern, LIGHT, DARK) + rng.uniform(0, NOISE, (side, side))
-    image[inside] = texture[max(-top, 0) : size - top, max(-left, 0) : size - left]
+    image[field] = np.where(pattern, LIGHT, DARK) + rng.uniform(0, NOISE, (side, side))
     if label:
-        mask[inside] = 1
+        mask[field] = 1
     middle = (side - 1) / 2
     return Sample(to_uint8(image)[None], mask[None], label, to_location(left + middle, top + middle, size))
 

@@ -35,7 +35,7 @@ class DataSettings:
     train, validation: number of images in each split; labels alternate, so an even number is balanced.
     field:       side of a pattern's field in pixels (0: a quarter of `size`); for ellipses, the longer diameter.
     period:      pixels of one stripe pair of a pattern.
-    crop:        share of the canvas that the image is cut from around the field; 1 keeps the whole canvas.
+    anywhere:    put a pattern's field anywhere, and not where the report's cut around it puts it: in the middle.
     seed:        of the generator.
     samples_per_record: samples stacked in one record of a shard.
     records_per_shard:  records in one tar file.
@@ -47,7 +47,7 @@ class DataSettings:
     validation: int = 260
     field: int = 0
     period: int = 4
-    crop: float = 0.5
+    anywhere: bool = False
     seed: int = 0
     samples_per_record: int = 64
     records_per_shard: int = 16
@@ -74,9 +74,10 @@ def sample_rng(settings: DataSettings, split: str, index: int) -> np.random.Gene
 
 def to_uint8(values: np.ndarray) -> np.ndarray:
     """[0,1] floats to the nearest of 256 grey levels."""
-    return np.round(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return np.asarray(np.round(np.clip(values, 0.0, 1.0) * 255.0), dtype=np.uint8)
 
 
 def to_location(x: float, y: float, size: int) -> np.ndarray:
     """Pixel coordinates (zero-based pixel centres) to a location in [-1,1]^2."""
-    return np.array([x / (size - 1) * 2 - 1, y / (size - 1) * 2 - 1], np.float32)
+    location: np.ndarray = np.array([x, y], np.float64)
+    return np.asarray(location * (2 / (size - 1)) - 1, dtype=np.float32)

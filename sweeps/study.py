@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -14,18 +12,15 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.backbones import BACKBONES
-from core.cohort import ENGINES, TrainingSettings
+from core.cohort import TrainingSettings
 from core.criterion import Criterion
-from core.locations import LOCATION_MAPS
-from core.losses import DISTANCE_READINGS, LOCATION_LOSSES, LossSettings
-from core.models import MODELS, AttentionSettings
+from core.losses import LossSettings
+from core.models import AttentionSettings
 from core.schedules import Hyperparameters
-from core.task import TaskSettings, measure_names
-from shards.catalog import GENERATORS
+from core.task import TaskSettings
 from shards.samples import DataSettings
+from sweeps.checks import choose, field_names, flat, problems
 from sweeps.errors import UserError
-from sweeps.search import SAMPLERS
 
 STUDIES = Path(__file__).parent / "studies"
 SCALES = ("laptop", "cluster")
@@ -154,9 +149,9 @@ def load(name: str, scale: str, overrides: Iterable[str] = (), rename: str | Non
     scales = values.pop("scales", {})
     unknown = sorted(set(scales) - set(SCALES)) if isinstance(scales, dict) else [str(scales)]
     if unknown:
-        raise UserError(f"{path}: scales: {unknown[0]!r} is no scale; {_choose(unknown[0], SCALES)}")
+        raise UserError(f"{path}: scales: {unknown[0]!r} is no scale; {choose(unknown[0], SCALES)}")
     if scale not in SCALES:
-        raise UserError(f"--scale {scale}: {_choose(scale, SCALES)}")
+        raise UserError(f"--scale {scale}: {choose(scale, SCALES)}")
     values = _merge(values, scales.get(scale) or {}, path, f"scales.{scale}")
     for override in overrides:
         field, equals, text = override.partition("=")
@@ -194,7 +189,7 @@ def differences(old: Study, new: Study) -> list[str]:
     for growing in (("seeds", "compare"), ("search", "explore")):
         grown, had = after[growing[0]], before[growing[0]][growing[1]]
         grown[growing[1]] = min(grown[growing[1]], had)
-    old_values, new_values = dict(_flat(before)), dict(_flat(after))
+    old_values, new_values = dict(flat(before)), dict(flat(after))
     keys = list(dict.fromkeys([*old_values, *new_values]))
     return [
         f"{key}: {old_values.get(key, 'absent')} -> {new_values.get(key, 'absent')}"
@@ -213,7 +208,7 @@ def _find(name: str) -> Path:
     if path.is_file():
         return path
     known = sorted(p.stem for p in STUDIES.glob("*.yaml"))
-    raise UserError(f"there is no study {name!r}: {_choose(name, known)}, or the path of a .yaml file")
+    raise UserError(f"there is no study {name!r}: {choose(name, known)}, or the path of a .yaml file")
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -248,7 +243,7 @@ def _validate(values: dict[str, Any], source: str) -> Study:
         study = Study.model_validate(values)
     except ValidationError as error:
         raise UserError(f"{source}: {_first_line(error)}") from None
-    for problem in _problems(study):
+    for problem in problems(study):
         raise UserError(f"{source}: {problem}")
     return study
 
@@ -260,135 +255,13 @@ def _first_line(error: ValidationError) -> str:
         parent: Any = Study
         for part in first["loc"][:-1]:
             parent = _field_type(parent, str(part))
-        return f"{where}: there is no such field; {_choose(str(first['loc'][-1]), _field_names(parent))}"
+        return f"{where}: there is no such field; {choose(str(first['loc'][-1]), field_names(parent))}"
     if first["type"] in ("missing", "missing_argument"):
         return f"{where}: is missing"
     return f"{where}: {first['msg'][0].lower() + first['msg'][1:]}, not {first['input']!r}"
-
-
-def _field_names(kind: Any) -> list[str]:
-    if hasattr(kind, "model_fields"):
-        return list(kind.model_fields)
-    return [field.name for field in fields(kind)] if hasattr(kind, "__dataclass_fields__") else []
 
 
 def _field_type(kind: Any, name: str) -> Any:
     if hasattr(kind, "model_fields") and name in kind.model_fields:
         return kind.model_fields[name].annotation
     return Dimension if kind == dict[str, Dimension] else kind
-
-
-def _choose(given: str, known: Iterable[str]) -> str:
-    """`did you mean ...?`, or all that is known."""
-    known = sorted(known)
-    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
-
-
-def _problems(study: Study) -> Iterable[str]:
-    """What types cannot say: names that exist and numbers in range; the first is enough."""
-    values = dict(_flat(study.model_dump()))
-    if not study.name or not all(c.isalnum() or c in "_-." for c in study.name) or study.name[0] in "_.":
-        yield f"name: {study.name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first"
-    names_known: dict[str, Iterable[str]] = {
-        "data.name": GENERATORS,
-        "model.name": MODELS,
-        "model.backbone": BACKBONES,
-        "model.location_map": LOCATION_MAPS,
-        "losses.location": LOCATION_LOSSES,
-        "losses.distance": DISTANCE_READINGS,
-        "search.sampler": SAMPLERS,
-        "resources.engine": ("auto", *ENGINES),
-        "criterion.metric": measure_names(study.model),
-    }
-    for key, known in names_known.items():
-        if values[key] not in set(known):
-            yield f"{key}: there is no {values[key]!r}; {_choose(values[key], known)}"
-    for key, (low, high) in _BOUNDS.items():
-        if not low <= values[key] <= high:
-            right = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-            yield f"{key}: {values[key]} is out of range; it must be {right}"
-    if study.training.batch > study.data.train:
-        yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
-    if study.data.object_size > study.data.size:
-        yield f"data.field: {study.data.object_size} is larger than data.size, {study.data.size}"
-    names = _field_names(Hyperparameters)
-    for number, values in enumerate(study.search.first):
-        for key in values:
-            if key not in names:
-                yield f"search.first.{number}.{key}: there is no such hyperparameter; {_choose(key, names)}"
-    if len({json.dumps(asdict(first)) for first in study.first}) < len(study.first):
-        yield "search.first: two of the configurations are the same"
-    for number, first in enumerate(study.first):
-        for key, dimension in study.search.space.items():
-            value = getattr(first, key, dimension.low)
-            if not dimension.low <= value <= dimension.high:
-                yield (
-                    f"search.first.{number}: its {key}, {value:g}, is outside search.space.{key}, "
-                    f"{dimension.low:g} to {dimension.high:g}"
-                )
-    if study.search.explore < len(study.search.first):
-        yield (
-            f"search.explore: {study.search.explore} is less than the {len(study.search.first)} configurations "
-            "of search.first, which are explored too"
-        )
-    for key, dimension in study.search.space.items():
-        if key not in names:
-            yield f"search.space.{key}: there is no such hyperparameter; {_choose(key, names)}"
-        if dimension.low >= dimension.high:
-            yield f"search.space.{key}: low {dimension.low} is not below high {dimension.high}"
-        if dimension.log and dimension.low <= 0:
-            yield f"search.space.{key}: a logarithmic range begins above 0, not at {dimension.low}"
-        if dimension.points < 2:
-            yield f"search.space.{key}.points: {dimension.points} is out of range; it must be at least 2"
-    if not study.search.space and study.search.explore > len(study.search.first):
-        yield "search.space: is empty, but search.explore asks for more configurations than search.first names"
-
-
-_POSITIVE = (1, math.inf)
-_BOUNDS: dict[str, tuple[float, float]] = {
-    "data.size": (8, math.inf),
-    "data.train": _POSITIVE,
-    "data.validation": _POSITIVE,
-    "data.field": (0, math.inf),
-    "data.period": (2, math.inf),
-    "data.crop": (0.01, 1),
-    "data.seed": (0, math.inf),
-    "data.samples_per_record": _POSITIVE,
-    "data.records_per_shard": _POSITIVE,
-    "model.glimpses": (0, 64),
-    "model.glimpse_size": (2, math.inf),
-    "model.window": (1e-3, 2),
-    "model.sigma": (1e-2, 100),
-    "model.state": _POSITIVE,
-    "model.classes": (2, 2),
-    "losses.rank": (0, math.inf),
-    "losses.area_floor": (1e-30, 1),
-    "training.steps": _POSITIVE,
-    "training.batch": _POSITIVE,
-    "training.evaluate_every": _POSITIVE,
-    "hyperparameters.alpha": (0, 1),
-    "hyperparameters.lr": (0, math.inf),
-    "hyperparameters.lr_decay_steps": _POSITIVE,
-    "hyperparameters.gamma_decay_steps": _POSITIVE,
-    "search.explore": (0, math.inf),
-    "search.window": _POSITIVE,
-    "search.seed": (0, math.inf),
-    "seeds.search": _POSITIVE,
-    "seeds.compare": _POSITIVE,
-    "criterion.hold": _POSITIVE,
-    "resources.cpus": _POSITIVE,
-    "resources.gpus": (0, math.inf),
-    "resources.cohort": _POSITIVE,
-    "resources.checkpoint_seconds": (0, math.inf),
-    "resources.retries": (0, math.inf),
-}
-
-
-def _flat(values: Any, path: str = "") -> Iterable[tuple[str, Any]]:
-    """(dotted path, value) of every leaf."""
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield from _flat(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, values

@@ -1,0 +1,173 @@
+"""What the types of a study cannot say: names that exist, numbers in range, parts that fit each other."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from core.backbones import BACKBONES
+from core.cohort import ENGINES
+from core.locations import LOCATION_MAPS
+from core.losses import DISTANCE_READINGS, LOCATION_LOSSES
+from core.models import MODELS
+from core.schedules import Hyperparameters
+from core.task import measure_names
+from shards.catalog import GENERATORS
+from sweeps.search import SAMPLERS
+
+if TYPE_CHECKING:
+    from sweeps.study import Study
+
+_POSITIVE = (1, math.inf)
+#: path -> (lowest, highest) value, both allowed
+BOUNDS: dict[str, tuple[float, float]] = {
+    "data.size": (8, math.inf),
+    "data.train": _POSITIVE,
+    "data.validation": _POSITIVE,
+    "data.field": (0, math.inf),
+    "data.period": (2, math.inf),
+    "data.seed": (0, math.inf),
+    "data.samples_per_record": _POSITIVE,
+    "data.records_per_shard": _POSITIVE,
+    "model.glimpses": (0, 64),
+    "model.glimpse_size": (2, math.inf),
+    "model.window": (1e-3, 2),
+    "model.sigma": (1e-2, 100),
+    "model.state": _POSITIVE,
+    "model.classes": (2, 2),
+    "losses.rank": (0, math.inf),
+    "losses.area_floor": (1e-30, 1),
+    "training.steps": _POSITIVE,
+    "training.batch": _POSITIVE,
+    "training.evaluate_every": _POSITIVE,
+    "hyperparameters.alpha": (0, 1),
+    "hyperparameters.lr": (0, math.inf),
+    "hyperparameters.lr_decay_steps": _POSITIVE,
+    "hyperparameters.lr_decay_factor": (0, 1),
+    "hyperparameters.gamma": (0, math.inf),
+    "hyperparameters.gamma_decay_steps": _POSITIVE,
+    "hyperparameters.gamma_decay_factor": (0, 1),
+    "search.explore": (0, math.inf),
+    "search.window": _POSITIVE,
+    "search.seed": (0, math.inf),
+    "seeds.search": _POSITIVE,
+    "seeds.compare": _POSITIVE,
+    "criterion.hold": _POSITIVE,
+    "resources.cpus": _POSITIVE,
+    "resources.gpus": (0, math.inf),
+    "resources.cohort": _POSITIVE,
+    "resources.checkpoint_seconds": (0, math.inf),
+    "resources.retries": (0, math.inf),
+}
+
+
+def problems(study: Study) -> Iterable[str]:
+    """One line each: which field, what is wrong, what would be right."""
+    yield from _unknown_names(study)
+    values = dict(flat(study.model_dump()))
+    for key in BOUNDS:
+        yield from _out_of_range(key, key, values[key])
+    yield from _misfits(study)
+    yield from _bad_search(study)
+
+
+def choose(given: str, known: Iterable[str]) -> str:
+    """`did you mean ...?`, or all that is known."""
+    known = sorted(known)
+    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+
+
+def field_names(kind: Any) -> list[str]:
+    """Names of the fields of a pydantic model or a dataclass."""
+    if hasattr(kind, "model_fields"):
+        return list(kind.model_fields)
+    return [field.name for field in fields(kind)] if hasattr(kind, "__dataclass_fields__") else []
+
+
+def flat(values: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    """(dotted path, value) of every leaf."""
+    if isinstance(values, dict):
+        for key, value in values.items():
+            yield from flat(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, values
+
+
+def _unknown_names(study: Study) -> Iterable[str]:
+    if not study.name or not all(c.isalnum() or c in "_-." for c in study.name) or study.name[0] in "_.":
+        yield f"name: {study.name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first"
+    values = dict(flat(study.model_dump()))
+    known: dict[str, Iterable[str]] = {
+        "data.name": GENERATORS,
+        "model.name": MODELS,
+        "model.backbone": BACKBONES,
+        "model.location_map": LOCATION_MAPS,
+        "losses.location": LOCATION_LOSSES,
+        "losses.distance": DISTANCE_READINGS,
+        "search.sampler": SAMPLERS,
+        "resources.engine": ("auto", *ENGINES),
+        "criterion.metric": measure_names(study.model),
+    }
+    for key, names in known.items():
+        if values[key] not in set(names):
+            yield f"{key}: there is no {values[key]!r}; {choose(values[key], names)}"
+
+
+def _out_of_range(key: str, bound: str, value: float) -> Iterable[str]:
+    """Nothing, or a line that names the field `key`, whose range is that of `bound`."""
+    low, high = BOUNDS[bound]
+    if not low <= value <= high:
+        right = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+        yield f"{key}: {value:g} is out of range; it must be {right}"
+
+
+def _misfits(study: Study) -> Iterable[str]:
+    if study.training.batch > study.data.train:
+        yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
+    if study.data.object_size > study.data.size:
+        yield f"data.field: {study.data.object_size} is larger than data.size, {study.data.size}"
+
+
+def _bad_search(study: Study) -> Iterable[str]:
+    names = field_names(Hyperparameters)
+    search = study.search
+    for key, dimension in search.space.items():
+        where = f"search.space.{key}"
+        if key not in names:
+            yield f"{where}: there is no such hyperparameter; {choose(key, names)}"
+        yield from _out_of_range(f"{where}.low", f"hyperparameters.{key}", dimension.low)
+        yield from _out_of_range(f"{where}.high", f"hyperparameters.{key}", dimension.high)
+        if dimension.low >= dimension.high:
+            yield f"{where}: low {dimension.low:g} is not below high {dimension.high:g}"
+        if dimension.log and dimension.low <= 0:
+            yield f"{where}: a logarithmic range begins above 0, not at {dimension.low:g}"
+        if dimension.points < 2:
+            yield f"{where}.points: {dimension.points} is out of range; it must be at least 2"
+    for number, values in enumerate([*search.first, study.claimed_best]):
+        where = f"search.first.{number}" if number < len(search.first) else "claimed_best"
+        for key, value in values.items():
+            if key not in names:
+                yield f"{where}.{key}: there is no such hyperparameter; {choose(key, names)}"
+            yield from _out_of_range(f"{where}.{key}", f"hyperparameters.{key}", value)
+    for number, first in enumerate(study.first):
+        for key, dimension in search.space.items():
+            value = getattr(first, key)
+            if not dimension.low <= value <= dimension.high:
+                yield (
+                    f"search.first.{number}: its {key}, {value:g}, is outside search.space.{key}, "
+                    f"{dimension.low:g} to {dimension.high:g}"
+                )
+    if len({json.dumps(asdict(first)) for first in study.first}) < len(study.first):
+        yield "search.first: two of the configurations are the same"
+    if search.explore < len(search.first):
+        yield (
+            f"search.explore: {search.explore} is less than the {len(search.first)} configurations of search.first, "
+            "which are explored too"
+        )
+    if not search.space and search.explore > len(search.first):
+        yield "search.space: is empty, but search.explore asks for more configurations than search.first names"

@@ -1,0 +1,67 @@
+"""Small studies and data for every room's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.models import AttentionSettings
+from core.task import GlimpseTask, Split, TaskSettings
+from shards.catalog import GENERATORS
+from shards.samples import DataSettings
+
+torch.set_num_threads(1)
+
+#: A study that takes seconds: what it finds means nothing, how it gets there is the same.
+SMALL_STUDY = """
+question: Does it run?
+claimed_best: {alpha: 0.5}
+data: {name: pattern1, size: 32, train: 64, validation: 32, field: 12, anywhere: true, samples_per_record: 16, records_per_shard: 2}
+model: {glimpses: 2, glimpse_size: 8, window: 0.4, state: 16}
+training: {steps: 24, batch: 8, evaluate_every: 4}
+hyperparameters: {lr: 0.005, lr_decay_steps: 16, gamma_decay_steps: 12}
+search:
+  explore: 4
+  first: [{alpha: 1.0}, {alpha: 0.0}]
+  space:
+    alpha: {low: 0.0, high: 1.0}
+    lr_decay_steps: {low: 4, high: 24}
+  window: 2
+seeds: {search: 2, compare: 4}
+criterion: {metric: f1, threshold: 0.6, hold: 2}
+resources: {engine: fused, cohort: 3, checkpoint_seconds: 0}
+scales: {laptop: {}, cluster: {training: {steps: 48}}}
+"""  # noqa: E501
+
+
+@pytest.fixture
+def study_file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL_STUDY)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or leaves anything in the user's cache."""
+    monkeypatch.setenv("SEEDSWEEP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def make_split(settings: DataSettings, split: str) -> Split:
+    samples = [GENERATORS[settings.name](settings, split, i) for i in range(settings.count(split))]
+    return Split(
+        np.stack([s.image for s in samples]),
+        np.stack([s.mask for s in samples]),
+        np.array([s.label for s in samples], np.int64),
+    )
+
+
+@pytest.fixture(scope="session")
+def task() -> GlimpseTask:
+    """The small attention model on 32 px patterns."""
+    data = DataSettings("pattern1", size=32, train=64, validation=32, field=12, anywhere=True)
+    model = AttentionSettings(glimpses=2, glimpse_size=8, window=0.4, state=16)
+    return GlimpseTask(TaskSettings(model), make_split(data, "train"), make_split(data, "validation"))

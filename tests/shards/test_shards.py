@@ -1,0 +1,158 @@
+import json
+import tarfile
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+import webdataset
+
+from shards.catalog import GENERATORS
+from shards.pack import pack
+from shards.read import ARRAYS, ShardError, data_fingerprint, read
+from shards.samples import DataSettings
+
+SETTINGS = DataSettings(
+    "pattern1", size=32, train=40, validation=10, field=8, samples_per_record=8, records_per_shard=2
+)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("size", [24, 64])
+def test_samples(name, size):
+    settings = DataSettings(name, size=size, train=20, validation=20)
+    samples = [GENERATORS[name](settings, "train", i) for i in range(20)]
+    assert sum(s.label for s in samples) == 10
+    for sample in samples:
+        assert sample.image.shape == sample.mask.shape == (1, size, size)
+        assert sample.image.dtype == np.uint8
+        assert set(np.unique(sample.mask)) <= {0, 1}
+        assert sample.mask.any() == bool(sample.label)
+        assert (np.abs(sample.centre) <= 1).all()
+        if sample.label:
+            rows, columns = np.nonzero(sample.mask[0])
+            seen = np.array([columns.mean(), rows.mean()]) / (size - 1) * 2 - 1
+            np.testing.assert_allclose(sample.centre, seen, atol=1.5 / size)
+    assert len({s.image.tobytes() for s in samples if s.label}) == 10
+    other_split = GENERATORS[name](settings, "validation", 1)
+    assert other_split.image.tobytes() != samples[1].image.tobytes()
+
+
+def test_patterns_show_where_at_once_and_what_only_near():
+    settings = DataSettings("pattern1", size=64, field=16, anywhere=True)
+    normal, tumour = (
+        [GENERATORS["pattern1"](settings, "train", i).image[0].astype(float) for i in range(kind, 200, 2)]
+        for kind in (0, 1)
+    )
+    darkest = [
+        min(image[r : r + 16, c : c + 16].mean() for r in range(0, 48, 4) for c in range(0, 48, 4)) for image in normal
+    ]
+    assert max(darkest) < 0.8 * np.mean(normal)  # the field is darker than anything around it
+    # Averaged over one period, stripes and checkerboard are the same grey.
+    blurred = [np.mean([image.reshape(16, 4, 16, 4).mean((1, 3)).min() for image in kind]) for kind in (normal, tumour)]
+    assert abs(blurred[0] - blurred[1]) < 6
+
+
+def test_pattern1_is_cut_around_the_field_and_the_offset_moves_it():
+    centred = DataSettings("pattern1", size=64, field=8)
+    still = [np.abs(GENERATORS["pattern1"](centred, "train", i).centre).max() for i in range(60)]
+    moved = [np.abs(GENERATORS["pattern1_offset"](centred, "train", i).centre).max() for i in range(60)]
+    assert max(still) < 0.001
+    assert 0.1 < np.median(moved) <= 0.41
+
+
+def test_ellipses_have_one_size_and_varied_ones_many():
+    sizes = {}
+    for name in ("ellipses", "ellipses_varied"):
+        settings = DataSettings(name, size=128, field=32)
+        sizes[name] = [GENERATORS[name](settings, "train", i).mask.sum() for i in range(1, 40, 2)]
+    assert np.ptp(sizes["ellipses"]) < 0.1 * np.mean(sizes["ellipses"])
+    assert np.ptp(sizes["ellipses_varied"]) > 0.8 * np.mean(sizes["ellipses_varied"])
+    assert np.mean(sizes["ellipses"]) == pytest.approx(np.pi * 16 * 8, rel=0.02)
+
+
+def test_same_settings_same_bytes(tmp_path):
+    one, two = pack(SETTINGS, tmp_path / "a"), pack(SETTINGS, tmp_path / "b")
+    files = sorted(p.name for p in one.iterdir())
+    assert files == sorted(p.name for p in two.iterdir())
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
+    assert data_fingerprint(one) == data_fingerprint(two)
+    index = json.loads((one / "index.json").read_text())
+    assert [s["samples"] for s in index["splits"]["train"]["shards"]] == [16, 16, 8]
+
+
+def test_other_settings_another_folder(tmp_path):
+    from dataclasses import replace
+
+    assert pack(SETTINGS, tmp_path) != pack(replace(SETTINGS, seed=1), tmp_path)
+
+
+def test_what_is_packed_is_read(tmp_path):
+    folder = pack(SETTINGS, tmp_path)
+    splits = read(folder, tmp_path / "cache")
+    for split, count in (("train", 40), ("validation", 10)):
+        expected = [GENERATORS["pattern1"](SETTINGS, split, i) for i in range(count)]
+        for name in ARRAYS:
+            np.testing.assert_array_equal(getattr(splits[split], name), [getattr(s, name) for s in expected])
+
+
+def test_the_cache_is_decoded_once_and_shared(tmp_path):
+    folder = pack(SETTINGS, tmp_path)
+    with ProcessPoolExecutor(3) as pool:
+        results = list(pool.map(_image_sum, [folder] * 3, [tmp_path / "cache"] * 3))
+    assert len(set(results)) == 1
+    entries = [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
+    assert len(entries) == 1
+    for tar in folder.glob("*.tar"):
+        tar.unlink()  # the cache alone answers now
+    assert isinstance(read(folder, tmp_path / "cache")["train"].image, np.memmap)
+
+
+def _image_sum(folder, cache):
+    return int(read(folder, cache)["train"].image.astype(int).sum())
+
+
+def test_shards_are_webdataset_shards(tmp_path):
+    folder = pack(SETTINGS, tmp_path)
+    urls = sorted(str(p) for p in folder.glob("train-*.tar"))
+    records = list(webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode())
+    labels = np.concatenate([record["label.npy"] for record in records])
+    assert labels.tolist() == [i % 2 for i in range(40)]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "missing"])
+def test_a_damaged_shard_is_named(tmp_path, damage):
+    folder = pack(SETTINGS, tmp_path)
+    shard = folder / "train-000001.tar"
+    content = shard.read_bytes()
+    shard.unlink()
+    if damage == "truncated":
+        shard.write_bytes(content[:-2000])
+    elif damage == "altered":
+        shard.write_bytes(content[:700] + bytes([content[700] ^ 1]) + content[701:])
+    with pytest.raises(ShardError, match=r"train-000001\.tar (does not match its checksum|is missing)"):
+        read(folder, tmp_path / "cache")
+    assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]  # nothing half-decoded is left
+
+
+def test_a_tar_member_that_climbs_out_is_refused(tmp_path):
+    folder = pack(SETTINGS, tmp_path)
+    shard = folder / "train-000000.tar"
+    with tarfile.open(shard, "a") as tar:
+        tar.addfile(tarfile.TarInfo("../evil.image.npy"))
+    import hashlib
+
+    index = json.loads((folder / "index.json").read_text())
+    index["splits"]["train"]["shards"][0]["sha256"] = hashlib.sha256(shard.read_bytes()).hexdigest()
+    (folder / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ShardError, match=r"holds '\.\./evil"):
+        read(folder, tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "no index.json"), ("{", "is damaged"), ('{"format": 0}', "format 0")]
+)
+def test_a_bad_index_is_named(tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "index.json").write_text(content)
+    with pytest.raises(ShardError, match=words):
+        read(tmp_path, tmp_path / "cache")

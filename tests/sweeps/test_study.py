@@ -1,0 +1,160 @@
+"""Bad input gets one clear line: what, where, what would be right."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from core.schedules import Hyperparameters
+from sweeps import study as studies
+from sweeps.checks import flat
+from sweeps.errors import UserError
+from sweeps.study import STUDIES, differences, load, resolved
+
+
+def bad(study_file: Path, overrides=(), scale="laptop") -> str:
+    with pytest.raises(UserError) as caught:
+        load(str(study_file), scale, overrides)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("scale", studies.SCALES)
+def test_every_study_of_ours_loads_and_begins_with_prose(path, scale):
+    study = load(path.stem, scale)
+    assert study.scale == scale
+    text = path.read_text()
+    assert text.startswith("# ")
+    for word in ("# Claim:", "# Refuted", "# Costs", "# Command:"):
+        assert f"\n{word}" in text
+
+
+def test_a_scale_overrides_and_a_setting_overrides_that(study_file):
+    assert load(str(study_file), "laptop").training.steps == 24
+    assert load(str(study_file), "cluster").training.steps == 48
+    changed = load(
+        str(study_file), "cluster", ["training.steps=7", "search.space.lr_decay_steps.high=23", "seeds.compare=40"]
+    )
+    assert (changed.training.steps, changed.seeds.compare, changed.search.space["lr_decay_steps"].high) == (
+        7,
+        40,
+        23,
+    )
+    assert changed.search.space["lr_decay_steps"].low == 4
+    assert load(str(study_file), "laptop", rename="other").name == "other"
+
+
+def test_a_resolved_study_is_itself_again(study_file, tmp_path):
+    study = load(str(study_file), "laptop")
+    (tmp_path / "resolved.yaml").write_text(study.to_yaml())
+    assert resolved(tmp_path / "resolved.yaml") == study
+
+
+def test_an_unknown_study_names_the_near_ones():
+    with pytest.raises(UserError, match=r"no study 'alpha_sed_study': did you mean alpha_seed_study\?"):
+        load("alpha_sed_study", "laptop")
+    with pytest.raises(UserError, match=r"nothing\.yaml: there is no such study file"):
+        load("nothing.yaml", "laptop")
+
+
+def test_malformed_yaml_names_the_place(tmp_path):
+    (tmp_path / "s.yaml").write_text("question: x\ntraining: {steps: 3\nseeds: 4\n")
+    assert "s.yaml: line 3, column" in bad(tmp_path / "s.yaml")
+    (tmp_path / "s.yaml").write_text("- a list\n")
+    assert "a study is a mapping of fields, not list" in bad(tmp_path / "s.yaml")
+    (tmp_path / "s.yaml").write_text("question: !!python/object/apply:os.system ['true']\n")
+    assert "malformed YAML" in bad(tmp_path / "s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.stepps=3", "training.stepps: there is no such field; did you mean steps?"),
+        ("trainin.steps=3", "trainin: there is no such field; did you mean training"),
+        ("search.space.alpha.hi=3", "search.space.alpha.hi: there is no such field; did you mean high?"),
+        ("training.steps=many", "training.steps: input should be a valid integer, unable to parse"),
+        ("training.steps=1.5", "training.steps: input should be a valid integer"),
+        ("training.steps=-5", "training.steps: -5 is out of range; it must be at least 1"),
+        ("training.batch=65", "training.batch: 65 is larger than data.train, 64"),
+        ("hyperparameters.lr_decay_steps=-1", "hyperparameters.lr_decay_steps: -1 is out of range"),
+        ("hyperparameters.alpha=1.5", "hyperparameters.alpha: 1.5 is out of range; it must be from 0 to 1"),
+        ("hyperparameters.lr=.nan", "hyperparameters.lr"),
+        ("seeds.compare=0", "seeds.compare: 0 is out of range; it must be at least 1"),
+        ("seeds=[]", "--set.seeds: expected a mapping of fields, not []"),
+        ("data.name=patern1", "data.name: there is no 'patern1'; did you mean pattern1"),
+        ("model.name=vit", "model.name: there is no 'vit'; known are recurrent_attention"),
+        ("model.backbone=big", "model.backbone: there is no 'big'; known are small"),
+        ("model.location_map=sigmoyd", "did you mean sigmoid?"),
+        ("losses.location=aera", "losses.location: there is no 'aera'; did you mean area?"),
+        ("losses.distance=some", "losses.distance: there is no 'some'; known are all, consecutive"),
+        ("criterion.metric=f2", "criterion.metric: there is no 'f2'; did you mean f1?"),
+        ("criterion.hold=0", "criterion.hold: 0 is out of range"),
+        ("search.sampler=tpee", "search.sampler: there is no 'tpee'; did you mean tpe?"),
+        ("search.explore=1", "search.explore: 1 is less than the 2 configurations"),
+        ("search.space.beta={low: 0, high: 1}", "search.space.beta: there is no such hyperparameter; known are alpha,"),
+        ("search.space.alpha.low=2", "search.space.alpha.low: 2 is out of range; it must be from 0 to 1"),
+        ("search.space.alpha.low=1", "search.space.alpha: low 1 is not below high 1"),
+        ("search.first=[{alpha: -1}]", "search.first.0.alpha: -1 is out of range"),
+        ("claimed_best.alfa=1", "claimed_best.alfa: there is no such hyperparameter; did you mean alpha?"),
+        ("search.space.alpha.log=true", "search.space.alpha: a logarithmic range begins above 0"),
+        ("search.space.alpha.high=0.5", "search.first.0: its alpha, 1, is outside search.space.alpha, 0 to 0.5"),
+        ("search.first=[{alpha: 1}, {alpha: 1}]", "search.first: two of the configurations are the same"),
+        ("search.first=[{alfa: 1}]", "search.first.0.alfa: there is no such hyperparameter; did you mean alpha?"),
+        ("name=../elsewhere", "name: '../elsewhere' names a folder"),
+        ("resources.engine=jet", "resources.engine: there is no 'jet'"),
+        ("data.field=64", "data.field: 64 is larger than data.size, 32"),
+        ("steps", "--set steps: write --set path.to.field=value"),
+        ("training={a: [", "is no YAML value"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(study_file, override, words):
+    assert words in bad(study_file, [override])
+
+
+def test_a_missing_field_and_an_unknown_scale(study_file):
+    study_file.write_text(study_file.read_text().replace("question: Does it run?", ""))
+    assert "question: is missing" in bad(study_file)
+    assert "--scale desktop: known are cluster, laptop" in bad(study_file, scale="desktop")
+    study_file.write_text(study_file.read_text().replace("cluster: {training", "klaster: {training"))
+    assert "scales: 'klaster' is no scale; did you mean cluster?" in bad(study_file)
+
+
+def test_what_changes_a_result_changes_the_configurations_hash(study_file):
+    study = load(str(study_file), "laptop")
+    base = study.configuration_hash(study.hyperparameters, "data")
+    for override in ("training.steps=25", "model.state=8", "losses.rank=2", "model.location_map=sigmoid"):
+        changed = load(str(study_file), "laptop", [override])
+        assert changed.configuration_hash(changed.hyperparameters, "data") != base
+    assert study.configuration_hash(study.hyperparameters, "other data") != base
+    assert study.configuration_hash(Hyperparameters(), "data") != base
+    same = load(str(study_file), "laptop", ["seeds.compare=9", "resources.cohort=2", "search.explore=9"])
+    assert same.configuration_hash(same.hyperparameters, "data") == base
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seeds.compare=9", []),
+        ("search.explore=9", []),
+        ("resources.cohort=1", []),
+        ("question=Why?", []),
+        ("seeds.compare=2", ["seeds.compare: 4 -> 2"]),
+        ("seeds.search=3", ["seeds.search: 2 -> 3"]),
+        ("training.steps=30", ["training.steps: 24 -> 30"]),
+        ("criterion.threshold=0.5", ["criterion.threshold: 0.6 -> 0.5"]),
+    ],
+)
+def test_what_a_run_may_go_on_with(study_file, override, expected):
+    old, new = load(str(study_file), "laptop"), load(str(study_file), "laptop", [override])
+    assert differences(old, new) == expected
+
+
+def test_every_field_of_the_resolved_study_can_be_set(study_file):
+    study = load(str(study_file), "laptop")
+    for key, value in flat(study.model_dump(mode="json")):
+        if key in ("name", "scale") or isinstance(value, (list, tuple)):
+            continue
+        again = load(str(study_file), "laptop", [f"{key}={yaml.safe_dump(value).split(chr(10))[0]}"])
+        assert again == study, key
