@@ -16,7 +16,7 @@ from rich.console import Console
 
 from core.ledger import replace
 from shards.pack import pack
-from shards.read import data_fingerprint
+from shards.read import data_fingerprint, read
 from sweeps.agenda import Agenda
 from sweeps.progress import Progress, describe, last_error
 from sweeps.run_directory import RunDirectory
@@ -24,6 +24,8 @@ from sweeps.study import Study
 
 #: Object store of the local Ray, bytes: cohorts pass nothing through it.
 OBJECT_STORE = 100_000_000
+#: Beginning of the name of a launch's folder for Ray, followed by the launch's process number.
+SCRATCH = "seedsweep-ray-"
 
 
 def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> list[str]:
@@ -34,6 +36,7 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
     with run.hold():
         run.begin(study, fresh)
         data = pack(study.data, run.data_root)
+        read(data)  # a damaged shard is best found before anything starts
         fingerprint = data_fingerprint(data)
         agenda = Agenda(study, run.ledger, fingerprint)
         cohorts, members = agenda.total
@@ -88,7 +91,10 @@ def local_ray() -> Iterator[Path]:
     Yields a scratch folder for Ray's files, removed at the end: nothing in it is a result.
     """
     # A short path: Ray's sockets are below it, and a socket's path is limited to 107 bytes.
-    scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
+    for stale in Path("/tmp").glob(f"{SCRATCH}*"):
+        if not Path(f"/proc/{stale.name.removeprefix(SCRATCH).split('-')[0]}").exists():
+            shutil.rmtree(stale, ignore_errors=True)  # of a launch that was killed
+    scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir="/tmp"))
     token = scratch / "token"
     with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_hex(32))

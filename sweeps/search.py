@@ -64,7 +64,8 @@ class Exploration:
         self._sampler, self._seed, self._window = sampler, seed, window
         self._distributions = dict(distributions)
         self._first = first
-        self._grid = dict(grid or {})
+        points = (dict(zip(grid, point, strict=True)) for point in itertools.product(*grid.values())) if grid else ()
+        self._grid = [point for point in points if point not in first]
         self._study = optuna.create_study(direction="maximize")
         self._sequence: optuna.Study | None = None
         self._asked: list[Values] = []
@@ -84,8 +85,7 @@ class Exploration:
     @property
     def exhausted(self) -> bool:
         """Whether a grid has no point left."""
-        points = int(np.prod([len(p) for p in self._grid.values()])) if self._grid else 0
-        return self._sampler == "grid" and self.asked >= len(self._first) + points
+        return self._sampler == "grid" and self.asked >= len(self._first) + len(self._grid)
 
     def ask(self) -> Values:
         """The searched values of the next configuration. It must be `ready` and not `exhausted`."""
@@ -171,8 +171,7 @@ class Exploration:
 
     def _in_sequence(self, place: int) -> Values:
         if self._sampler == "grid":
-            point = next(itertools.islice(itertools.product(*self._grid.values()), place, None))
-            return dict(zip(self._grid, point, strict=True))
+            return self._grid[place]
         if self._sequence is None:
             self._sequence = optuna.create_study(sampler=SEQUENCES[self._sampler](self._seed))
         while len(self._sequence.get_trials(deepcopy=False)) <= place:

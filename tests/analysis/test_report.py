@@ -1,0 +1,146 @@
+"""From a ledger that was made by hand to the tables, the answer and the page."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from analysis import tables
+from analysis.answer import compare
+from analysis.report import write
+from core.criterion import Criterion, judge
+from core.ledger import CohortSpec, Curves, Ledger
+
+CRITERION = {"metric": "f1", "threshold": 0.9, "hold": 2}
+
+
+def make_run(folder, rates, seeds=12, wanted=None, found=True, diverged=0):
+    """A ledger in which the first `rates[alpha]` seeds of each alpha converge, the next falls back, the rest never."""
+    study = {
+        "name": "made",
+        "question": "Was it <alpha>?",
+        "claimed_best": {"alpha": 0.5},
+        "scale": "laptop",
+        "training": {"steps": 50},
+        "seeds": {"compare": wanted or seeds},
+        "criterion": CRITERION,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    steps = [10, 20, 30, 40, 50]
+    for number, (alpha, rate) in enumerate(rates.items()):
+        origin = "search" if found and number == len(rates) - 1 else "named"
+        for phase, first, count in (("explore", 1_000_000, 2), ("compare", 0, seeds)):
+            spec = CohortSpec(
+                phase, number, f"hash{number}", {"alpha": alpha, "lr": 0.1}, origin, tuple(range(first, first + count))
+            )
+            scores = np.full((5, count), 0.5) - np.arange(count) / 100
+            scores[2:, :rate] = 0.95
+            scores[1:3, rate : rate + 1] = 0.92
+            out = [None] * count
+            if diverged and phase == "compare":
+                scores[3:, -diverged:] = np.nan
+                out[-diverged:] = [33] * diverged
+            curves = Curves(steps, np.stack([scores, scores], -1), ["f1", "auc"], list(spec.seeds))
+            outcomes = [
+                judge(seed, steps, scores[:, i], out[i], Criterion(**CRITERION)) for i, seed in enumerate(spec.seeds)
+            ]
+            record = Ledger(folder).record(spec)
+            record.create(spec)
+            run = {"host": "here", "device": "cpu", "engine": "fused", "seconds": 12.0}
+            record.commit(curves, outcomes, run)
+    return folder
+
+
+MIXED = {1.0: 9, 0.5: 8, 0.0: 0, 0.87: 12}
+
+
+def test_tables(tmp_path):
+    results = tables.read(make_run(tmp_path / "run", MIXED, diverged=1))
+    members = results.compared
+    assert len(members) == 4 * 12
+    assert members.groupby("label").outcome.value_counts()["alpha 0.5"].to_dict() == {
+        "converged": 8, "never": 2, "fell_back": 1, "diverged": 1,
+    }  # fmt: skip
+    fell_back = members[members.outcome == "fell_back"].iloc[0]
+    assert (fell_back.first_met, fell_back.lost_at) == (30, 40)
+    assert len(results.evaluations) == 4 * (12 + 2) * 5
+    tables.write(results, tmp_path / "tables")
+    for name in ("members", "evaluations"):
+        parquet = pd.read_parquet(tmp_path / "tables" / f"{name}.parquet")
+        assert len(parquet) == len(pd.read_csv(tmp_path / "tables" / f"{name}.csv")) == len(getattr(results, name))
+
+
+def test_an_unfinished_cohort_has_evaluations_and_no_members(tmp_path):
+    folder = make_run(tmp_path / "run", MIXED)
+    spec = CohortSpec("compare", 0, "hash0", {"alpha": 1.0, "lr": 0.1}, "named", (12, 13))
+    record = Ledger(folder).record(spec)
+    record.create(spec)
+    record.write_curves(Curves([10], np.zeros((1, 2, 2)), ["f1", "auc"], [12, 13]))
+    results = tables.read(folder)
+    assert not results.compared.seed.isin([12, 13]).any()
+    assert results.evaluations.seed.isin([12, 13]).sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        (
+            MIXED,
+            r"^Both: .*found 3 \(alpha 0.87\) converged in 12 of 12 seeds \(76% to 100%\).*better than alpha 0, but "
+            r"cannot be told from alpha 1 or alpha 0.5; between those it is the seed",
+        ),
+        ({1.0: 6, 0.5: 7, 0.0: 5, 0.2: 6}, r"^It was the seed as far as 12 seeds each can tell: no two"),
+        (
+            {1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0},
+            r"^It was the configuration: alpha 0.5 converged in 12 of 12 .* every other",
+        ),
+    ],
+)
+def test_the_answer(tmp_path, rates, words):
+    comparison = compare(tables.read(make_run(tmp_path / "run", rates)))
+    assert re.search(words, comparison.answer), comparison.answer
+    assert re.search(r"would name alpha 0.5 the best in \d+% of tries \(pure luck: 33%\)", comparison.answer)
+
+
+def test_the_answer_says_when_seeds_are_missing_or_none_is_there(tmp_path):
+    comparison = compare(tables.read(make_run(tmp_path / "run", MIXED, wanted=40)))
+    assert comparison.answer.startswith("So far, with seeds still missing: ")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "study.yaml").write_text((tmp_path / "run" / "study.yaml").read_text())
+    assert "No answer yet" in write(tmp_path / "empty")
+
+
+def test_named_best_leaves_out_what_the_search_found(tmp_path):
+    table = compare(tables.read(make_run(tmp_path / "run", MIXED))).configurations.set_index("label")
+    assert np.isnan(table.named_best["found 3 (alpha 0.87)"])
+    assert table.named_best.sum() == pytest.approx(1)
+
+
+def test_the_page_is_whole_and_asks_for_nothing(tmp_path):
+    folder = make_run(tmp_path / "run", MIXED, diverged=1)
+    (folder / "importance.csv").write_text("parameter,importance\nalpha,0.7\nlr,0.3\n")
+    answer = write(folder)
+    page = (folder / "report" / "index.html").read_text()
+    assert answer.split(";")[0] in page.replace("&#39;", "'")
+    assert "Was it &lt;alpha&gt;?" in page  # the study's text is text
+    links = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page)
+    assert links
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
+    assert "http" not in re.sub(r"data:[^\"']*", "", page)
+    assert page.count("<img") == 5 == len(re.findall(r'<img [^>]*alt="[^"]{40,}"', page))
+    for name in ("p_converge", "time_to_convergence", "learning_curves", "final_scores", "importance"):
+        assert (folder / "report" / "figures" / f"{name}.png").stat().st_size > 5000
+        ET.parse(folder / "report" / "figures" / f"{name}.svg")
+
+
+def test_same_ledger_same_bytes(tmp_path):
+    folder = make_run(tmp_path / "run", MIXED)
+    contents = []
+    for _ in range(2):
+        write(folder)
+        contents.append({p.name: p.read_bytes() for p in (folder / "report").rglob("*") if p.is_file()})
+    assert contents[0] == contents[1]

@@ -1,0 +1,69 @@
+"""Running the product as a user does, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+
+from core.ledger import Ledger
+from sweeps.agenda import Agenda
+from sweeps.run_directory import RunDirectory
+
+ROOT = Path(__file__).parents[2]
+LAUNCH = [sys.executable, str(ROOT / "sweeps" / "launch.py")]
+SEEDSWEEP = [sys.executable, "-c", "from sweeps.cli import main; main()"]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
+
+
+def run(*arguments: str, command=LAUNCH, cwd=None, check=True) -> subprocess.CompletedProcess:
+    done = subprocess.run(
+        [*command, *map(str, arguments)], capture_output=True, text=True, env=environment(), cwd=cwd, timeout=240
+    )
+    if check and done.returncode:
+        raise AssertionError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [*LAUNCH, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        start_new_session=True,
+    )
+
+
+def contents(run_folder: Path) -> dict:
+    """The ledger's results, to the byte, without where and how they ran."""
+    found = {}
+    for record in Ledger(run_folder).records():
+        outcome = json.loads((record.folder / "outcome.json").read_text()) if record.finished else None
+        found[record.spec().key] = (
+            (record.folder / "cohort.json").read_bytes(),
+            (record.folder / "curves.npz").read_bytes() if record.finished else None,
+            outcome and (outcome["members"], outcome["curves_sha256"]),
+        )
+    return found
+
+
+def assert_view_agrees(runs: Path, name: str) -> None:
+    """Optuna's view holds every explored configuration of the ledger, with its values."""
+    folder = RunDirectory(runs, name)
+    study = folder.study()
+    (data,) = (runs / "_data").iterdir()
+    from shards.read import data_fingerprint
+
+    expected = Agenda(study, folder.ledger, data_fingerprint(data)).exploration.trials()
+    shown = optuna.load_study(study_name=name, storage=f"sqlite:///{folder.optuna_db}").trials
+    assert [(t.number, t.state, t.params, t.value) for t in shown] == [
+        (t.number, t.state, t.params, t.value) for t in expected
+    ]
