@@ -102,10 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _stop(f"no space left on the device of {error.filename or 'the run directory'}: free some and launch again")
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             _stop(f"{error.filename}: {error.strerror}; choose another folder with --runs")
-        if error.errno == errno.ENOTDIR:
-            _stop(f"{error.filename}: a part of this path is a file; choose another folder with --runs")
         raise
     except KeyboardInterrupt:
         console.print("\nstopped; nothing finished is lost, and the same command goes on from the last checkpoints")

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -47,13 +47,27 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
             highlight=False,
         )
         run.record_provenance(fingerprint, [f"{cores()} cores"])
-        _train(study, run, data, agenda, console)
+        train(study, run, data, agenda, console)
         _write_views(study, run, agenda)
         return [f"{describe(spec)}: {last_error(agenda, spec)}" for spec in agenda.failed]
 
 
-def _train(study: Study, run: RunDirectory, data: Path, agenda: Agenda, console: Console) -> None:
-    """Hand the agenda's cohorts to Ray Tune until none is left."""
+def cohort_trial() -> type:
+    """The trainable, imported when it is asked for: with it comes Ray."""
+    from sweeps.trainable import CohortTrial
+
+    return CohortTrial
+
+
+def train(
+    study: Study,
+    run: RunDirectory,
+    data: Path,
+    agenda: Agenda,
+    console: Console,
+    trainable: Callable[[], type] = cohort_trial,
+) -> None:
+    """Hand the agenda's cohorts to Ray Tune until none is left. `data`: folder of the shards."""
     if not agenda.anything_left():
         return
     with local_ray() as scratch, Progress(console, study, agenda) as progress:
@@ -62,11 +76,10 @@ def _train(study: Study, run: RunDirectory, data: Path, agenda: Agenda, console:
 
         from sweeps.searcher import CohortSearcher
         from sweeps.tensorboard import TensorBoard
-        from sweeps.trainable import CohortTrial
 
         resources = study.resources
         tuner = tune.Tuner(
-            tune.with_resources(CohortTrial, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
                 search_alg=CohortSearcher(agenda, run, data, [progress, TensorBoard(run.ledger, run.tensorboard)]),
                 num_samples=-1,
@@ -107,6 +120,8 @@ def local_ray() -> Iterator[Path]:
         RAY_USAGE_STATS_ENABLED="0",
         RAY_AIR_NEW_OUTPUT="0",
         TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+        # Ctrl-C ends the launch at once: the checkpoints are there already.
+        TUNE_DISABLE_SIGINT_HANDLER="1",
         # The ledger is what is resumed from: Tune's own snapshots are never read.
         TUNE_GLOBAL_CHECKPOINT_S="100000000",
         # With one trial pending at a time a short trial's worker takes the next before another worker has started.
@@ -130,7 +145,8 @@ def local_ray() -> Iterator[Path]:
             _temp_dir=str(scratch / "ray"),
             _node_ip_address="127.0.0.1",
         )
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        # A cohort's failure is recorded in its folder and shown by the progress; Tune's own words add nothing to it.
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
         yield scratch / "tune"
     finally:
         ray.shutdown()

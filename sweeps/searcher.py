@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,13 +35,20 @@ class CohortSearcher(Searcher):
         self._agenda, self._watchers = agenda, watchers
         self._places = {"runs": str(run.folder.parent), "study": run.folder.name, "data": str(data)}
         self._specs: dict[str, CohortSpec] = {}
+        self._error: Exception | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune's snapshots of an experiment are never read, the ledger holds the state."""
         return {}
 
     def suggest(self, trial_id: str) -> Any:
-        """A trial's config; None while what is next depends on a running cohort; FINISHED at the end."""
+        """A trial's config; None while what is next depends on a running cohort; FINISHED at the end.
+
+        Errors: whatever went wrong since the last call: Tune would take an error of the methods below for the trial's
+        failure, and try it again.
+        """
+        if self._error:
+            raise self._error
         spec = self._agenda.next()
         if spec is None:
             return Searcher.FINISHED if self._agenda.done else None
@@ -50,18 +59,26 @@ class CohortSearcher(Searcher):
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Progress of a cohort."""
-        for watcher in self._watchers:
-            watcher.went_on(self._specs[trial_id], result["steps_done"], result["outcomes"])
+        with self._kept():
+            for watcher in self._watchers:
+                watcher.went_on(self._specs[trial_id], result["steps_done"], result["outcomes"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The ledger, not the message, says whether the cohort is finished."""
-        spec = self._specs.pop(trial_id, None)
-        if spec is None:
-            return
-        finished = self._agenda.ledger.record(spec).finished
-        if finished:
-            self._agenda.finish(spec)
-        else:
-            self._agenda.fail(spec)
-        for watcher in self._watchers:
-            watcher.ended(spec, failed=not finished)
+        with self._kept():
+            spec = self._specs.pop(trial_id)
+            finished = self._agenda.ledger.record(spec).finished
+            if finished:
+                self._agenda.finish(spec)
+            else:
+                self._agenda.fail(spec)
+            for watcher in self._watchers:
+                watcher.ended(spec, failed=not finished)
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Keep an error for the next `suggest`."""
+        try:
+            yield
+        except Exception as error:
+            self._error = error

@@ -61,7 +61,7 @@ def write(folder: Path, spec: CohortSpec, records: list[CohortRecord]) -> None:
     curves = [record.verified_curves() for record in records]
     outcomes = [outcome for record in records for outcome in record.outcomes()]
     with SummaryWriter(str(folder)) as writer:
-        for name in SHOWN:
+        for name in (name for name in SHOWN if name in curves[0].columns):
             values = np.concatenate([c.column(name) for c in curves], axis=1)
             for step, row in zip(curves[0].steps, values, strict=True):
                 finite = row[np.isfinite(row)]

@@ -8,7 +8,7 @@ import pytest
 from core.criterion import Outcome
 from core.ledger import Curves, Ledger
 from sweeps.agenda import Agenda
-from sweeps.study import FIRST_SEARCH_SEED, load
+from sweeps.study import FIRST_SEARCH_SEED, Dimension, load
 
 
 def simulate(ledger, spec) -> None:
@@ -118,7 +118,9 @@ def contents_finished(ledger) -> set:
 
 
 def test_configurations_that_are_equal_share_their_cohorts(study_file, tmp_path):
-    study = load(str(study_file), "laptop", ["search.explore=9", "search.space={lr_decay_steps: {low: 15, high: 17}}"])
+    study = load(str(study_file), "laptop", ["search.explore=9"])
+    search = study.search.model_copy(update={"space": {"lr_decay_steps": Dimension(low=15, high=17)}})
+    study = study.model_copy(update={"search": search})
     agenda = run(study, Ledger(tmp_path))  # seven of three
     specs = [spec for spec, _ in contents(agenda.ledger).values()]
     assert len({spec.key for spec in specs if spec.phase == "explore"}) < 9

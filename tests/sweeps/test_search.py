@@ -95,7 +95,7 @@ def test_tpe_learns():
 
 def test_a_grid_ends():
     search = exploration("grid")
-    explored(search, 2 + 9 - 1)  # one of the nine is a named one
+    explored(search, 2 + 9 - 2)  # two of the nine are named ones
     assert search.exhausted
 
 
