@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, fields
 
 from core.ledger import CohortSpec, Ledger
@@ -27,6 +28,7 @@ class Agenda:
         self._begun: list[CohortSpec] = []
         self._running: set[tuple[str, str]] = set()
         self._given_up: set[tuple[str, str]] = set()
+        self._failures: Counter[tuple[str, str]] = Counter()
         self._read()
 
     def next(self) -> CohortSpec | None:
@@ -62,12 +64,17 @@ class Agenda:
             if spec.phase == "explore" and self._configuration(number) == spec.configuration:
                 self._tell(number)
 
-    def fail(self, spec: CohortSpec) -> None:
-        """A cohort is given up for this launch."""
+    def fail(self, spec: CohortSpec) -> bool:
+        """A cohort failed: it is tried again, or after so many retries given up for this launch (True)."""
         self._running.discard(spec.key)
+        self._failures[spec.key] += 1
+        if self._failures[spec.key] <= self.study.resources.retries:
+            self._begun.append(spec)
+            return False
         self._given_up.add(spec.key)
         if spec.phase == "explore":
             self.exploration.tell(spec.number, None)
+        return True
 
     @property
     def failed(self) -> list[CohortSpec]:
@@ -147,10 +154,11 @@ class Agenda:
         self._explored[number] = self.study.first[number] if named else self.study.configured(values)
 
     def _resumed(self) -> CohortSpec | None:
-        while self._begun:
-            spec = self._begun.pop(0)
-            wanted = spec.phase == "explore" or spec.number < len(self.study.search.first) or spec.number == self.best()
-            if wanted:
+        """The first of the begun cohorts that is wanted: all but those of a best found that is not the best now."""
+        best = self.best()
+        for spec in self._begun:
+            if spec.phase == "explore" or spec.number < len(self.study.search.first) or spec.number == best:
+                self._begun.remove(spec)
                 return spec
         return None
 

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
 
     Returns what failed, a line each. Errors: UserError; KeyboardInterrupt after the workers have stopped.
     """
+    # `kill` and SLURM's SIGTERM end a launch as Ctrl-C does: the workers stop, nothing is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with run.hold():
         run.begin(study, fresh)
         data = pack(study.data, run.data_root)
@@ -90,7 +93,8 @@ def train(
                 name="trials",
                 storage_path=str(scratch),
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=resources.retries),
+                # The agenda tries again: Tune's own retries do not cover a worker that dies between two cohorts.
+                failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
@@ -103,10 +107,8 @@ def local_ray() -> Iterator[Path]:
 
     Yields a scratch folder for Ray's files, removed at the end: nothing in it is a result.
     """
+    _sweep_up()
     # A short path: Ray's sockets are below it, and a socket's path is limited to 107 bytes.
-    for stale in Path("/tmp").glob(f"{SCRATCH}*"):
-        if not Path(f"/proc/{stale.name.removeprefix(SCRATCH).split('-')[0]}").exists():
-            shutil.rmtree(stale, ignore_errors=True)  # of a launch that was killed
     scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir="/tmp"))
     token = scratch / "token"
     with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -151,6 +153,19 @@ def local_ray() -> Iterator[Path]:
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _sweep_up() -> None:
+    """Remove what launches of this user left that were killed with SIGKILL: their scratch folders, and those of Ray's
+    agents that have not yet noticed. The folder's name tells them from every other Ray's."""
+    for stale in Path("/tmp").glob(f"{SCRATCH}*"):
+        if stale.stat().st_uid != os.getuid() or Path(f"/proc/{stale.name.split('-')[2]}").exists():
+            continue
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"{stale}/".encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+        shutil.rmtree(stale, ignore_errors=True)
 
 
 def _write_views(study: Study, run: RunDirectory, agenda: Agenda) -> None:

@@ -67,13 +67,15 @@ class CohortSearcher(Searcher):
         """The ledger, not the message, says whether the cohort is finished."""
         with self._kept():
             spec = self._specs.pop(trial_id)
-            finished = self._agenda.ledger.record(spec).finished
-            if finished:
+            given_up = False
+            if self._agenda.ledger.record(spec).finished:
                 self._agenda.finish(spec)
             else:
-                self._agenda.fail(spec)
+                given_up = self._agenda.fail(spec)
+                if not given_up:
+                    return
             for watcher in self._watchers:
-                watcher.ended(spec, failed=not finished)
+                watcher.ended(spec, failed=given_up)
 
     @contextlib.contextmanager
     def _kept(self) -> Iterator[None]:

@@ -97,12 +97,15 @@ def main() -> None:
     parser.add_argument("--members", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16, 32, 64])
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--check", action="store_true", help="only check that the ways agree")
     options = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = torch.cuda.get_device_name() if device == "cuda" else "cpu, one thread"
     torch.set_num_threads(1)
     task = make_task(device)
     check(task)
+    if options.check:
+        return
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     rows: dict[int, dict[str, list[float]]] = {m: {engine: [] for engine in ENGINES} for m in options.members}
     plain: list[float] = []
