@@ -47,16 +47,20 @@ def patches(images: Tensor) -> Tensor:
 
 
 class _Patches(torch.autograd.Function):
-    """im2col for kernel 3, stride 2, padding 1, channels last, any number of leading axes."""
+    """im2col for kernel 3, stride 2, padding 1, channels last, any number of leading axes.
+
+    Nine strided copies, one a tap of the kernel; the gradient goes the same ways back.
+    """
 
     @staticmethod
     def forward(images: Tensor) -> Tensor:
         *lead, height, width, channels = images.shape
-        padded = F.pad(images, (0, 0, 1, 1, 1, 1)).reshape(-1, height + 2, width + 2, channels)
         rows, columns = (height + 1) // 2, (width + 1) // 2
-        n, h, w, c = padded.stride()
-        windows = padded.as_strided((len(padded), rows, columns, 3, 3, channels), (n, 2 * h, 2 * w, h, w, c))
-        return windows.reshape(*lead, rows, columns, 9 * channels)
+        result = images.new_zeros(*lead, rows, columns, 3, 3, channels)
+        for i, to_rows, from_rows in _taps(height):
+            for j, to_columns, from_columns in _taps(width):
+                result[..., to_rows, to_columns, i, j, :] = images[..., from_rows, from_columns, :]
+        return result.flatten(-3)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -65,14 +69,23 @@ class _Patches(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         height, width, channels = ctx.shape[-3:]
-        rows, columns = (height + 1) // 2, (width + 1) // 2
-        gradient = grads[0].reshape(-1, rows, columns, 3, 3, channels)
-        padded = gradient.new_zeros(len(gradient), height + 2, width + 2, channels)
-        for i in range(3):
-            for j in range(3):
-                padded[:, i : i + 2 * rows : 2, j : j + 2 * columns : 2] += gradient[:, :, :, i, j]
-        return padded[:, 1:-1, 1:-1].reshape(ctx.shape)
+        gradient = grads[0].unflatten(-1, (3, 3, channels))
+        result = gradient.new_zeros(ctx.shape)
+        for i, to_rows, from_rows in _taps(height):
+            for j, to_columns, from_columns in _taps(width):
+                result[..., from_rows, from_columns, :] += gradient[..., to_rows, to_columns, i, j, :]
+        return result
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int], images: Tensor) -> tuple[Tensor, int]:
         return _Patches.apply(images.movedim(in_dims[0], 0)), 0
+
+
+def _taps(length: int) -> tuple[tuple[int, slice, slice], ...]:
+    """Along one axis, for each tap of the kernel: the outputs that see a pixel there, and those pixels."""
+    outputs = (length + 1) // 2
+    return (
+        (0, slice(1, None), slice(1, 2 * outputs - 2, 2)),
+        (1, slice(None), slice(0, None, 2)),
+        (2, slice(0, length // 2), slice(1, None, 2)),
+    )

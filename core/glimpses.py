@@ -39,7 +39,8 @@ def coverage(masks: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
     """
     rows = bank_y.mean(-2, keepdim=True)
     columns = bank_x.mean(-2, keepdim=True)
-    return (rows @ (masks.squeeze(1) @ columns.mT)).squeeze(-1).squeeze(-1)
+    # Row vector times matrix: the other way round is a slow matrix product on a CPU.
+    return ((rows @ masks.squeeze(1)) * columns).sum((-2, -1))
 
 
 class _Bank(torch.autograd.Function):
@@ -67,10 +68,8 @@ class _Bank(torch.autograd.Function):
         side = bank.shape[-1]
         # Pixels counted from the middle: smaller numbers, less cancellation.
         pixels = torch.arange(side, dtype=bank.dtype, device=bank.device) - (side - 1) / 2
-        ones_and_pixels = torch.stack([torch.ones_like(pixels), pixels], -1)
-        weighted = (bank * grads[0]) @ ones_and_pixels
-        expected = bank @ pixels
-        return (weighted[..., 1] - weighted[..., 0] * expected) / ctx.sigma**2, None, None
+        weighted = bank * grads[0]
+        return (weighted @ pixels - weighted.sum(-1) * (bank @ pixels)) / ctx.sigma**2, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int, None, None], mu: Tensor, side: int, sigma: float) -> tuple[Tensor, int]:

@@ -72,7 +72,7 @@ class RecurrentAttention(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(state), nn.LayerNorm(state)] if settings.normalise else [])
         self.gates = nn.Linear(2 * state, 4 * state)
         nn.init.zeros_(self.gates.bias)
-        # Gate order i, f, g, o; the forget gate starts open (Jozefowicz et al. 2015).
+        # Gate order i, f, o, g; the forget gate starts open (Jozefowicz et al. 2015).
         nn.init.ones_(self.gates.bias.data[state : 2 * state])
         self.emission = nn.Linear(state, 2)
         nn.init.normal_(self.emission.weight, std=0.01)
@@ -118,6 +118,7 @@ class RecurrentAttention(nn.Module):
         return F.relu(what) * F.relu(where)
 
     def _lstm(self, w: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        i, f, g, o = self.gates(torch.cat([w, h], -1)).chunk(4, -1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        return torch.sigmoid(o) * torch.tanh(c), c
+        sigmoids, g = self.gates(torch.cat([w, h], -1)).split([3 * h.shape[-1], h.shape[-1]], -1)
+        i, f, o = torch.sigmoid(sigmoids).chunk(3, -1)
+        c = f * c + i * torch.tanh(g)
+        return o * torch.tanh(c), c

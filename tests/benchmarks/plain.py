@@ -77,10 +77,12 @@ class PlainAttention(nn.Module):
             for kind in ("weight", "bias"):
                 setattr(getattr(self, name), kind, nn.Parameter(parameters[f"{name}.{kind}"].clone()))
         state = self.what.out_features
+        i, f, o, g = (torch.arange(state) + k * state for k in range(4))
+        order = torch.cat([i, f, g, o])  # torch's
         self.lstm.weight_ih.data, self.lstm.weight_hh.data = (
-            part.clone() for part in parameters["gates.weight"].split(state, 1)
+            part.clone() for part in parameters["gates.weight"][order].split(state, 1)
         )
-        self.lstm.bias_ih.data = parameters["gates.bias"].clone()
+        self.lstm.bias_ih.data = parameters["gates.bias"][order].clone()
         self.lstm.bias_hh.data = torch.zeros_like(self.lstm.bias_hh)
 
 
