@@ -124,13 +124,14 @@ def _claim(results: Results, table: pd.DataFrame, pairs: pd.DataFrame, best: Any
     rates = "" if row.label == best.label else f" {_phrase(row, capital=True)}."
     return (
         f"{rates} One run of each named configuration, as in the report, would name {row.label} the best in "
-        f"{row.named_best:.0%} of tries (pure luck: {1 / (table.origin == 'named').sum():.0%})."
+        f"{100 * row.named_best:.0f} % of tries (pure luck: {100 / (table.origin == 'named').sum():.0f} %)."
     )
 
 
 def _phrase(row: Any, capital: bool = False) -> str:
-    text = f"{row.label} converged in {row.converged} of {row.members} seeds ({row.low:.0%} to {row.high:.0%})"
-    return text[0].upper() + text[1:] if capital else text
+    seeds = f"{row.converged} of {row.members} seeds (95 % interval {100 * row.low:.0f} to {100 * row.high:.0f} %)"
+    label = row.label[0].upper() + row.label[1:] if capital else row.label
+    return f"{label} converged in {seeds}"
 
 
 def _pair(table: pd.DataFrame, row: Any) -> str:
@@ -140,7 +141,7 @@ def _pair(table: pd.DataFrame, row: Any) -> str:
 
 def _seeds(table: pd.DataFrame) -> str:
     low, high = table.members.min(), table.members.max()
-    return f"{low} seeds each" if low == high else f"{low} to {high} seeds each"
+    return f"{low} seed{'' if low == 1 else 's'} each" if low == high else f"{low} to {high} seeds each"
 
 
 def _join(words: list[str]) -> str:

@@ -101,4 +101,4 @@ def _varied(specs: list[CohortSpec]) -> list[str]:
 
 def _label(spec: CohortSpec, varied: list[str]) -> str:
     words = ", ".join(f"{name.replace('_', ' ')} {np.round(spec.hyperparameters[name], 3):g}" for name in varied)
-    return words if spec.origin == "named" else f"found {spec.number} ({words})"
+    return words if spec.origin == "named" else f"best found (no. {spec.number}, {words})"

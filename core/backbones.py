@@ -69,7 +69,7 @@ class _Patches(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         height, width, channels = ctx.shape[-3:]
-        gradient = grads[0].unflatten(-1, (3, 3, channels))
+        gradient: Tensor = grads[0].unflatten(-1, (3, 3, channels))
         result = gradient.new_zeros(ctx.shape)
         for i, to_rows, from_rows in _taps(height):
             for j, to_columns, from_columns in _taps(width):

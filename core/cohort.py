@@ -160,8 +160,9 @@ class Cohort:
             rollouts.append(_concatenate([rollout for rollout, _ in parts], 0))
             terms.append({name: torch.cat([term[name] for _, term in parts]) for name in parts[0][1]})
             weights.append(len(rows) / images)
-        mean = {name: sum(w * t[name] for w, t in zip(weights, terms, strict=True)) for name in terms[0]}
-        values = task.measure(_gather_images(rollouts), mean)  # type: ignore[arg-type]
+        shares = torch.tensor(weights, device=task.device)
+        mean = {name: shares @ torch.stack([term[name] for term in terms]) for name in terms[0]}
+        values = task.measure(_gather_images(rollouts), mean)
         values["lr"] = np.array([m.hyperparameters.lr_at(self.step - 1) for m in self.members])
         values["gamma"] = np.array(gammas)
         values["train_loss"] = (self._train_loss / steps).double().cpu().numpy()

@@ -85,7 +85,7 @@ def _decode(folder: Path, index: dict[str, Any], entry: Path) -> None:
     try:
         for split in SPLITS:
             described = index["splits"][split]
-            arrays: dict[str, np.ndarray] = {}
+            arrays: dict[str, np.memmap] = {}
             row = 0
             for shard in described["shards"]:
                 for record in _read_shard(folder / shard["file"], shard["sha256"]):
@@ -106,7 +106,7 @@ def _decode(folder: Path, index: dict[str, Any], entry: Path) -> None:
             if row != described["samples"]:
                 raise ShardError(f"{folder}: {split} has {row} samples, its index says {described['samples']}")
             for array in arrays.values():
-                array.flush()  # type: ignore[attr-defined]
+                array.flush()
         partial.rename(entry)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-# Python puts this file's own folder first on the path; the packages are in the one above.
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
-from sweeps.cli import main  # noqa: E402
-
 if __name__ == "__main__":
+    # Python puts this file's own folder first on the path; the packages are in the one above.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from sweeps.cli import main
+
     main(["launch", *sys.argv[1:]])

@@ -20,7 +20,7 @@ from core import checkpoint
 from core.cohort import Cohort, probe
 from core.criterion import judge
 from core.ledger import CohortRecord, Curves, replace
-from core.schedules import Hyperparameters, Member
+from core.schedules import Member
 from core.task import GlimpseTask, Split, TaskSettings
 from shards.read import read
 from sweeps.run_directory import RunDirectory
@@ -75,7 +75,7 @@ class CohortTrial(tune.Trainable):
         torch.set_num_threads(study.resources.cpus)
         self._stack.enter_context(self._record.claim())
         spec = self._spec = self._record.spec()
-        members = [Member(seed, Hyperparameters(**spec.hyperparameters)) for seed in spec.seeds]  # type: ignore[arg-type]
+        members = [Member(seed, study.configured(spec.hyperparameters)) for seed in spec.seeds]
         device = "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
         task = load_task(study.task, Path(config["data"]), device)
         engine = choose_engine(run, study, task, members)

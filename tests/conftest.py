@@ -19,7 +19,9 @@ torch.set_num_threads(1)
 SMALL_STUDY = """
 question: Does it run?
 claimed_best: {alpha: 0.5}
-data: {name: pattern1, size: 32, train: 64, validation: 32, field: 12, anywhere: true, samples_per_record: 16, records_per_shard: 2}
+data:
+  {name: pattern1, size: 32, train: 64, validation: 32, field: 12, anywhere: true, samples_per_record: 16,
+   records_per_shard: 2}
 model: {glimpses: 2, glimpse_size: 8, window: 0.4, state: 16}
 training: {steps: 24, batch: 8, evaluate_every: 4}
 hyperparameters: {lr: 0.005, lr_decay_steps: 16, gamma_decay_steps: 12}
@@ -34,7 +36,7 @@ seeds: {search: 2, compare: 4}
 criterion: {metric: f1, threshold: 0.6, hold: 2}
 resources: {engine: fused, cohort: 3, checkpoint_seconds: 0}
 scales: {laptop: {}, cluster: {training: {steps: 48}}}
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture

@@ -90,8 +90,8 @@ def test_an_unfinished_cohort_has_evaluations_and_no_members(tmp_path):
     [
         (
             MIXED,
-            r"^Both: .*found 3 \(alpha 0.87\) converged in 12 of 12 seeds \(76% to 100%\).*better than alpha 0, but "
-            r"cannot be told from alpha 1 or alpha 0.5; between those it is the seed",
+            r"^Both: best found \(no. 3, alpha 0.87\) converged in 12 of 12 seeds \(95 % interval 76 to 100 %\) "
+            r"and is better than alpha 0, but cannot be told from alpha 1 or alpha 0.5; between those it is the seed",
         ),
         ({1.0: 6, 0.5: 7, 0.0: 5, 0.2: 6}, r"^It was the seed as far as 12 seeds each can tell: no two"),
         (
@@ -103,7 +103,7 @@ def test_an_unfinished_cohort_has_evaluations_and_no_members(tmp_path):
 def test_the_answer(tmp_path, rates, words):
     comparison = compare(tables.read(make_run(tmp_path / "run", rates)))
     assert re.search(words, comparison.answer), comparison.answer
-    assert re.search(r"would name alpha 0.5 the best in \d+% of tries \(pure luck: 33%\)", comparison.answer)
+    assert re.search(r"would name alpha 0.5 the best in \d+ % of tries \(pure luck: 33 %\)", comparison.answer)
 
 
 def test_the_answer_says_when_seeds_are_missing_or_none_is_there(tmp_path):
@@ -116,7 +116,7 @@ def test_the_answer_says_when_seeds_are_missing_or_none_is_there(tmp_path):
 
 def test_named_best_leaves_out_what_the_search_found(tmp_path):
     table = compare(tables.read(make_run(tmp_path / "run", MIXED))).configurations.set_index("label")
-    assert np.isnan(table.named_best["found 3 (alpha 0.87)"])
+    assert np.isnan(table.named_best["best found (no. 3, alpha 0.87)"])
     assert table.named_best.sum() == pytest.approx(1)
 
 

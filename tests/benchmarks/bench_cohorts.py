@@ -1,7 +1,7 @@
 """Members' steps a second of a cohort, fused and loop, against one plain process a seed.
 
 Needs torch and NumPy alone; runs on the GPU where there is one.
-`python tests/benchmarks/bench_cohorts.py [--members 1 2 4 ...] [--seconds S]`
+`PYTHONPATH=. python tests/benchmarks/bench_cohorts.py [--members 1 2 4 ...] [--seconds S]`
 """
 
 from __future__ import annotations
@@ -9,22 +9,17 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
+from plain import PlainAttention, plain_loss
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
-
-from plain import PlainAttention, plain_loss  # noqa: E402
-
-from core.cohort import ENGINES, Cohort, TrainingSettings  # noqa: E402
-from core.schedules import Hyperparameters, Member  # noqa: E402
-from core.task import GlimpseTask, Split, TaskSettings  # noqa: E402
-from shards.catalog import GENERATORS  # noqa: E402
-from shards.samples import DataSettings  # noqa: E402
+from core.cohort import ENGINES, Cohort, TrainingSettings
+from core.schedules import Hyperparameters, Member
+from core.task import GlimpseTask, Split, TaskSettings
+from shards.catalog import GENERATORS
+from shards.samples import DataSettings
 
 DATA = DataSettings("pattern1", size=64, train=256, validation=64, field=16, anywhere=True)
 TRAINING = TrainingSettings(steps=10**9, batch=32, evaluate_every=10**9)

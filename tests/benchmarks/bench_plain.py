@@ -118,12 +118,15 @@ def main() -> None:
         for name, spent in times.items():
             with tempfile.TemporaryDirectory() as folder:
                 start = time.monotonic()
-                subprocess.run(
+                done = subprocess.run(
                     [sys.executable, __file__, "--only", name, "--folder", folder, "--seeds", str(options.seeds)],
-                    check=True,
+                    check=False,
                     cwd=ROOT,
+                    stderr=subprocess.PIPE,
                     env={**os.environ, "PYTHONPATH": str(ROOT), "SEEDSWEEP_CACHE": f"{folder}/cache"},
                 )
+                if done.returncode:
+                    sys.exit(f"{name} failed:\n{done.stderr.decode()}")
                 spent.append(time.monotonic() - start)
                 print(f"{name}: {spent[-1]:.0f} s for 5 configurations x {options.seeds} seeds", flush=True)
     ratio = statistics.median(times["plain"]) / statistics.median(times["ours"])

@@ -1,0 +1,58 @@
+"""The whole laptop study: wall time (aim: 5 minutes on 2 cores) and peak memory of all its processes (aim: 5 GB)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+
+
+def memory(pid: int) -> int:
+    """Bytes of a process and its descendants, shared pages counted once (proportional set size)."""
+    total = 0
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        try:
+            total += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return total
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        launch = subprocess.Popen(
+            [sys.executable, "sweeps/launch.py", "alpha_seed_study", "--scale", "laptop", "--runs", folder],
+            cwd=ROOT,
+            env={**os.environ, "SEEDSWEEP_CACHE": f"{folder}/cache"},
+        )
+        peak = 0
+
+        def watch() -> None:
+            nonlocal peak
+            while launch.poll() is None:
+                try:
+                    peak = max(peak, memory(launch.pid))
+                except psutil.NoSuchProcess:
+                    return
+                time.sleep(0.5)
+
+        threading.Thread(target=watch, daemon=True).start()
+        code = launch.wait()
+        seconds = time.monotonic() - start
+    if code:
+        sys.exit(code)
+    print(f"study: {seconds:.0f} s on {len(os.sched_getaffinity(0))} cores (aim 300)")
+    print(f"peak memory of all processes: {peak / 1e9:.1f} GB (aim 5)")
+
+
+if __name__ == "__main__":
+    main()
