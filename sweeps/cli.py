@@ -93,10 +93,10 @@ def report(name: RunName = None, runs: Runs = None) -> None:
     _say("report", run.report / "index.html")
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
     try:
-        app(arguments, prog_name="seedsweep")
+        app(prog_name="seedsweep")
     except (UserError, ShardError, LedgerError) as error:
         _stop(str(error))
     except OSError as error:

@@ -10,7 +10,7 @@ import shutil
 import signal
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from core.ledger import replace
 from shards.pack import pack
 from shards.read import data_fingerprint, read
 from sweeps.agenda import Agenda
+from sweeps.errors import UserError
 from sweeps.progress import Progress, describe, last_error
 from sweeps.run_directory import RunDirectory
 from sweeps.study import Study
@@ -75,12 +76,14 @@ def train(
         return
     with local_ray() as scratch, Progress(console, study, agenda) as progress:
         # Ray reads its settings when it is imported: not before `local_ray` has made them.
+        import ray
         from ray import tune
 
         from sweeps.searcher import CohortSearcher
         from sweeps.tensorboard import TensorBoard
 
         resources = study.resources
+        _check_resources(study, ray.cluster_resources())
         tuner = tune.Tuner(
             tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
@@ -99,6 +102,17 @@ def train(
             ),
         )
         tuner.fit()
+
+
+def _check_resources(study: Study, available: Mapping[str, float]) -> None:
+    """Refuse what no trial could ever get: Ray would wait for it without end."""
+    for name, field, asked in (("CPU", "cpus", study.resources.cpus), ("GPU", "gpus", study.resources.gpus)):
+        there = available.get(name, 0)
+        if asked > there:
+            raise UserError(
+                f"resources.{field}: a trial asks for {asked:g} {name}s and this machine has {there:g}: "
+                f"--set resources.{field}={there:g}"
+            )
 
 
 @contextlib.contextmanager

@@ -8,4 +8,5 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     from sweeps.cli import main
 
-    main(["launch", *sys.argv[1:]])
+    sys.argv.insert(1, "launch")
+    main()

@@ -52,7 +52,9 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     )
     if finished:
         console.print(f"{finished} cohorts are finished already and will not run again")
-    console.print(_estimate(study, search.explore, compared, parallel), highlight=False, soft_wrap=True)
+    with console.status("timing a few steps"):
+        estimate = _estimate(study, search.explore, compared, parallel)
+    console.print(estimate, highlight=False, soft_wrap=True)
 
 
 def _estimate(study: Study, explored: int, compared: int, parallel: int) -> str:

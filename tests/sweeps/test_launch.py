@@ -5,7 +5,6 @@ import os
 import re
 import stat
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -44,6 +43,7 @@ def test_the_run_directory_holds_what_it_should(launched):
     folder = runs / "small"
     provenance = json.loads((folder / "provenance.json").read_text())["launches"][0]
     assert {"time", "command", "commit", "host", "versions", "data_fingerprint"} <= set(provenance)
+    assert provenance["command"][:2] == ["seedsweep", "launch"]
     assert len(contents(folder)) == 10
     assert all(outcome is not None for *_, outcome in contents(folder).values())
     assert_view_agrees(runs, "small")
@@ -207,7 +207,30 @@ def test_a_fresh_start_sets_the_old_run_aside(study_file, tmp_path):
     assert len(contents(aside[0])) == len(contents(tmp_path / "small")) == 4
 
 
+def test_more_than_the_machine_has_is_refused_and_not_waited_for(study_file, tmp_path):
+    done = run(study_file, "--runs", tmp_path, "--set", "resources.cpus=4096", check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "resources.cpus: a trial asks for 4096 CPUs and this machine has" in done.stderr
+
+
+def test_a_cohort_that_fails_is_named_with_its_reason_and_tried_again_by_the_same_command(study_file, tmp_path):
+    """A folder in the place of a cohort's curves: the worker cannot write them."""
+    small = ["--set", "search.explore=2", "--set", "seeds.compare=1", "--set", "seeds.search=1"]
+    run(study_file, "--runs", tmp_path, *small)
+    (victim, *_) = sorted((tmp_path / "small" / "cohorts").glob("*/compare-*"))
+    for name in ("outcome.json", "curves.npz"):
+        (victim / name).unlink()
+    (victim / "curves.npz").mkdir()
+    failed = run(study_file, "--runs", tmp_path, *small, check=False)
+    assert failed.returncode == 1
+    assert "failed: compare" in failed.stdout
+    assert "Is a directory" in failed.stdout
+    assert "Traceback" not in failed.stdout + failed.stderr
+    assert "Is a directory" in run("status", "--runs", tmp_path, command=SEEDSWEEP).stdout
+    (victim / "curves.npz").rmdir()
+    assert "4/4 cohorts" in run(study_file, "--runs", tmp_path, *small).stdout
+
+
 def test_help_is_there():
     assert "launch" in run("--help", command=SEEDSWEEP).stdout
     assert "--set" in run("--help").stdout
-    assert sys.executable
