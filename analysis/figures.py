@@ -7,6 +7,7 @@ a grey print reads the same.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -37,6 +38,8 @@ OUTCOMES = {
     "never": ("x", "#555555", "never converged"),
     "diverged": ("P", "#d55e00", "diverged"),
 }
+#: Of what the search found.
+FOUND = "#0072b2"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
@@ -70,7 +73,7 @@ def p_converge(results: Results) -> tuple[Figure, str]:
         axes.plot(rates.alpha, rates.p, "o", mfc="none", mec="0.6", ms=5, label="explored (search seeds)")
     for origin, marker, colour, label in (
         ("named", "o", "black", "compared: named by the study"),
-        ("search", "D", "#0072b2", "compared: best found"),
+        ("search", "D", FOUND, "compared: best found"),
     ):
         for number, group in results.compared[results.compared.origin == origin].groupby("number"):
             k, n, alpha = int((group.outcome == "converged").sum()), len(group), group.alpha.iloc[0]
@@ -82,7 +85,7 @@ def p_converge(results: Results) -> tuple[Figure, str]:
             )
             axes.annotate(f"{k}/{n}", (alpha, k / n), (7, 4), textcoords="offset points", fontsize=9, color=colour)
     axes.set(xlabel="alpha (1: area loss alone, 0: distance loss alone)", ylabel="P(converge)", ylim=(-0.04, 1.06))
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside upper center")
     sizes = results.compared.groupby("number").size()
     seeds = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     return figure, (
@@ -101,10 +104,10 @@ def kaplan_meier(results: Results) -> tuple[Figure, str]:
     for place, (_, group) in enumerate(groups):
         times = group.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
         steps, share = time_to_convergence(times, budget)
-        axes.step(
-            steps, share, where="post", color=_colour(place, len(groups)), ls=LINES[place % len(LINES)], lw=1.8,
-            label=f"{group.label.iloc[0]} (n = {len(group)})",
-        )  # fmt: skip
+        look: dict[str, Any] = {"color": _colour(place, len(groups)), "ls": LINES[place % len(LINES)], "lw": 1.6}
+        if group.origin.iloc[0] == "search":
+            look = {"color": FOUND, "ls": "-", "lw": 2.6}
+        axes.step(steps, share, where="post", label=f"{group.label.iloc[0]} (n = {len(group)})", **look)
     # Beyond the budget too, where a seed's last chance shows as a rise at the very end.
     axes.set(xlabel="training step", ylabel="share converged", ylim=(-0.02, 1.04), xlim=(0, 1.03 * budget))
     figure.legend(frameon=False, fontsize=8, loc="outside right upper")
@@ -193,7 +196,7 @@ def importances(importance: pd.DataFrame) -> tuple[Figure, str]:
 
 def _colour(place: int, count: int) -> tuple[float, ...]:
     """Evenly spaced in lightness, without the palest end."""
-    colour: tuple[float, ...] = matplotlib.colormaps["cividis"](0.85 * place / max(count - 1, 1))
+    colour: tuple[float, ...] = matplotlib.colormaps["cividis"](0.75 * place / max(count - 1, 1))
     return colour
 
 

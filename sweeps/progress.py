@@ -78,10 +78,10 @@ class Progress:
         table.add_row(self._summary())
         for spec, step, outcomes in self._running.values():
             converged = sum(outcome == "converged" for outcome in outcomes)
-            table.add_row(
-                f"  {describe(spec)}: step {step} of {self._study.training.steps}, "
-                f"{converged} of {len(spec.seeds)} at or above the criterion"
+            state = (
+                f"step {step} of {self._study.training.steps}, {converged} meet the criterion" if step else "waiting"
             )
+            table.add_row(f"  {describe(spec)}: {state}")
         return table
 
     def _summary(self) -> str:
