@@ -114,6 +114,8 @@ class CohortRecord:
             return _parse_curves(self._curves.read_bytes(), self._curves)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise LedgerError(f"{self._curves} cannot be read: {error.strerror}") from None
 
     def commit(self, curves: Curves, outcomes: list[Outcome], run: dict[str, Any]) -> None:
         """Finish: the last curves, then the outcome. `run`: where and how it ran, which is no part of the result."""

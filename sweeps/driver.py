@@ -39,8 +39,7 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with run.hold():
         run.begin(study, fresh)
-        data = pack(study.data, run.data_root)
-        read(data)  # a damaged shard is best found before anything starts
+        data = _prepare(study, run, console)
         fingerprint = data_fingerprint(data)
         agenda = Agenda(study, run.ledger, fingerprint)
         cohorts, members = agenda.total
@@ -54,6 +53,16 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
         train(study, run, data, agenda, console)
         _write_views(study, run, agenda)
         return [f"{describe(spec)}: {last_error(agenda, spec)}" for spec in agenda.failed]
+
+
+def _prepare(study: Study, run: RunDirectory, console: Console) -> Path:
+    """The study's packed and checked data set: a damaged shard is best found before anything starts."""
+    what = study.data.name
+    with console.status(f"packing {what}") as status:
+        data = pack(study.data, run.data_root, lambda n, of: status.update(f"packing {what}: {n} of {of} images"))
+        status.update(f"checking {what}")
+        read(data)
+    return data
 
 
 def cohort_trial() -> type:
@@ -171,13 +180,13 @@ def local_ray() -> Iterator[Path]:
 
 def _sweep_up() -> None:
     """Remove what launches of this user left that were killed with SIGKILL: their scratch folders, and those of Ray's
-    agents that have not yet noticed. The folder's name tells them from every other Ray's."""
+    agents that have not yet noticed. Their open log files, in that folder, tell them from every other Ray's."""
     for stale in Path("/tmp").glob(f"{SCRATCH}*"):
         if stale.stat().st_uid != os.getuid() or Path(f"/proc/{stale.name.split('-')[2]}").exists():
             continue
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if f"{stale}/".encode() in (process / "cmdline").read_bytes():
+                if any(os.readlink(file).startswith(f"{stale}/") for file in (process / "fd").iterdir()):
                     os.kill(int(process.name), signal.SIGKILL)
         shutil.rmtree(stale, ignore_errors=True)
 

@@ -17,6 +17,9 @@ import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import SQLAlchemyError
+
+from sweeps.errors import UserError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -131,7 +134,10 @@ class Exploration:
         return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
     def write_view(self, path: Path, name: str) -> None:
-        """Bring the SQLite file at `path` into agreement: what is missing is added, what disagrees is rebuilt."""
+        """Bring the SQLite file at `path` into agreement: what is missing is added, what disagrees is rebuilt.
+
+        Errors: UserError if the file system refuses.
+        """
         trials = [t for t in self.trials() if t.state.is_finished()]
         # The ledger is ordered, the view appends: only the run of finished trials from the first on is shown.
         known = next((i for i, t in enumerate(trials) if t.number != i), len(trials))
@@ -147,7 +153,10 @@ class Exploration:
                 # Whatever the file is, it is not our view: nothing but a rebuild mends it.
                 pass
             path.unlink()
-        optuna.create_study(study_name=name, storage=storage, direction="maximize").add_trials(trials)
+        try:
+            optuna.create_study(study_name=name, storage=storage, direction="maximize").add_trials(trials)
+        except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+            raise UserError(f"{path} cannot be written: {error.__cause__ or error}".splitlines()[0]) from None
 
     def _trial(self, number: int) -> FrozenTrial:
         told = number in self._results

@@ -214,20 +214,19 @@ def test_more_than_the_machine_has_is_refused_and_not_waited_for(study_file, tmp
 
 
 def test_a_cohort_that_fails_is_named_with_its_reason_and_tried_again_by_the_same_command(study_file, tmp_path):
-    """A folder in the place of a cohort's curves: the worker cannot write them."""
+    """A folder in the place of a cohort's checkpoint: the worker cannot read it."""
     small = ["--set", "search.explore=2", "--set", "seeds.compare=1", "--set", "seeds.search=1"]
     run(study_file, "--runs", tmp_path, *small)
     (victim, *_) = sorted((tmp_path / "small" / "cohorts").glob("*/compare-*"))
-    for name in ("outcome.json", "curves.npz"):
-        (victim / name).unlink()
-    (victim / "curves.npz").mkdir()
+    (victim / "outcome.json").unlink()
+    (victim / "checkpoint.pt").mkdir()
     failed = run(study_file, "--runs", tmp_path, *small, check=False)
     assert failed.returncode == 1
     assert "failed: compare" in failed.stdout
     assert "Is a directory" in failed.stdout
     assert "Traceback" not in failed.stdout + failed.stderr
     assert "Is a directory" in run("status", "--runs", tmp_path, command=SEEDSWEEP).stdout
-    (victim / "curves.npz").rmdir()
+    (victim / "checkpoint.pt").rmdir()
     assert "4/4 cohorts" in run(study_file, "--runs", tmp_path, *small).stdout
 
 

@@ -4,6 +4,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from sweeps.errors import UserError
 from sweeps.search import SAMPLERS, Exploration, distribution, grid_points, objective
 
 FIRST = [{"alpha": 1.0, "steps": 10}, {"alpha": 0.0, "steps": 10}]
@@ -135,6 +136,11 @@ def test_the_view_agrees_with_the_search_whatever_was_there(tmp_path, damage):
     assert [params for _, _, params, _ in trials[:5]] == asked
     expected = (TrialState.COMPLETE, 0.25) if damage == "disagrees" else (TrialState.FAIL, None)
     assert (trials[3][1], trials[3][3]) == expected
+
+
+def test_a_view_that_cannot_be_written_is_said_in_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere/optuna\.db cannot be written: .*unable to open database file"):
+        exploration().write_view(tmp_path / "nowhere" / "optuna.db", "s")
 
 
 def test_importances_of_a_search_in_which_one_parameter_decides():
