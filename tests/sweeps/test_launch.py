@@ -140,6 +140,20 @@ def test_a_runs_folder_that_cannot_be_written(study_file, tmp_path):
     assert "choose another folder with --runs" in done.stderr
 
 
+def test_a_runs_folder_that_is_read_only(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir(mode=0o555)
+    if os.getuid() == 0:  # whom permissions do not stop
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk], check=True)
+    try:
+        done = run("alpha_seed_study", "--runs", disk / "runs", check=False)
+    finally:
+        if os.getuid() == 0:
+            subprocess.run(["umount", disk], check=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "choose another folder with --runs" in done.stderr
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a file system of a given size")
 def test_no_space_left_is_said_and_nothing_is_lost(study_file, tmp_path):
     disk = tmp_path / "disk"
