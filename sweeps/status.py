@@ -19,7 +19,8 @@ def show(run: RunDirectory, console: Console) -> None:
     for record in run.ledger.records():
         spec = record.spec()
         groups[spec.phase, spec.number].append(record)
-    table = Table("phase", "no.", "alpha", "seeds", "cohorts", "converged", "fell back", "never", "diverged", "step")
+    columns = ("phase", "no.", "alpha", "seeds", "cohorts", "converged", "fell back", "never", "diverged", "step")
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     total: Counter[str] = Counter()
     errors = []
     for (phase, number), records in sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1])):
