@@ -94,6 +94,11 @@ class CohortRecord:
         """Whether the outcome was committed."""
         return self._outcome.exists()
 
+    @property
+    def finished_at(self) -> float:
+        """When the outcome of a finished cohort was committed, in seconds since 1970."""
+        return self._outcome.stat().st_mtime
+
     def spec(self) -> CohortSpec:
         """What the cohort is. Errors: LedgerError."""
         values = _read_json(self._spec)

@@ -45,22 +45,24 @@ class TensorBoard:
 
 
 def write_all(ledger: Ledger, folder: Path) -> None:
-    """The runs of a whole ledger that are missing."""
+    """The runs of a whole ledger that are missing, or older than a cohort of theirs."""
     groups: dict[str, list[CohortRecord]] = defaultdict(list)
     for record in ledger.records():
         if record.finished:
             groups[_run_name(record.spec())].append(record)
     for name, records in groups.items():
-        if not (folder / name).exists():
+        run = folder / name
+        if not run.exists() or run.stat().st_mtime < max(record.finished_at for record in records):
             write(folder / name, records[0].spec(), records)
 
 
 def write(folder: Path, spec: CohortSpec, records: list[CohortRecord]) -> None:
-    """One run, anew. Cohorts of one configuration are evaluated at the same steps."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """One run, anew and whole or not at all. Cohorts of one configuration are evaluated at the same steps."""
+    partial = folder.with_name(f".{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
     curves = [record.verified_curves() for record in records]
     outcomes = [outcome for record in records for outcome in record.outcomes()]
-    with SummaryWriter(str(folder)) as writer:
+    with SummaryWriter(str(partial)) as writer:
         for name in (name for name in SHOWN if name in curves[0].columns):
             values = np.concatenate([c.column(name) for c in curves], axis=1)
             for step, row in zip(curves[0].steps, values, strict=True):
@@ -74,6 +76,8 @@ def write(folder: Path, spec: CohortSpec, records: list[CohortRecord]) -> None:
         writer.add_scalar("P(converge)", share, curves[0].steps[-1])
         for summary in hparams({**spec.hyperparameters, "phase": spec.phase}, {"P(converge)": share, "f1/median": 0.0}):
             writer.file_writer.add_summary(summary)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
 
 
 def _run_name(spec: CohortSpec) -> str:

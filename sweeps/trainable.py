@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from ray import tune
 
@@ -81,10 +82,11 @@ class CohortTrial(tune.Trainable):
         engine = choose_engine(run, study, task, members)
         self._cohort = Cohort(task, members, study.training, engine)
         stored = checkpoint.load(self._record.checkpoint, device)
+        self._seconds = 0.0
         if stored is not None:
             self._cohort.load(stored)
+            self._seconds = stored["seconds"]
         self._saved = time.monotonic()
-        self._seconds = 0.0
         self._facts = {
             "engine": engine,
             "device": torch.cuda.get_device_name() if device == "cuda" else device,
@@ -101,7 +103,8 @@ class CohortTrial(tune.Trainable):
             if not cohort.done and time.monotonic() - self._saved >= resources.checkpoint_seconds:
                 # The curves first: what is trained on from must already be on record.
                 self._record.write_curves(self._curves())
-                checkpoint.save(self._record.checkpoint, cohort.state())
+                seconds = self._seconds + time.monotonic() - start
+                checkpoint.save(self._record.checkpoint, {**cohort.state(), "seconds": seconds})
                 self._saved = time.monotonic()
         self._seconds += time.monotonic() - start
         if cohort.done:
@@ -109,8 +112,8 @@ class CohortTrial(tune.Trainable):
 
     def _curves(self) -> Curves:
         cohort = self._cohort
-        # A copy: the cohort goes on appending to its lists.
-        values = torch.stack([torch.from_numpy(row) for row in cohort.evaluations]).numpy()
+        # Copies: the cohort goes on appending to its lists.
+        values = np.array(cohort.evaluations)
         return Curves(list(cohort.evaluated), values, list(cohort.columns), list(self._spec.seeds))
 
     def _outcomes(self) -> list[Any]:
