@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.convergence import median_time, named_best, pairwise, time_to_convergence, wilson
-from analysis.tables import Results
+from analysis.tables import Results, convergence_steps, final_scores
 
 SIGNIFICANCE = 0.05
 
@@ -32,14 +32,13 @@ def compare(results: Results) -> Comparison:
     """Judge the comparison's members, however many are finished."""
     rows: list[dict[str, Any]] = []
     scores = []
-    for label, group in _groups(results.compared):
+    for group in results.configurations:
         converged = int((group.outcome == "converged").sum())
         low, high = wilson(converged, len(group))
-        final = group.final.fillna(0.0).to_numpy(float)
-        times = group.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
+        final, times = final_scores(group), convergence_steps(group)
         rows.append(
             {
-                "label": label,
+                "label": group.label.iloc[0],
                 "origin": group.origin.iloc[0],
                 "alpha": group.alpha.iloc[0],
                 "members": len(group),
@@ -66,13 +65,6 @@ def compare(results: Results) -> Comparison:
 
 
 _OUTCOMES = ("converged", "fell_back", "never", "diverged")
-
-
-def _groups(members: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """By configuration, the named ones first, in the order of their numbers."""
-    if members.empty:
-        return []
-    return [(group.label.iloc[0], group) for _, group in members.groupby("number", sort=True)]
 
 
 def _shares(table: pd.DataFrame, scores: list[np.ndarray]) -> np.ndarray:

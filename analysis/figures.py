@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis import tables
 from analysis.convergence import time_to_convergence, wilson
 from analysis.tables import Results
 
@@ -100,10 +101,9 @@ def kaplan_meier(results: Results) -> tuple[Figure, str]:
     budget = results.study["training"]["steps"]
     figure = Figure(figsize=(8.2, 3.8))
     axes = figure.subplots()
-    groups = list(results.compared.groupby("number"))
-    for place, (_, group) in enumerate(groups):
-        times = group.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
-        steps, share = time_to_convergence(times, budget)
+    groups = results.configurations
+    for place, group in enumerate(groups):
+        steps, share = time_to_convergence(tables.convergence_steps(group), budget)
         look: dict[str, Any] = {"color": _colour(place, len(groups)), "ls": LINES[place % len(LINES)], "lw": 1.6}
         if group.origin.iloc[0] == "search":
             look = {"color": FOUND, "ls": "-", "lw": 2.6}
@@ -123,14 +123,14 @@ def learning_curves(results: Results) -> tuple[Figure, str]:
     metric, threshold = criterion["metric"], criterion["threshold"]
     compared = results.evaluations[results.evaluations.phase == "compare"]
     outcomes = results.compared.set_index(["configuration", "seed"]).outcome
-    groups = list(results.compared.groupby("number"))
+    groups = results.configurations
     columns = min(3, len(groups))
     rows = -(-len(groups) // columns)
     figure = Figure(figsize=(2.9 * columns + 0.6, 2.4 * rows + 0.3))
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for panel in panels.flat[len(groups) :]:
         panel.set_visible(False)
-    for panel, (_, group) in zip(panels.flat, groups, strict=False):
+    for panel, group in zip(panels.flat, groups, strict=False):
         configuration = group.configuration.iloc[0]
         curves = compared[compared.configuration == configuration].pivot(index="step", columns="seed", values=metric)
         for seed in curves:
@@ -157,21 +157,21 @@ def learning_curves(results: Results) -> tuple[Figure, str]:
 def final_scores(results: Results) -> tuple[Figure, str]:
     """Final scores of every seed, a row a configuration."""
     metric = results.study["criterion"]["metric"]
-    groups = list(results.compared.groupby("number"))
+    groups = results.configurations
     figure = Figure(figsize=(6.4, 0.55 * len(groups) + 1.3))
     axes = figure.subplots()
-    for place, (_, group) in enumerate(groups):
+    for place, group in enumerate(groups):
         for outcome, (marker, colour, _) in OUTCOMES.items():
             chosen = group[group.outcome == outcome]
-            scores = chosen.final.fillna(0.0).to_numpy(float)
+            scores = tables.final_scores(chosen)
             # Spread by the seed's rank, not at random: same ledger, same picture.
             heights = place + (chosen.seed.rank().to_numpy(float) / (len(group) + 1) - 0.5) * 0.5
             axes.scatter(scores, heights, marker=marker, color=colour, s=26, lw=1.2, alpha=0.9)
-        median = float(np.median(group.final.fillna(0.0)))
+        median = float(np.median(tables.final_scores(group)))
         axes.plot([median, median], [place - 0.33, place + 0.33], color="black", lw=2)
     for marker, colour, label in OUTCOMES.values():
         axes.scatter([], [], marker=marker, color=colour, label=label)
-    axes.set_yticks(range(len(groups)), [group.label.iloc[0] for _, group in groups])
+    axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups])
     axes.invert_yaxis()
     axes.set(xlabel=f"{metric} on validation at the end", xlim=(-0.03, 1.03))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")

@@ -31,6 +31,13 @@ class Results:
         """Members of the comparison alone: only these decide the answer."""
         return self.members[self.members.phase == "compare"]
 
+    @property
+    def configurations(self) -> list[pd.DataFrame]:
+        """The comparison's members by configuration, the named ones first, in the order of their numbers."""
+        if self.compared.empty:
+            return []
+        return [group for _, group in self.compared.groupby("number", sort=True)]
+
 
 def read(run_folder: Path) -> Results:
     """The tables of a run directory. Errors: core.ledger.LedgerError for a damaged record."""
@@ -80,6 +87,16 @@ def read(run_folder: Path) -> Results:
     else:
         frame = pd.DataFrame(columns=["configuration", "label", "outcome", "final", *order])
     return Results(study, frame, pd.concat(evaluations, ignore_index=True) if evaluations else pd.DataFrame())
+
+
+def final_scores(members: pd.DataFrame) -> np.ndarray:
+    """The last score of each member, 0 for one that has none: a diverged member is a failure, not a gap."""
+    return members.final.fillna(0.0).to_numpy(float)
+
+
+def convergence_steps(members: pd.DataFrame) -> np.ndarray:
+    """The step at which each member converged for good, NaN for one that did not."""
+    return members.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
 
 
 def write(results: Results, folder: Path) -> None:

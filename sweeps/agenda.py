@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, fields
+from dataclasses import asdict
 
 from core.ledger import CohortSpec, Ledger
 from core.schedules import Hyperparameters
 from sweeps.errors import UserError
 from sweeps.search import Exploration, distribution, grid_points, objective
-from sweeps.study import FIRST_SEARCH_SEED, Study
+from sweeps.study import FIRST_SEARCH_SEED, WHOLE, Study
 
 
 class Agenda:
@@ -60,9 +60,10 @@ class Agenda:
         """A cohort's outcome was committed."""
         self._running.discard(spec.key)
         self._finished.add(spec.key)
-        for number in range(self.exploration.asked):
-            if spec.phase == "explore" and self._configuration(number) == spec.configuration:
-                self._tell(number)
+        if spec.phase == "explore":
+            for number in range(self.exploration.asked):
+                if self._configuration(number) == spec.configuration:
+                    self._tell(number)
 
     def fail(self, spec: CohortSpec) -> bool:
         """A cohort failed: it is tried again, or after so many retries given up for this launch (True)."""
@@ -208,13 +209,12 @@ class Agenda:
 
 
 def _exploration(study: Study) -> Exploration:
-    whole = {field.name for field in fields(Hyperparameters) if field.type == "int"}
     space = study.search.space
     return Exploration(
         study.search.sampler,
         study.search.seed,
         study.search.window,
-        {k: distribution(d.low, d.high, d.log, k in whole) for k, d in space.items()},
+        {k: distribution(d.low, d.high, d.log, k in WHOLE) for k, d in space.items()},
         [{key: getattr(first, key) for key in space} for first in study.first],
-        {k: grid_points(d.low, d.high, d.log, k in whole, d.points) for k, d in space.items()},
+        {k: grid_points(d.low, d.high, d.log, k in WHOLE, d.points) for k, d in space.items()},
     )

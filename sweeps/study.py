@@ -27,6 +27,9 @@ SCALES = ("laptop", "cluster")
 #: Search seeds are drawn from here upwards, comparison seeds from 0: the two sets never meet.
 FIRST_SEARCH_SEED = 1_000_000
 
+#: Hyperparameters that are whole numbers.
+WHOLE = frozenset(field.name for field in fields(Hyperparameters) if field.type == "int")
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -119,8 +122,7 @@ class Study(_Part):
     def configured(self, values: Mapping[str, float]) -> Hyperparameters:
         """The study's hyperparameters with some replaced, whole numbers where the field is one."""
         merged: dict[str, Any] = {**asdict(self.hyperparameters), **values}
-        whole = {field.name for field in fields(Hyperparameters) if field.type == "int"}
-        typed: dict[str, Any] = {k: round(v) if k in whole else float(v) for k, v in merged.items()}
+        typed: dict[str, Any] = {k: round(v) if k in WHOLE else float(v) for k, v in merged.items()}
         return Hyperparameters(**typed)
 
     def configuration_hash(self, hyperparameters: Hyperparameters, data_fingerprint: str) -> str:
