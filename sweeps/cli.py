@@ -9,6 +9,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from core.ledger import LedgerError
 from shards.read import ShardError
@@ -52,7 +53,7 @@ def launch(
     run = _run_directory(loaded.name, runs)
     failed = run_study(loaded, run, fresh, console)
     answer = _write_report(run)
-    console.print(f"\n[bold]{answer}[/]\n", highlight=False)
+    console.print(f"\n[bold]{escape(answer)}[/]\n", highlight=False)
     _say("report", run.report / "index.html")
     _say("tables", run.report / "tables")
     _say("figures", run.report / "figures")
@@ -60,7 +61,7 @@ def launch(
     _say("search", f"optuna-dashboard sqlite:///{run.optuna_db}   (pip install optuna-dashboard)")
     if failed:
         for line in failed:
-            console.print(f"[red]failed[/]: {line}", highlight=False, soft_wrap=True)
+            console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
         console.print(f"{len(failed)} cohorts failed; the same command tries them again", highlight=False)
         raise typer.Exit(1)
 
@@ -89,7 +90,7 @@ def report(name: RunName = None, runs: Runs = None) -> None:
     """Write tables, figures and the report anew from the ledger, finished or not."""
     run = _existing(name, runs)
     answer = _write_report(run)
-    console.print(f"[bold]{answer}[/]", highlight=False)
+    console.print(f"[bold]{escape(answer)}[/]", highlight=False)
     _say("report", run.report / "index.html")
 
 
@@ -147,9 +148,9 @@ def _write_report(run: Any) -> str:
 
 
 def _say(what: str, where: object) -> None:
-    console.print(f"{what + ':':9}{where}", highlight=False, soft_wrap=True)
+    console.print(f"{what + ':':9}{escape(str(where))}", highlight=False, soft_wrap=True)
 
 
 def _stop(text: str) -> None:
-    Console(stderr=True).print(f"[bold red]error[/]: {text}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print(f"[bold red]error[/]: {escape(text)}", highlight=False, soft_wrap=True)
     sys.exit(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.cohort import probe
@@ -25,7 +26,7 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     """Print the configurations, seeds and cohorts, where they run, and the estimated time."""
     search, seeds, most = study.search, study.seeds, study.resources.cohort
     found = search.explore - len(search.first)
-    console.print(f"[bold]{study.name}[/] ({study.scale} scale): {study.question.strip()}", highlight=False)
+    console.print(f"[bold]{study.name}[/] ({study.scale} scale): {escape(study.question.strip())}", highlight=False)
     table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
     compared = len(search.first) + (found > 0)
     for phase, what, count, each in (
@@ -47,7 +48,8 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     parallel = max(1, cores() // study.resources.cpus)
     where = "on this node of the allocation" if detect.in_allocation() else "on this machine"
     console.print(
-        f"where: {where}, {parallel} trials at once of {study.resources.cpus} cpus; results in {run.folder}",
+        f"where: {where}, {parallel} trials at once of {study.resources.cpus} cpus; "
+        f"results in {escape(str(run.folder))}",
         soft_wrap=True,
     )
     if finished:

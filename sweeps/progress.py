@@ -8,6 +8,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from core.ledger import CohortSpec
@@ -62,7 +63,8 @@ class Progress:
         self._running.pop(spec.key, None)
         if failed:
             self._failed += 1
-            self._console.print(f"[red]failed[/]: {describe(spec)}: {last_error(self._agenda, spec)}", highlight=False)
+            reason = escape(last_error(self._agenda, spec))
+            self._console.print(f"[red]failed[/]: {describe(spec)}: {reason}", highlight=False)
             return
         self._outcomes.update(o.outcome for o in self._agenda.ledger.record(spec).outcomes())
         self._members_done += len(spec.seeds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from core.ledger import CohortRecord
@@ -39,7 +40,9 @@ def show(run: RunDirectory, console: Console) -> None:
             *(str(counts[outcome]) for outcome in ("converged", "fell_back", "never", "diverged")),
             str(steps[-1]) if steps else "",
         )
-    console.print(f"[bold]{study.name}[/] ({study.scale} scale), {run.folder}", highlight=False, soft_wrap=True)
+    console.print(
+        f"[bold]{study.name}[/] ({study.scale} scale), {escape(str(run.folder))}", highlight=False, soft_wrap=True
+    )
     console.print(f"running: {holder}" if holder else "not running", highlight=False)
     console.print(table)
     console.print(
@@ -50,5 +53,7 @@ def show(run: RunDirectory, console: Console) -> None:
     )
     for record, text in errors:
         console.print(
-            f"[red]failed[/] {record.folder}\n  {text.strip().splitlines()[-1]}", highlight=False, soft_wrap=True
+            f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text.strip().splitlines()[-1])}",
+            highlight=False,
+            soft_wrap=True,
         )

@@ -106,6 +106,9 @@ def test_status_report_and_plan(launched):
         (["alpha_sed_study"], "did you mean alpha_seed_study?"),
         (["alpha_seed_study", "--scale", "galaxy"], "known are cluster, laptop"),
         (["alpha_seed_study", "--set", "training.steps=-1"], "training.steps: -1 is out of range"),
+        # What looks like the markup of the terminal library is text.
+        (["[red]study"], "there is no study '[red]study'"),
+        (["alpha_seed_study", "--set", "seeds=[/x]"], "--set.seeds: expected a mapping of fields, not ['/x']"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, words):
@@ -237,9 +240,9 @@ def test_a_cohort_that_fails_is_named_with_its_reason_and_tried_again_by_the_sam
     failed = run(study_file, "--runs", tmp_path, *small, check=False)
     assert failed.returncode == 1
     assert "failed: compare" in failed.stdout
-    assert "Is a directory" in failed.stdout
+    assert "[Errno 21] Is a directory" in failed.stdout
     assert "Traceback" not in failed.stdout + failed.stderr
-    assert "Is a directory" in run("status", "--runs", tmp_path, command=SEEDSWEEP).stdout
+    assert "[Errno 21] Is a directory" in run("status", "--runs", tmp_path, command=SEEDSWEEP).stdout
     (victim / "checkpoint.pt").rmdir()
     assert "4/4 cohorts" in run(study_file, "--runs", tmp_path, *small).stdout
 
