@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,14 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path, device: str = "cpu") -> dict[str, Any] | None:
-    """The state, or None where there is none or it cannot be read: training then starts from the beginning."""
+    """The state, or None where there is none or it cannot be read."""
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         return state
     except (FileNotFoundError, EOFError, RuntimeError, pickle.UnpicklingError):
         return None
+
+
+def latest(paths: Iterable[Path], device: str = "cpu") -> dict[str, Any] | None:
+    """The first state that can be read, or None: training then starts from the beginning."""
+    return next((state for path in paths if (state := load(path, device)) is not None), None)

@@ -1,30 +1,31 @@
 """The ledger: what is asked of each cohort, its evaluations and its outcome. The only truth about a study's results.
 
 A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
-  cohort.json    what it is: written once, before it runs
-  curves.npz     evaluations so far: replaced whole at every checkpoint
-  checkpoint.pt  training state (`core.checkpoint`)
-  outcome.json   its members' outcomes and the curves' hash: the commit point; what has none is not finished
-  error.txt      the last failure, removed when the cohort finishes
-Every file is written under a temporary name and renamed. Needs NumPy alone.
+  cohort.json      what it is: written once, before it runs
+  owner.N          the lease (`core.lease`) of the worker that trains it
+  curves.N.npz     evaluations so far by owner N: replaced whole at every checkpoint
+  checkpoint.N.pt  training state (`core.checkpoint`) by owner N
+  outcome.json     its members' outcomes, the curves' name and hash: the commit point; what has none is not finished
+  error.txt        the last failure, removed when the cohort finishes
+Every file is written under a temporary name and renamed; owners never write to one another's files, and the first
+outcome stays. So a worker that was given up for dead and still writes, on a node that was cut off, changes nothing.
+Needs NumPy alone.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import io
 import json
 import os
-import time
-from collections.abc import Iterator
+import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core import lease
 from core.criterion import Outcome
 
 PHASES = ("explore", "compare")
@@ -32,6 +33,10 @@ PHASES = ("explore", "compare")
 
 class LedgerError(Exception):
     """A record that cannot be trusted; the text names the file."""
+
+
+class FencedError(LedgerError):
+    """This worker was taken for dead and its cohort given to another: it has nothing to write any more."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,7 @@ class CohortRecord:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.checkpoint = folder / "checkpoint.pt"
         self._spec = folder / "cohort.json"
-        self._curves = folder / "curves.npz"
         self._outcome = folder / "outcome.json"
         self._error = folder / "error.txt"
 
@@ -109,28 +112,34 @@ class CohortRecord:
         self.folder.mkdir(parents=True, exist_ok=True)
         replace(self._spec, _json(asdict(spec)))
 
-    def write_curves(self, curves: Curves) -> None:
-        """Replace the evaluations so far."""
-        replace(self._curves, _curves_bytes(curves))
+    def claim(self, launch: int) -> Claim:
+        """Become the owner, for the launch of this number (of the run's lease); whoever was it is fenced from now on.
+
+        Errors: FencedError for a worker of a launch that a newer one took over from.
+        """
+        _, owner = lease.newest(self.folder, "owner")
+        if owner.get("launch", 0) > launch:
+            raise FencedError(f"{self.folder} belongs to a newer launch")
+        return Claim(self, lease.take(self.folder, "owner", {**lease.this_process(), "launch": launch}))
+
+    def owner(self) -> dict[str, Any]:
+        """Where the cohort runs or last ran: host, process, job; empty if nowhere yet."""
+        return lease.newest(self.folder, "owner")[1]
+
+    def checkpoints(self) -> list[Path]:
+        """Training states, the last owner's first."""
+        return self._versions("checkpoint.*.pt")
 
     def curves(self) -> Curves | None:
         """The evaluations so far, or None before the first checkpoint. Errors: LedgerError."""
-        try:
-            return _parse_curves(self._curves.read_bytes(), self._curves)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise LedgerError(f"{self._curves} cannot be read: {error.strerror}") from None
-
-    def commit(self, curves: Curves, outcomes: list[Outcome], run: dict[str, Any]) -> None:
-        """Finish: the last curves, then the outcome. `run`: where and how it ran, which is no part of the result."""
-        content = _curves_bytes(curves)
-        replace(self._curves, content)
-        members = [asdict(outcome) for outcome in outcomes]
-        digest = hashlib.sha256(content).hexdigest()
-        replace(self._outcome, _json({"members": members, "curves_sha256": digest, "run": run}))
-        for leftover in (self.checkpoint, self._error):
-            leftover.unlink(missing_ok=True)
+        for path in self._versions("curves.*.npz"):
+            try:
+                return _parse_curves(path.read_bytes(), path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise LedgerError(f"{path} cannot be read: {error.strerror}") from None
+        return None
 
     def outcomes(self) -> list[Outcome]:
         """Of a finished cohort, one a seed. Errors: LedgerError."""
@@ -143,10 +152,15 @@ class CohortRecord:
 
     def verified_curves(self) -> Curves:
         """The curves of a finished cohort after their hash was checked. Errors: LedgerError."""
-        content = self._curves.read_bytes()
-        if hashlib.sha256(content).hexdigest() != _read_json(self._outcome)["curves_sha256"]:
-            raise LedgerError(f"{self._curves} is not what its outcome.json was written for: remove {self.folder}")
-        return _parse_curves(content, self._curves)
+        outcome = _read_json(self._outcome)
+        path = self.folder / outcome["curves"]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise LedgerError(f"{path} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest() != outcome["curves_sha256"]:
+            raise LedgerError(f"{path} is not what its outcome.json was written for: remove {self.folder}")
+        return _parse_curves(content, path)
 
     def fail(self, text: str) -> None:
         """Record the last failure."""
@@ -156,23 +170,55 @@ class CohortRecord:
         """The last failure of a cohort that has not finished since."""
         return self._error.read_text() if self._error.exists() else None
 
-    @contextlib.contextmanager
-    def claim(self, patience: float = 60.0) -> Iterator[None]:
-        """Hold the cohort against another process on this file system; freed when the process dies.
+    def _versions(self, pattern: str) -> list[Path]:
+        return sorted(self.folder.glob(pattern), key=lambda p: int(p.name.split(".")[1]), reverse=True)
 
-        Errors: LedgerError after `patience` seconds: a worker of a killed launch should long be gone.
+    def _tidy(self, kept: str) -> None:
+        """Remove what a finished cohort needs no more."""
+        for leftover in (*self._versions("checkpoint.*.pt"), *self._versions("curves.*.npz"), self._error):
+            if leftover.name != kept:
+                leftover.unlink(missing_ok=True)
+
+
+class Claim:
+    """A worker's right to write to a cohort's folder, until another takes it.
+
+    checkpoint: path of this owner's training state.
+    """
+
+    def __init__(self, record: CohortRecord, owner: lease.Lease):
+        self._record, self._owner = record, owner
+        self._curves = record.folder / f"curves.{owner.number}.npz"
+        self.checkpoint = record.folder / f"checkpoint.{owner.number}.pt"
+
+    def check(self) -> None:
+        """Errors: FencedError if another worker owns the cohort now."""
+        if not self._owner.held:
+            raise FencedError(f"{self._record.folder} was given to another worker")
+
+    def write_curves(self, curves: Curves) -> None:
+        """Replace the evaluations so far. Errors: FencedError."""
+        self.check()
+        replace(self._curves, _curves_bytes(curves))
+
+    def commit(self, curves: Curves, outcomes: list[Outcome], run: dict[str, Any]) -> None:
+        """Finish: the last curves, then the outcome. `run`: where and how it ran, which is no part of the result.
+
+        Errors: FencedError.
         """
-        deadline = time.monotonic() + patience
-        with open(self.folder / ".claim", "w") as lock:
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise LedgerError(f"{self.folder} is in use by another process") from None
-                    time.sleep(0.1)
-            yield
+        self.check()
+        content = _curves_bytes(curves)
+        replace(self._curves, content)
+        outcome = {
+            "members": [asdict(outcome) for outcome in outcomes],
+            "curves": self._curves.name,
+            "curves_sha256": hashlib.sha256(content).hexdigest(),
+            "run": run,
+        }
+        if not create(self._record._outcome, _json(outcome)):
+            self._curves.unlink()
+            raise FencedError(f"{self._record.folder} was finished by another worker")
+        self._record._tidy(self._curves.name)
 
 
 class Ledger:
@@ -196,7 +242,7 @@ class Ledger:
 
 def replace(path: Path, content: bytes) -> None:
     """Write `path` whole or not at all: to a temporary name, to the disk, then renamed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
         with open(partial, "wb") as file:
             file.write(content)
@@ -206,6 +252,20 @@ def replace(path: Path, content: bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Write `path` whole, unless there is such a file; whether it was written: of several writers the first."""
+    partial = path.with_name(f".first.{path.name}.{socket.gethostname()}.{os.getpid()}")
+    replace(partial, content)
+    try:
+        # Unlike a rename, a link does not replace.
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    finally:
+        partial.unlink()
+    return True
 
 
 def _json(values: Any) -> bytes:

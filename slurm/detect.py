@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import shutil
+import subprocess
+from typing import Any
+
+from slurm.ray_cluster import HEAD_VARIABLE
 
 
+@functools.lru_cache(maxsize=1)
 def can_submit() -> bool:
-    """Whether `sbatch` is on the path."""
-    return shutil.which("sbatch") is not None
+    """Whether `sbatch` is on the path, and configured for some cluster (which need not answer now)."""
+    if shutil.which("sbatch") is None:
+        return False
+    asked = subprocess.run(["sinfo", "-h"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return "configuration source" not in asked.stderr
 
 
 def in_allocation() -> bool:
     """Whether SLURM started this process."""
     return "SLURM_JOB_ID" in os.environ
+
+
+def head() -> dict[str, Any] | None:
+    """Where this process is the driver beside a Ray's head (`slurm.ray_cluster`): its `address`, the node's `ip`, and
+    the `number` of the run's lease; else None."""
+    text = os.environ.get(HEAD_VARIABLE)
+    return json.loads(text) if text else None

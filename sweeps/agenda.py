@@ -65,10 +65,13 @@ class Agenda:
                 if self._configuration(number) == spec.configuration:
                     self._tell(number)
 
-    def fail(self, spec: CohortSpec) -> bool:
-        """A cohort failed: it is tried again, or after so many retries given up for this launch (True)."""
+    def fail(self, spec: CohortSpec, lost: bool = False) -> bool:
+        """A cohort failed: it is tried again, or after so many retries given up for this launch (True).
+
+        lost: with its node, which is no failure of its own.
+        """
         self._running.discard(spec.key)
-        self._failures[spec.key] += 1
+        self._failures[spec.key] += not lost
         if self._failures[spec.key] <= self.study.resources.retries:
             self._begun.append(spec)
             return False
@@ -76,6 +79,14 @@ class Agenda:
         if spec.phase == "explore":
             self.exploration.tell(spec.number, None)
         return True
+
+    def retry(self) -> None:
+        """Take up again what was given up, as a new launch would."""
+        for key in sorted(self._given_up):
+            spec = self._specs[key]
+            self._failures.pop(key)
+            self._begun.append(spec)
+        self._given_up.clear()
 
     @property
     def failed(self) -> list[CohortSpec]:

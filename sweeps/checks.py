@@ -17,6 +17,7 @@ from core.models import MODELS
 from core.schedules import Hyperparameters
 from core.task import measure_names
 from shards.catalog import GENERATORS
+from slurm.allocation import argument, minutes
 from sweeps.search import SAMPLERS
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "resources.cohort": _POSITIVE,
     "resources.checkpoint_seconds": (0, math.inf),
     "resources.retries": (0, math.inf),
+    "resources.allocation.nodes": _POSITIVE,
+    "resources.allocation.min_nodes": _POSITIVE,
+    "resources.allocation.cpus": _POSITIVE,
+    "resources.allocation.gpus": (0, math.inf),
+    "resources.allocation.memory": (0, math.inf),
+    "resources.allocation.warning_seconds": (10, math.inf),
 }
 
 
@@ -72,6 +79,7 @@ def problems(study: Study) -> Iterable[str]:
     for key in BOUNDS:
         yield from _out_of_range(key, key, values[key])
     yield from _misfits(study)
+    yield from _bad_allocation(study)
     yield from _bad_search(study)
 
 
@@ -131,6 +139,27 @@ def _misfits(study: Study) -> Iterable[str]:
         yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
     if study.data.object_size > study.data.size:
         yield f"data.field: {study.data.object_size} is larger than data.size, {study.data.size}"
+
+
+def _bad_allocation(study: Study) -> Iterable[str]:
+    resources, asked = study.resources, study.resources.allocation
+    where = "resources.allocation"
+    try:
+        minutes(asked.time)
+    except ValueError as error:
+        yield f"{where}.time: {error}"
+    for text in asked.sbatch:
+        try:
+            argument(text)
+        except ValueError as error:
+            yield f"{where}.sbatch: {error}"
+    if asked.min_nodes > asked.nodes:
+        yield f"{where}.min_nodes: {asked.min_nodes} is more than its nodes, {asked.nodes}"
+    if study.scale == "cluster":
+        for field in ("cpus", "gpus"):
+            share, there = getattr(resources, field), getattr(asked, field)
+            if share > there:
+                yield f"{where}.{field}: {there} a node, but a trial needs resources.{field}, {share:g}"
 
 
 def _bad_search(study: Study) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The command line: `seedsweep launch | plan | status | report`."""
+"""The command line: `seedsweep launch | plan | status | report | cancel | logs | retry | doctor | devcluster`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from rich.markup import escape
 from core.ledger import LedgerError
 from shards.read import ShardError
 from slurm import detect
+from slurm.allocation import SlurmError
+from slurm.devcluster import DevClusterError
+from slurm.devcluster.commands import app as devcluster
 from sweeps.errors import UserError
 
 app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
     add_completion=False, rich_markup_mode="rich",
 )  # fmt: skip
+app.add_typer(devcluster, name="devcluster")
 console = Console()
 
 StudyName = Annotated[str, typer.Argument(help="A study of sweeps/studies by name, or the path of a .yaml file.")]
@@ -40,25 +44,28 @@ def launch(
     name: Name = None,
     runs: Runs = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="On a cluster: stay, and follow the jobs to the end.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="On a cluster: show the batch script only.")] = False,
+    max_jobs: Annotated[
+        int, typer.Option("--max-jobs", min=1, help="On a cluster: allocations at once, each joining the study.")
+    ] = 1,
 ) -> None:
-    """Run a study, or go on with it: what is finished is never run again."""
+    """Run a study, or go on with it: what is finished is never run again.
+
+    On a login node it is submitted to SLURM; options of the allocation are `--set resources.allocation.nodes=4` and the
+    like, or, for all studies, in ~/.config/seedsweep/cluster.yaml.
+    """
+    loaded = _load(study, scale, overrides, name)
+    run = _run_directory(loaded.name, runs)
+    if loaded.scale == "cluster" and detect.can_submit() and not detect.in_allocation():
+        _submit(loaded, run, fresh, wait, dry_run, max_jobs)
+        return
+    if dry_run or wait or max_jobs > 1:
+        raise UserError("--dry-run, --wait and --max-jobs are for a cluster at cluster scale, outside an allocation")
     from sweeps.driver import launch as run_study
 
-    loaded = _load(study, scale, overrides, name)
-    if loaded.scale == "cluster" and detect.can_submit() and not detect.in_allocation():
-        raise UserError(
-            "this would run the study on a login node: submission to SLURM is not there yet. Run the same command "
-            "inside an allocation (salloc, srun), or with --scale laptop"
-        )
-    run = _run_directory(loaded.name, runs)
     failed = run_study(loaded, run, fresh, console)
-    answer = _write_report(run)
-    console.print(f"\n[bold]{escape(answer)}[/]\n", highlight=False)
-    _say("report", run.report / "index.html")
-    _say("tables", run.report / "tables")
-    _say("figures", run.report / "figures")
-    _say("curves", f"tensorboard --logdir {run.tensorboard}")
-    _say("search", f"optuna-dashboard sqlite:///{run.optuna_db}   (pip install optuna-dashboard)")
+    _show_results(run, _write_report(run))
     if failed:
         for line in failed:
             console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
@@ -94,11 +101,60 @@ def report(name: RunName = None, runs: Runs = None) -> None:
     _say("report", run.report / "index.html")
 
 
+@app.command()
+def cancel(name: RunName = None, runs: Runs = None) -> None:
+    """Cancel a run's jobs. What is finished stays, what is not goes on from its last checkpoint when launched again."""
+    from sweeps import cluster
+
+    run = _existing(name, runs)
+    numbers = cluster.cancel(run)
+    console.print(f"cancelled job {', '.join(numbers)}" if numbers else "no job of this run is in the queue")
+
+
+@app.command()
+def logs(
+    name: RunName = None,
+    cohort: Annotated[Optional[str], typer.Argument(help="A cohort's folder or the beginning of its name.")] = None,
+    runs: Runs = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Last lines of each file.")] = 40,
+) -> None:
+    """Show the end of what a run's jobs printed, or a cohort's last error and where it ran."""
+    from sweeps import logs as shown
+
+    shown.show(_existing(name, runs), cohort, lines, console)
+
+
+@app.command()
+def retry(name: RunName = None, runs: Runs = None) -> None:
+    """Try failed cohorts again now: in the launch that runs, or in a new one."""
+    run = _existing(name, runs)
+    if run.holder():
+        run.ask_retry()
+        console.print("the running launch takes up its failed cohorts again")
+        return
+    study = run.study()
+    launch(str(run.study_file), scale=study.scale, name=study.name, runs=run.folder.parent)
+
+
+@app.command()
+def doctor(runs: Runs = None) -> None:
+    """Look at what commonly keeps a study from running here, and say what to do."""
+    from slurm.doctor import examine
+    from sweeps.run_directory import runs_folder
+
+    marks = {True: "[green]ok[/]  ", False: "[red]bad[/] ", None: "[yellow]?[/]   "}
+    findings = examine(runs_folder(runs))
+    for finding in findings:
+        console.print(f"{marks[finding.well]}{finding.what}: {escape(finding.text)}", highlight=False, soft_wrap=True)
+    if any(finding.well is False for finding in findings):
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
     try:
         app(prog_name="seedsweep")
-    except (UserError, ShardError, LedgerError) as error:
+    except (UserError, ShardError, LedgerError, SlurmError, DevClusterError) as error:
         _stop(str(error))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -111,12 +167,46 @@ def main() -> None:
         sys.exit(130)
 
 
+def _submit(study: Any, run: Any, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
+    from sweeps import cluster
+
+    if dry_run:
+        console.print(cluster.dry_run(study, run), highlight=False, markup=False, soft_wrap=True)
+        return
+    since = cluster.next_launch(run)
+    cluster.launch(study, run, fresh, max_jobs, console)
+    if not wait:
+        for what, command in (("look", f"status {run.folder.name}"), ("read", f"logs {run.folder.name}")):
+            _say(what, f"seedsweep {command} --runs {run.folder.parent}")
+        return
+    try:
+        code = cluster.wait(study, run, since, max_jobs, console)
+    except KeyboardInterrupt:
+        console.print("\nnot followed any more; the jobs go on: look with `seedsweep status`, end with `cancel`")
+        sys.exit(130)
+    if code is None:
+        console.print("[red]the jobs ended before the study did[/]: see `seedsweep logs`, then launch again")
+        raise typer.Exit(1)
+    if run.report.exists():
+        _show_results(run, _write_report(run))
+    raise typer.Exit(code)
+
+
+def _show_results(run: Any, answer: str) -> None:
+    console.print(f"\n[bold]{escape(answer)}[/]\n", highlight=False)
+    _say("report", run.report / "index.html")
+    _say("tables", run.report / "tables")
+    _say("figures", run.report / "figures")
+    _say("curves", f"tensorboard --logdir {run.tensorboard}")
+    _say("search", f"optuna-dashboard sqlite:///{run.optuna_db}   (pip install optuna-dashboard)")
+
+
 def _load(study: str, scale: str | None, overrides: list[str] | None, name: str | None) -> Any:
     from sweeps.study import load
 
     if scale is None:
         scale = "cluster" if detect.can_submit() else "laptop"
-        console.print(f"scale: {scale} (sbatch {'found' if scale == 'cluster' else 'not found'}; --scale overrides)")
+        console.print(f"scale: {scale} ({'a' if scale == 'cluster' else 'no'} SLURM cluster found; --scale overrides)")
     return load(study, scale, overrides or [], name)
 
 

@@ -13,9 +13,9 @@ from core.schedules import Member
 from core.task import GlimpseTask, Split
 from shards.catalog import GENERATORS
 from slurm import detect
-from sweeps.driver import cores
 from sweeps.progress import duration
 from sweeps.run_directory import RunDirectory
+from sweeps.session import cores
 from sweeps.study import Study
 
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import importlib.metadata
 import json
 import os
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from core import lease
 from core.ledger import Ledger, replace
 from sweeps import study as studies
 from sweeps.errors import UserError
@@ -23,12 +23,20 @@ from sweeps.study import Study
 
 #: Beside the runs: packed data sets, shared by all studies.
 DATA_FOLDER = "_data"
+#: Beside the runs: who launches each.
+LEASES, LEASE = ".leases", "launch"
 VERSIONED = ("torch", "numpy", "ray", "optuna", "webdataset", "submitit", "scipy", "pandas")
 
 
 def runs_folder(given: Path | None = None) -> Path:
     """--runs, else $SEEDSWEEP_RUNS, else `runs`."""
     return (given or Path(os.environ.get("SEEDSWEEP_RUNS") or "runs")).absolute()
+
+
+#: In a snapshot of the source: the commit that it was made from.
+COMMIT_FILE = "COMMIT"
+#: Exit code of a launch that another took over from.
+FENCED_EXIT = 75
 
 
 class RunDirectory:
@@ -44,9 +52,12 @@ class RunDirectory:
         self.tensorboard = self.folder / "tensorboard"
         self.logs = self.folder / "logs"
         self.report = self.folder / "report"
-        self.probe = self.folder / "probe.json"
+        self.probe = self.folder / "probe"
+        self.cluster = self.folder / "cluster"
+        self.source = self.folder / "source"
+        self._retry = self.folder / ".retry"
         # Beside the folder, not in it: a fresh start sets the folder aside while it is held.
-        self._lock = runs / f".{name}.lock"
+        self.leases = runs / LEASES / name
         self.ledger = Ledger(self.folder)
 
     @property
@@ -81,36 +92,41 @@ class RunDirectory:
         replace(self.study_file, study.to_yaml().encode())
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
-        """Be the one launch of this study; freed when the process ends, however it ends.
+    def hold(self, inherited: int | None = None) -> Iterator[int]:
+        """Be the one launch of this study; freed when the process ends, however it ends. Yields the launch's number.
 
+        inherited: number of a lease that another process took for this one, and will release.
         Errors: UserError that says who holds it.
         """
-        self._lock.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._lock, "a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"{self.folder.name} is being run by {self.holder()}: look with `seedsweep status`"
-                ) from None
-            lock.truncate(0)
-            now = datetime.datetime.now().isoformat(" ", "seconds")
-            lock.write(f"process {os.getpid()} on {socket.gethostname()} since {now}")
-            lock.flush()
-            yield
-            lock.truncate(0)
+        if inherited is not None:
+            lease.Lease(self.leases, LEASE, inherited).beat(fenced=_give_way)
+            yield inherited
+            return
+        if holder := self.holder():
+            raise UserError(f"{self.folder.name} is being run by {holder}: look with `seedsweep status`")
+        held = lease.take(self.leases, LEASE, lease.this_process())
+        # Another may do so when this host was cut off, or asleep, for so long that it seemed dead.
+        held.beat(fenced=_give_way)
+        try:
+            yield held.number
+        finally:
+            held.release()
 
     def holder(self) -> str | None:
         """Who runs the study now, in words, or None."""
-        if not self._lock.exists():
-            return None
-        with open(self._lock) as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return None
-            except BlockingIOError:
-                return lock.read() or "another process"
+        holder = lease.alive(self.leases, LEASE)
+        return lease.describe(holder) if holder else None
+
+    def ask_retry(self) -> None:
+        """Tell the launch that runs to take up failed cohorts again."""
+        self._retry.touch()
+
+    def retry_asked(self) -> bool:
+        """Whether `ask_retry` was called since the last look."""
+        if not self._retry.exists():
+            return False
+        self._retry.unlink(missing_ok=True)
+        return True
 
     def record_provenance(self, data_fingerprint: str, devices: list[str]) -> None:
         """Append this launch to provenance.json."""
@@ -121,7 +137,7 @@ class RunDirectory:
             {
                 "time": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                 "command": ["seedsweep", *sys.argv[1:]],
-                "commit": _git_commit(),
+                "commit": git_commit(),
                 "host": socket.gethostname(),
                 "devices": devices,
                 "python": platform.python_version(),
@@ -132,9 +148,17 @@ class RunDirectory:
         replace(self.provenance, (json.dumps({"launches": launches}, indent=1) + "\n").encode())
 
 
-def _git_commit() -> str:
+def _give_way() -> None:
+    """End at once: another launch has taken over, and this one has nothing to write any more."""
+    print("another launch of this study has taken over: this one ends", file=sys.stderr, flush=True)
+    os._exit(FENCED_EXIT)
+
+
+def git_commit() -> str:
     """Commit of the source, with `+changes` where the working tree differs; `unknown` outside git."""
     source = Path(__file__).parent.parent
+    if (source / COMMIT_FILE).exists():
+        return (source / COMMIT_FILE).read_text()
 
     def git(*arguments: str) -> str:
         done = subprocess.run(["git", "-C", source, *arguments], capture_output=True, text=True, check=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,10 +30,23 @@ class Watcher(Protocol):
 class CohortSearcher(Searcher):
     """Hands Ray Tune the agenda's cohorts one by one, and the agenda what became of them."""
 
-    def __init__(self, agenda: Agenda, run: RunDirectory, data: Path, watchers: list[Watcher]):
+    def __init__(
+        self,
+        agenda: Agenda,
+        run: RunDirectory,
+        launch: int,
+        data: Path,
+        watchers: Sequence[Watcher],
+        living_hosts: Callable[[], list[str]],
+    ):
         super().__init__(metric="done", mode="max")
-        self._agenda, self._watchers = agenda, watchers
-        self._places = {"runs": str(run.folder.parent), "study": run.folder.name, "data": str(data)}
+        self._agenda, self._run, self._watchers, self._living_hosts = agenda, run, watchers, living_hosts
+        self._places: dict[str, Any] = {
+            "runs": str(run.folder.parent),
+            "study": run.folder.name,
+            "data": str(data),
+            "launch": launch,
+        }
         self._specs: dict[str, CohortSpec] = {}
         self._error: Exception | None = None
 
@@ -49,6 +62,8 @@ class CohortSearcher(Searcher):
         """
         if self._error:
             raise self._error
+        if self._run.retry_asked():
+            self._agenda.retry()
         spec = self._agenda.next()
         if spec is None:
             return Searcher.FINISHED if self._agenda.done else None
@@ -70,12 +85,15 @@ class CohortSearcher(Searcher):
             given_up = False
             if self._agenda.ledger.record(spec).finished:
                 self._agenda.finish(spec)
-            else:
-                given_up = self._agenda.fail(spec)
-                if not given_up:
-                    return
+            elif not (given_up := self._agenda.fail(spec, lost=self._lost(spec))):
+                return
             for watcher in self._watchers:
                 watcher.ended(spec, failed=given_up)
+
+    def _lost(self, spec: CohortSpec) -> bool:
+        """Whether a cohort ended because the node that it ran on is gone."""
+        host = self._agenda.ledger.record(spec).owner().get("host")
+        return host is not None and host not in self._living_hosts()
 
     @contextlib.contextmanager
     def _kept(self) -> Iterator[None]:

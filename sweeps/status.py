@@ -22,13 +22,10 @@ def show(run: RunDirectory, console: Console) -> None:
         groups[spec.phase, spec.number].append(record)
     columns = ("phase", "no.", "alpha", "seeds", "cohorts", "converged", "fell back", "never", "diverged", "step")
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
-    total: Counter[str] = Counter()
     errors = []
     for (phase, number), records in sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1])):
         finished = [record for record in records if record.finished]
         counts = Counter(o.outcome for record in finished for o in record.outcomes())
-        total += counts
-        total["cohorts"] += len(finished)
         steps = [curves.steps[-1] for record in records if not record.finished and (curves := record.curves())]
         errors += [(record, text) for record in records if (text := record.error())]
         table.add_row(
@@ -45,15 +42,20 @@ def show(run: RunDirectory, console: Console) -> None:
     )
     console.print(f"running: {holder}" if holder else "not running", highlight=False)
     console.print(table)
-    console.print(
-        f"{total['cohorts']} cohorts finished; members: {total['converged']} converged, "
-        f"{total['fell_back']} fell back, {total['never']} never, {total['diverged']} diverged",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(summary(run), highlight=False, soft_wrap=True)
     for record, text in errors:
         console.print(
             f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text.strip().splitlines()[-1])}",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def summary(run: RunDirectory) -> str:
+    """Finished cohorts and their members' outcomes in a line."""
+    finished = [record for record in run.ledger.records() if record.finished]
+    total = Counter(outcome.outcome for record in finished for outcome in record.outcomes())
+    return (
+        f"{len(finished)} cohorts finished; members: {total['converged']} converged, "
+        f"{total['fell_back']} fell back, {total['never']} never, {total['diverged']} diverged"
+    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from core.cohort import TrainingSettings
 from core.criterion import Criterion
@@ -19,6 +21,7 @@ from core.models import AttentionSettings
 from core.schedules import Hyperparameters
 from core.task import TaskSettings
 from shards.samples import DataSettings
+from slurm.allocation import AllocationSettings
 from sweeps.checks import choose, field_names, flat, problems
 from sweeps.errors import UserError
 
@@ -27,8 +30,23 @@ SCALES = ("laptop", "cluster")
 #: Search seeds are drawn from here upwards, comparison seeds from 0: the two sets never meet.
 FIRST_SEARCH_SEED = 1_000_000
 
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 #: Hyperparameters that are whole numbers.
 WHOLE = frozenset(field.name for field in fields(Hyperparameters) if field.type == "int")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, with the numbers of YAML 1.2: `08:00:00` is a time, not 28800, and `1e-3` a number."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INT, _FLOAT)]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_INT, re.compile(r"[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    _FLOAT, re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"), list("-+.0123456789")
+)
 
 
 class _Part(BaseModel):
@@ -78,7 +96,8 @@ class Resources(_Part):
     cpus, gpus: of one trial.  engine: fused, loop, or auto: a timed probe chooses.
     cohort:     most members trained together.
     checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
-    retries:    of a failed cohort within one launch.
+    retries:    of a failed cohort within one launch; one that went down with its node does not count.
+    allocation: what is asked of SLURM on a cluster.
     """
 
     cpus: int = 1
@@ -87,6 +106,7 @@ class Resources(_Part):
     cohort: int = 12
     checkpoint_seconds: float = 10.0
     retries: int = 2
+    allocation: AllocationSettings = AllocationSettings()
 
 
 class Study(_Part):
@@ -144,6 +164,8 @@ class Study(_Part):
 def load(name: str, scale: str, overrides: Iterable[str] = (), rename: str | None = None) -> Study:
     """A study by name (in `sweeps/studies`) or path, at a scale, with `path.to.field=value` overrides.
 
+    At cluster scale the user's `cluster_settings` are laid over `resources.allocation` before the overrides.
+
     Errors: UserError, one line: which file, which field, what would be right.
     """
     path = _find(name)
@@ -155,12 +177,16 @@ def load(name: str, scale: str, overrides: Iterable[str] = (), rename: str | Non
     if scale not in SCALES:
         raise UserError(f"--scale {scale}: {choose(scale, SCALES)}")
     values = _merge(values, scales.get(scale) or {}, path, f"scales.{scale}")
+    own = cluster_settings()
+    if scale == "cluster" and own.is_file():
+        _check_cluster_settings(own)
+        values = _merge(values, {"resources": {"allocation": _parse(own)}}, own, "resources.allocation")
     for override in overrides:
         field, equals, text = override.partition("=")
         if not equals or not field:
             raise UserError(f"--set {override}: write --set path.to.field=value")
         try:
-            value = yaml.safe_load(text)
+            value = yaml.load(text, _Loader)
         except yaml.YAMLError:
             raise UserError(f"--set {override}: {text!r} is no YAML value") from None
         nested: Any = value
@@ -172,6 +198,12 @@ def load(name: str, scale: str, overrides: Iterable[str] = (), rename: str | Non
     if rename:
         values["name"] = rename
     return _validate(values, str(path))
+
+
+def cluster_settings() -> Path:
+    """The user's file of fields of `resources.allocation`: what each of their clusters' studies needs."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(home, "seedsweep", "cluster.yaml").expanduser()
 
 
 def resolved(path: Path) -> Study:
@@ -200,6 +232,14 @@ def differences(old: Study, new: Study) -> list[str]:
     ]
 
 
+def _check_cluster_settings(path: Path) -> None:
+    """Errors: UserError that names this file, not the study that it is laid over."""
+    try:
+        TypeAdapter(AllocationSettings).validate_python(_parse(path))
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_line(error, AllocationSettings)}") from None
+
+
 def _find(name: str) -> Path:
     given = Path(name)
     if given.suffix in (".yaml", ".yml"):
@@ -215,7 +255,7 @@ def _find(name: str) -> Path:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(), _Loader)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -250,11 +290,11 @@ def _validate(values: dict[str, Any], source: str) -> Study:
     return study
 
 
-def _first_line(error: ValidationError) -> str:
+def _first_line(error: ValidationError, kind: Any = Study) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        parent: Any = Study
+        parent = kind
         for part in first["loc"][:-1]:
             parent = _field_type(parent, str(part))
         return f"{where}: there is no such field; {choose(str(first['loc'][-1]), field_names(parent))}"

@@ -9,7 +9,7 @@ import json
 import socket
 import time
 import traceback
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from ray import tune
 from core import checkpoint
 from core.cohort import Cohort, probe
 from core.criterion import judge
-from core.ledger import CohortRecord, Curves, replace
+from core.ledger import CohortRecord, Curves, FencedError, create
 from core.schedules import Member
 from core.task import GlimpseTask, Split, TaskSettings
-from shards.read import read
+from shards.read import default_cache, read
 from sweeps.run_directory import RunDirectory
 from sweeps.study import Study
 
@@ -32,21 +32,22 @@ REPORT_SECONDS = 2.0
 
 
 class CohortTrial(tune.Trainable):
-    """config: `folder` of the cohort, `runs` and `study` of the run directory, `data` folder of the shards."""
+    """config: `folder` of the cohort, `runs` and `study` of the run directory, `data` folder of the shards, number of
+    the `launch`."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take up the cohort where its last checkpoint left it."""
-        self._stack = ExitStack()
         self._record = CohortRecord(Path(config["folder"]))
         try:
             self._open(config)
+        except FencedError:
+            raise
         except Exception as error:
             self._fail(error)
             raise
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Turn to another cohort in the same process."""
-        self._stack.close()
         self.setup(new_config)
         return True
 
@@ -55,10 +56,15 @@ class CohortTrial(tune.Trainable):
         try:
             if not self._record.finished:
                 self._advance()
+        except FencedError:
+            # Nothing to record: the cohort is another worker's.
+            raise
         except Exception as error:
             self._fail(error)
             raise
-        return {"done": self._record.finished, **self._progress()}
+        if self._record.finished:
+            return {"done": True, "steps_done": self._study.training.steps, "outcomes": []}
+        return {"done": False, **self._progress()}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the cohort's own checkpoints are in its folder, and Ray's are a cache of them."""
@@ -66,22 +72,20 @@ class CohortTrial(tune.Trainable):
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see `save_checkpoint`."""
 
-    def cleanup(self) -> None:
-        """Let go of the cohort."""
-        self._stack.close()
-
     def _open(self, config: dict[str, Any]) -> None:
         run = RunDirectory(Path(config["runs"]), config["study"])
         study = self._study = run.study()
         torch.set_num_threads(study.resources.cpus)
-        self._stack.enter_context(self._record.claim())
+        if self._record.finished:
+            return
+        self._claim = self._record.claim(config["launch"])
         spec = self._spec = self._record.spec()
         members = [Member(seed, study.configured(spec.hyperparameters)) for seed in spec.seeds]
         device = "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
         task = load_task(study.task, Path(config["data"]), device)
         engine = choose_engine(run, study, task, members)
         self._cohort = Cohort(task, members, study.training, engine)
-        stored = checkpoint.load(self._record.checkpoint, device)
+        stored = checkpoint.latest(self._record.checkpoints(), device)
         self._seconds = 0.0
         if stored is not None:
             self._cohort.load(stored)
@@ -102,13 +106,13 @@ class CohortTrial(tune.Trainable):
             cohort.advance()
             if not cohort.done and time.monotonic() - self._saved >= resources.checkpoint_seconds:
                 # The curves first: what is trained on from must already be on record.
-                self._record.write_curves(self._curves())
+                self._claim.write_curves(self._curves())
                 seconds = self._seconds + time.monotonic() - start
-                checkpoint.save(self._record.checkpoint, {**cohort.state(), "seconds": seconds})
+                checkpoint.save(self._claim.checkpoint, {**cohort.state(), "seconds": seconds})
                 self._saved = time.monotonic()
         self._seconds += time.monotonic() - start
         if cohort.done:
-            self._record.commit(self._curves(), self._outcomes(), {**self._facts, "seconds": round(self._seconds, 3)})
+            self._claim.commit(self._curves(), self._outcomes(), {**self._facts, "seconds": round(self._seconds, 3)})
 
     def _curves(self) -> Curves:
         cohort = self._cohort
@@ -156,12 +160,14 @@ def choose_engine(run: RunDirectory, study: Study, task: GlimpseTask, members: l
         return "loop"
     device = torch.cuda.get_device_name() if task.device.type == "cuda" else "cpu"
     key = f"{device}, {len(members)} members, {study.resources.cpus} threads"
-    with open(run.folder / ".probe.lock", "w") as lock:
+    file = run.probe / f"{key.replace('/', '-')}.json"
+    # Not two probes at once on one node: they would time each other.
+    with open(default_cache() / "probe.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        known: dict[str, Any] = json.loads(run.probe.read_text()) if run.probe.exists() else {}
-        if key not in known:
+        if not file.exists():
             rates = probe(task, members, study.training)
-            known[key] = {"engine": max(rates, key=lambda name: rates[name]), "members_steps_per_second": rates}
-            replace(run.probe, (json.dumps(known, indent=1) + "\n").encode())
-        engine: str = known[key]["engine"]
-        return engine
+            result = {"engine": max(rates, key=lambda name: rates[name]), "members_steps_per_second": rates}
+            file.parent.mkdir(exist_ok=True)
+            create(file, (json.dumps(result, indent=1) + "\n").encode())
+    engine: str = json.loads(file.read_text())["engine"]
+    return engine

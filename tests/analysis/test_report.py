@@ -51,7 +51,7 @@ def make_run(folder, rates, seeds=12, wanted=None, found=True, diverged=0):
             record = Ledger(folder).record(spec)
             record.create(spec)
             run = {"host": "here", "device": "cpu", "engine": "fused", "seconds": 12.0}
-            record.commit(curves, outcomes, run)
+            record.claim(1).commit(curves, outcomes, run)
     return folder
 
 
@@ -79,7 +79,7 @@ def test_an_unfinished_cohort_has_evaluations_and_no_members(tmp_path):
     spec = CohortSpec("compare", 0, "hash0", {"alpha": 1.0, "lr": 0.1}, "named", (12, 13))
     record = Ledger(folder).record(spec)
     record.create(spec)
-    record.write_curves(Curves([10], np.zeros((1, 2, 2)), ["f1", "auc"], [12, 13]))
+    record.claim(1).write_curves(Curves([10], np.zeros((1, 2, 2)), ["f1", "auc"], [12, 13]))
     results = tables.read(folder)
     assert not results.compared.seed.isin([12, 13]).any()
     assert results.evaluations.seed.isin([12, 13]).sum() == 2

@@ -29,12 +29,13 @@ def idle() -> type:
 
         def _open(self, config):
             self._spec = self._record.spec()
+            self._claim = self._record.claim(config["launch"])
+            self._study = RunDirectory(Path(config["runs"]), config["study"]).study()
 
         def _advance(self):
             curves = Curves([1], np.zeros((1, len(self._spec.seeds), 1)), ["f1"], list(self._spec.seeds))
-            study = RunDirectory(Path(self.config["runs"]), self.config["study"]).study()
-            outcomes = [judge(seed, [1], np.zeros(1), None, study.criterion) for seed in self._spec.seeds]
-            self._record.commit(curves, outcomes, {"host": "", "device": "", "engine": "", "seconds": 0.0})
+            outcomes = [judge(seed, [1], np.zeros(1), None, self._study.criterion) for seed in self._spec.seeds]
+            self._claim.commit(curves, outcomes, {"host": "", "device": "", "engine": "", "seconds": 0.0})
 
         def _progress(self):
             return {"steps_done": 1, "outcomes": []}
@@ -53,7 +54,7 @@ def main() -> None:
         run.begin(study, fresh=False)
         agenda = Agenda(study, run.ledger, "idle")
         start = time.monotonic()
-        driver.train(study, run, Path(folder), agenda, Console(quiet=True), idle)
+        driver.train(study, run, 1, Path(folder), agenda, Console(quiet=True), idle)
         total = time.monotonic() - start
         outcomes = sorted(Path(folder).glob("idle/cohorts/*/*/outcome.json"), key=lambda p: p.stat().st_mtime)
         times = [path.stat().st_mtime for path in outcomes]

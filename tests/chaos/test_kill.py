@@ -30,7 +30,7 @@ def undisturbed(study, tmp_path_factory):
 
 
 def first_checkpoint(folder):
-    return list(folder.glob("cohorts/*/*/checkpoint.pt"))
+    return list(folder.glob("cohorts/*/*/checkpoint.*.pt"))
 
 
 def third_outcome(folder):

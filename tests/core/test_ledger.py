@@ -9,7 +9,7 @@ import torch
 
 from core import checkpoint
 from core.criterion import Outcome
-from core.ledger import CohortSpec, Curves, Ledger, LedgerError
+from core.ledger import CohortSpec, Curves, FencedError, Ledger, LedgerError
 
 SPEC = CohortSpec("compare", 2, "abc123", {"alpha": 0.5}, "named", (0, 1))
 CURVES = Curves([5, 10], np.arange(12.0).reshape(2, 2, 3), ["f1", "auc", "loss"], [0, 1])
@@ -29,9 +29,11 @@ def record(tmp_path):
 def test_what_is_written_is_read(record, tmp_path):
     assert record.spec() == SPEC
     assert record.curves() is None
-    record.write_curves(CURVES)
+    claim = record.claim(1)
+    claim.write_curves(CURVES)
+    np.testing.assert_array_equal(record.curves().values, CURVES.values)
     assert not record.finished
-    record.commit(CURVES, OUTCOMES, {"host": "here"})
+    claim.commit(CURVES, OUTCOMES, {"host": "here"})
     assert record.finished
     assert record.outcomes() == OUTCOMES
     np.testing.assert_array_equal(record.verified_curves().values, CURVES.values)
@@ -40,17 +42,18 @@ def test_what_is_written_is_read(record, tmp_path):
 
 
 def test_a_commit_removes_the_checkpoint_and_the_error(record):
-    checkpoint.save(record.checkpoint, {"step": 1})
+    claim = record.claim(1)
+    checkpoint.save(claim.checkpoint, {"step": 1})
     record.fail("boom")
     assert record.error() == "boom"
-    record.commit(CURVES, OUTCOMES, {})
-    assert not record.checkpoint.exists()
+    claim.commit(CURVES, OUTCOMES, {})
+    assert not record.checkpoints()
     assert record.error() is None
 
 
 def test_altered_curves_are_refused(record):
-    record.commit(CURVES, OUTCOMES, {})
-    file = record.folder / "curves.npz"
+    record.claim(1).commit(CURVES, OUTCOMES, {})
+    file = record.folder / "curves.1.npz"
     content = bytearray(file.read_bytes())
     content[-100] ^= 1
     file.write_bytes(content)
@@ -65,37 +68,66 @@ def test_a_damaged_record_is_named(record):
 
 
 def test_same_curves_same_bytes(record):
-    record.write_curves(CURVES)
-    first = (record.folder / "curves.npz").read_bytes()
-    record.write_curves(CURVES)
-    assert (record.folder / "curves.npz").read_bytes() == first
+    claim = record.claim(1)
+    claim.write_curves(CURVES)
+    first = (record.folder / "curves.1.npz").read_bytes()
+    claim.write_curves(CURVES)
+    assert (record.folder / "curves.1.npz").read_bytes() == first
 
 
-def test_checkpoints_are_whole_or_absent_and_hold_no_code(record):
-    assert checkpoint.load(record.checkpoint) is None
-    checkpoint.save(record.checkpoint, {"step": 3, "values": torch.arange(3.0)})
-    assert checkpoint.load(record.checkpoint)["step"] == 3
-    record.checkpoint.write_bytes(record.checkpoint.read_bytes()[:200])
-    assert checkpoint.load(record.checkpoint) is None
-    torch.save({"code": Path}, record.checkpoint)
-    assert checkpoint.load(record.checkpoint) is None
+def test_checkpoints_are_whole_or_absent_and_hold_no_code(tmp_path):
+    path = tmp_path / "checkpoint"
+    assert checkpoint.load(path) is None
+    checkpoint.save(path, {"step": 3, "values": torch.arange(3.0)})
+    assert checkpoint.load(path)["step"] == 3
+    path.write_bytes(path.read_bytes()[:200])
+    assert checkpoint.load(path) is None
+    torch.save({"code": Path}, path)
+    assert checkpoint.load(path) is None
 
 
-def test_a_cohort_is_held_by_one_process_and_freed_by_its_death(record):
-    hold = (
-        "import sys, time; from pathlib import Path; from core.ledger import CohortRecord\n"
-        "with CohortRecord(Path(sys.argv[1])).claim(): print('held', flush=True); time.sleep(60)"
-    )
-    command = [sys.executable, "-c", hold, str(record.folder)]
-    other = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
-    assert other.stdout.readline() == b"held\n"
-    with pytest.raises(LedgerError, match="in use by another process"), record.claim(patience=0.2):
-        pass
-    other.kill()
-    other.wait()
-    other.stdout.close()
-    with record.claim(patience=10):
-        pass
+def test_the_next_owner_goes_on_from_the_last_readable_checkpoint(record):
+    first = record.claim(1)
+    checkpoint.save(first.checkpoint, {"step": 1})
+    second = record.claim(1)
+    assert checkpoint.latest(record.checkpoints())["step"] == 1
+    checkpoint.save(second.checkpoint, {"step": 2})
+    assert checkpoint.latest(record.checkpoints())["step"] == 2
+    second.checkpoint.write_bytes(b"torn")
+    assert checkpoint.latest(record.checkpoints())["step"] == 1
+
+
+def test_an_owner_that_was_given_up_changes_nothing(record):
+    old = record.claim(1)
+    new = record.claim(1)
+    for write in (lambda: old.write_curves(CURVES), lambda: old.commit(CURVES, OUTCOMES, {})):
+        with pytest.raises(FencedError, match="given to another worker"):
+            write()
+    assert not record.finished
+    new.commit(CURVES, OUTCOMES, {"host": "new"})
+    before = {path.name: path.read_bytes() for path in record.folder.iterdir()}
+    with pytest.raises(FencedError):
+        old.write_curves(CURVES)
+    assert {path.name: path.read_bytes() for path in record.folder.iterdir()} == before
+
+
+def test_of_two_owners_that_commit_at_once_the_first_stays(record, monkeypatch):
+    old, new = record.claim(1), record.claim(1)
+    # Both have passed the check when the other commits.
+    monkeypatch.setattr(old, "check", lambda: None)
+    old.commit(CURVES, OUTCOMES, {"host": "old"})
+    with pytest.raises(FencedError, match="finished by another worker"):
+        new.commit(CURVES, OUTCOMES, {"host": "new"})
+    assert record.run()["host"] == "old"
+    assert len(record.verified_curves().steps) == 2
+
+
+def test_a_worker_of_an_older_launch_gets_no_cohort(record):
+    record.claim(2)
+    with pytest.raises(FencedError, match="newer launch"):
+        record.claim(1)
+    record.claim(2)
+    record.claim(3)
 
 
 def test_the_ledger_needs_no_torch():

@@ -20,7 +20,9 @@ SEEDSWEEP = [sys.executable, "-c", "from sweeps.cli import main; main()"]
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
+    """Without the SLURM cluster that a development cluster may have set for this shell."""
+    here = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    return {**here, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
 
 
 def run(*arguments: str, command=LAUNCH, cwd=None, check=True) -> subprocess.CompletedProcess:
@@ -49,7 +51,7 @@ def contents(run_folder: Path) -> dict:
         outcome = json.loads((record.folder / "outcome.json").read_text()) if record.finished else None
         found[record.spec().key] = (
             (record.folder / "cohort.json").read_bytes(),
-            (record.folder / "curves.npz").read_bytes() if record.finished else None,
+            (record.folder / outcome["curves"]).read_bytes() if outcome else None,
             outcome and (outcome["members"], outcome["curves_sha256"]),
         )
     return found

@@ -1,0 +1,179 @@
+"""Who may write to a folder that several hosts share: the newest of a row of numbered leases; older ones are fenced.
+
+`<name>.000001`, `<name>.000002`, ... are made whole or not at all, by a hard link that fails where the number is taken:
+nothing here needs file locks, which not every shared file system has between hosts, and which a host that is cut off
+from the network keeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+#: Seconds between two signs of life of a holder, and without one until it counts as gone.
+BEAT, PATIENCE = 2.0, 20.0
+
+
+class Lease:
+    """A lease that this process took: it holds it until somebody takes the next.
+
+    folder: of the leases.  name: of the row.  number: fencing token, growing.
+    """
+
+    def __init__(self, folder: Path, name: str, number: int):
+        self.folder, self.name, self.number = folder, name, number
+        self.path = _path(folder, name, number)
+        self._stop = threading.Event()
+
+    @property
+    def held(self) -> bool:
+        """Whether no newer one was taken."""
+        return numbers(self.folder, self.name)[-1:] == [self.number]
+
+    def beat(self, fenced: Callable[[], None]) -> None:
+        """Show signs of life in the background until `release`; once fenced, call `fenced` and stop."""
+
+        def run() -> None:
+            while not self._stop.wait(BEAT):
+                # A file system that does not answer for a while is no reason to end: the lease may still be held.
+                with contextlib.suppress(OSError):
+                    if not self.held:
+                        fenced()
+                        return
+                    os.utime(self.path)
+
+        threading.Thread(target=run, daemon=True, name=f"lease {self.name}").start()
+
+    def release(self) -> None:
+        """Let go at once; the number is not given out again."""
+        self._stop.set()
+        with contextlib.suppress(OSError):
+            if self.held:
+                _write_partial(self.folder, self.name, {}).rename(self.path)
+
+
+def take(folder: Path, name: str, holder: dict[str, Any]) -> Lease:
+    """Take the next lease, whoever holds the newest; leases before it are removed.
+
+    Errors: OSError of the file system.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        before = numbers(folder, name)
+        number = before[-1] + 1 if before else 1
+        partial = _write_partial(folder, name, holder)
+        try:
+            os.link(partial, _path(folder, name, number))
+        except FileExistsError:
+            continue
+        finally:
+            partial.unlink()
+        if numbers(folder, name)[-1] != number:
+            # This number had been given out, and removed by the taker of the next, since the look above.
+            _path(folder, name, number).unlink(missing_ok=True)
+            continue
+        for old in before:
+            _path(folder, name, old).unlink(missing_ok=True)
+        return Lease(folder, name, number)
+
+
+def numbers(folder: Path, name: str) -> list[int]:
+    """The leases there are, the newest last."""
+    with contextlib.suppress(FileNotFoundError):
+        endings = (entry.rpartition(f"{name}.")[2] for entry in os.listdir(folder) if entry.startswith(f"{name}."))
+        return sorted(int(ending) for ending in endings if ending.isdecimal())
+    return []
+
+
+def newest(folder: Path, name: str) -> tuple[int, dict[str, Any]]:
+    """Number and holder of the newest lease; (0, {}) where there is none, (number, {}) where it was released."""
+    while found := numbers(folder, name):
+        with contextlib.suppress(FileNotFoundError):
+            holder: dict[str, Any] = json.loads(_path(folder, name, found[-1]).read_text())
+            return found[-1], holder
+    return 0, {}
+
+
+def this_process() -> dict[str, Any]:
+    """A holder: this process, as others can tell whether it lives."""
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "pids": _pid_namespace(),
+        "started": _started(os.getpid()),
+        "job": os.environ.get("SLURM_JOB_ID"),
+        "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def alive(folder: Path, name: str) -> dict[str, Any] | None:
+    """The holder of the newest lease if it may live, else None.
+
+    On this host its process is looked up; an earlier run of this SLURM job is dead by SLURM's word; any other counts as
+    gone after PATIENCE seconds without a sign of life, by the file system's clock.
+    """
+    number, holder = newest(folder, name)
+    if not holder:
+        return None
+    if holder["pids"] == _pid_namespace() and holder["host"] == socket.gethostname():
+        return holder if _started(holder["pid"]) == holder["started"] else None
+    here = this_process()
+    if here["job"] and holder["job"] == here["job"] and holder["restart"] < here["restart"]:
+        return None
+    try:
+        silent = _clock(folder) - _path(folder, name, number).stat().st_mtime
+    except FileNotFoundError:
+        return alive(folder, name)
+    return holder if silent < PATIENCE else None
+
+
+def describe(holder: dict[str, Any]) -> str:
+    """A holder in words."""
+    job = f"job {holder['job']}, " if holder["job"] else ""
+    return f"{job}process {holder['pid']} on {holder['host']} since {holder['since']}"
+
+
+def _path(folder: Path, name: str, number: int) -> Path:
+    return folder / f"{name}.{number:06d}"
+
+
+def _write_partial(folder: Path, name: str, holder: dict[str, Any]) -> Path:
+    path = folder / f".{name}.{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}"
+    path.write_text(json.dumps(holder))
+    return path
+
+
+def _pid_namespace() -> str:
+    """Which numbering of processes, and which boot, a process number belongs to."""
+    with contextlib.suppress(OSError):
+        return f"{os.readlink('/proc/self/ns/pid')} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+    return ""
+
+
+def _started(pid: int) -> int | None:
+    """When a process began, in ticks since boot: tells it from a later one of the same number."""
+    with contextlib.suppress(OSError):
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return None if state[0] == "Z" else int(state[19])
+    return None
+
+
+def _clock(folder: Path) -> float:
+    """Now, by the clock of the file system that stamps the signs of life; hosts' own clocks differ."""
+    probe = folder / f".clock.{socket.gethostname()}.{os.getpid()}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()

@@ -1,0 +1,220 @@
+"""A study's allocations: what is asked of SLURM, submitted through submitit, looked up and cancelled."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import submitit
+from submitit.core.utils import FailedJobError
+
+from slurm.ray_cluster import RayAllocation
+
+#: A job is queued again at its time limit as often as it takes.
+UNLIMITED = 1_000_000
+#: Of a time limit, the most that the warning before it may take.
+WARNING_SHARE = 0.25
+_TIME = re.compile(r"^(?:(?P<days>\d+)-)?(?P<fields>\d+(?::\d+){0,2})$")
+#: States of a job that is over, as squeue calls them; a job that it does not show any more is, too.
+OVER = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
+        "TIMEOUT")  # fmt: skip
+
+
+class SlurmError(Exception):
+    """SLURM refused or could not be asked; its words, then what may help."""
+
+
+@dataclass(frozen=True)
+class AllocationSettings:
+    """One allocation, in sbatch's terms.
+
+    nodes:      one task each.  min_nodes: the study begins when so many have joined; the others join it later.
+    cpus, gpus: of each node.  memory: of each node in GB; 0: as the partition gives it.
+    time:       limit as sbatch reads it (minutes, H:M:S, D-H:M:S); at the limit the job queues itself again.
+    warning_seconds: before the limit, to stop in.
+    partition, account, qos, constraint: as the cluster calls them; empty: its default.
+    sbatch:     further arguments, such as `--exclusive` or `--mail-type=END`.
+    """
+
+    nodes: int = 1
+    min_nodes: int = 1
+    cpus: int = 1
+    gpus: int = 0
+    memory: float = 0.0
+    time: str | int = "01:00:00"
+    warning_seconds: int = 90
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    sbatch: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as SLURM shows it: state and reason in its words, nodes, time left, seconds until it starts."""
+
+    number: str
+    state: str
+    reason: str
+    nodes: str
+    left: str
+
+    @property
+    def over(self) -> bool:
+        """Whether it will not run any more."""
+        return self.state.startswith(OVER)
+
+
+def minutes(time: str | int) -> int:
+    """sbatch's time format in whole minutes, rounded up. Errors: ValueError."""
+    match = _TIME.match(str(time).strip())
+    if not match:
+        raise ValueError(f"{time!r} is no time limit: write minutes, H:M:S or D-H:M:S")
+    fields = [int(field) for field in match["fields"].split(":")]
+    if match["days"]:
+        hours, minute, second = [*fields, 0, 0][:3]
+    elif len(fields) == 3:
+        hours, minute, second = fields
+    else:
+        hours, (minute, second) = 0, [*fields, 0][:2]
+    seconds = ((int(match["days"] or 0) * 24 + hours) * 60 + minute) * 60 + second
+    return max(1, -(-seconds // 60))
+
+
+def argument(text: str) -> tuple[str, str | bool]:
+    """`--key=value` or `--flag` as submitit takes it. Errors: ValueError."""
+    key, equals, value = text.removeprefix("--").partition("=")
+    if not text.startswith("--") or not re.fullmatch(r"[a-z][a-z-]*", key):
+        raise ValueError(f"{text!r} is no sbatch argument: write --name=value or --name")
+    return key, value if equals else True
+
+
+def executor(settings: AllocationSettings, name: str, folder: Path, source: Path) -> submitit.SlurmExecutor:
+    """submitit's executor for an allocation. Errors: SlurmError where there is no SLURM; ValueError.
+
+    folder: of the jobs' scripts and logs.  source: first on the jobs' Python path.
+    """
+    limit = minutes(settings.time)
+    try:
+        made = submitit.SlurmExecutor(folder / "%j", max_num_timeout=UNLIMITED)
+    except RuntimeError as error:
+        raise SlurmError(str(error)) from None
+    extra: dict[str, object] = {
+        # After a node is lost the job goes on with the others; after the first is, SLURM queues it again.
+        "no-kill": True,
+        "requeue": True,
+        **dict(argument(text) for text in settings.sbatch),
+    }
+    named = {key: value for key in ("partition", "account", "qos", "constraint") if (value := getattr(settings, key))}
+    if settings.gpus:
+        named["gpus_per_node"] = settings.gpus
+    if settings.memory:
+        named["mem"] = f"{round(settings.memory * 1024)}M"
+    made.update_parameters(
+        job_name=f"seedsweep-{name}",
+        nodes=settings.nodes,
+        ntasks_per_node=1,
+        cpus_per_task=settings.cpus,
+        time=limit,
+        signal_delay_s=min(settings.warning_seconds, int(limit * 60 * WARNING_SHARE)),
+        additional_parameters=extra,
+        # srun does not take the job's own --cpus-per-task since SLURM 22.05.
+        srun_args=["--no-kill", "--kill-on-bad-exit=0", f"--cpus-per-task={settings.cpus}"],
+        stderr_to_stdout=True,
+        setup=[f"export PYTHONPATH={shlex.quote(str(source))}${{PYTHONPATH:+:$PYTHONPATH}}"],
+        **named,
+    )
+    return made
+
+
+def script(made: submitit.SlurmExecutor) -> str:
+    """The batch script that would be submitted."""
+    return str(made._make_submission_file_text(made._submitit_command_str, "dry-run"))
+
+
+def submit(made: submitit.SlurmExecutor, allocation: RayAllocation) -> str:
+    """Submit an allocation. Returns its job number. Errors: SlurmError with sbatch's words and what may help."""
+    try:
+        return str(made.submit(allocation).job_id)
+    except FailedJobError as error:
+        words = [line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if "sbatch: error:" in line]
+        said = "; ".join(words) or str(error).strip().splitlines()[-1]
+        raise SlurmError(f"SLURM refused: {said}{_advice(said)}") from None
+    except OSError as error:
+        raise SlurmError(f"sbatch cannot be run: {error.strerror}") from None
+
+
+def jobs(numbers: Iterable[str]) -> list[Job]:
+    """Those of the jobs that SLURM's controller knows; it forgets a job some minutes after its end.
+
+    Errors: SlurmError when it does not answer.
+    """
+    wanted = list(numbers)
+    found = []
+    for number in wanted:
+        # One by one: squeue refuses a list if one of it is unknown.
+        done = _ask("squeue", "-h", "-a", "-t", "all", "-j", number, "-o", "%i|%T|%r|%N|%L")
+        if done.returncode and "Invalid job id" not in done.stderr:
+            raise SlurmError(f"squeue: {_last_line(done.stderr)}")
+        found += [Job(*line.split("|")[:5]) for line in done.stdout.splitlines()]
+    return found
+
+
+def cancel(numbers: Sequence[str]) -> None:
+    """Cancel jobs. Errors: SlurmError."""
+    done = _ask("scancel", *numbers)
+    if done.returncode:
+        raise SlurmError(f"scancel: {_last_line(done.stderr)}")
+
+
+def partitions() -> list[str]:
+    """Names of the partitions, the default one marked with *. Errors: SlurmError."""
+    done = _ask("sinfo", "-h", "-o", "%P|%l|%D|%c|%m|%G")
+    if done.returncode:
+        raise SlurmError(f"sinfo: {_last_line(done.stderr)}")
+    return done.stdout.splitlines()
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["failed without a word"])[-1]
+
+
+def _ask(*command: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False
+        )
+    except FileNotFoundError:
+        raise SlurmError(f"{command[0]} is not on the path: is this a node of the cluster?") from None
+    except subprocess.TimeoutExpired:
+        raise SlurmError(f"{command[0]} has not answered for 60 s") from None
+
+
+def _advice(said: str) -> str:
+    """What to change, for the refusals that are met most."""
+    known = {
+        "partition": "set resources.allocation.partition to one of: " + ", ".join(_partition_names()),
+        "account": "set resources.allocation.account to one of yours (`sacctmgr show associations user=$USER`)",
+        "qos": "set resources.allocation.qos to one of yours (`sacctmgr show qos`)",
+        "time limit": "set resources.allocation.time to the partition's limit or less: the job queues itself again",
+        "Node count": "set resources.allocation.nodes to what the partition has (`sinfo`)",
+        "node configuration": "set resources.allocation.cpus, gpus and memory to what a node has (`seedsweep doctor`)",
+        "Memory specification": "set resources.allocation.memory to what a node has (`seedsweep doctor`)",
+        "QOSMax": "ask for less, or wait for your other jobs",
+    }
+    for words, advice in known.items():
+        if words.lower() in said.lower():
+            return f"\n  {advice}"
+    return ""
+
+
+def _partition_names() -> list[str]:
+    try:
+        return sorted({line.split("|")[0].rstrip("*") for line in partitions()})
+    except SlurmError:
+        return ["those of `sinfo`"]

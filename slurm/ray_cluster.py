@@ -1,0 +1,421 @@
+"""A Ray of one's own over the nodes of one or several allocations, and a command on its head.
+
+One task a node, all alike. The first task of an allocation leads it: if nobody else holds the run's lease, it takes it,
+starts the head of a new Ray and the command (the driver) beside it; if another allocation holds it, its nodes join that
+one's Ray. The other tasks follow their allocation's leader. When a head is lost, whoever leads another allocation takes
+over; with one allocation SLURM queues it again. So an allocation may come, go and come again at any time.
+
+Nothing here uses a file lock, a default port, a default folder or `ray stop`: other jobs of this user and of others may
+run on the same nodes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from core import lease
+from core.ledger import replace
+
+#: The driver's environment: JSON of its Ray's address and the number of the lease that it runs under.
+HEAD_VARIABLE = "SEEDSWEEP_HEAD"
+#: Says where the head is, or with what exit code its command ended.
+HEAD_FILE = "head.json"
+#: Object store of a node, bytes: what runs here passes nothing through it.
+OBJECT_STORE = 100_000_000
+#: Seconds between two looks at processes and files.
+POLL = 0.2
+#: A driver that was killed is started again so often.
+DRIVER_RESTARTS = 5
+#: And Ray's head within one allocation so often.
+MOST_HEADS = 5
+#: Seconds for a driver to end after SIGTERM; SLURM's own KillWait is 30 by default, and Ray must be ended after it.
+DRIVER_GRACE = 10.0
+#: A Ray that cannot be started on a node is tried again after so many seconds.
+RETRY = 2.0
+_PR_SET_CHILD_SUBREAPER = 36
+
+_RAY_SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A dead node is known after some 6 s.
+    "RAY_health_check_initial_delay_ms": "3000",
+    "RAY_health_check_period_ms": "2000",
+    "RAY_health_check_timeout_ms": "3000",
+    "RAY_health_check_failure_threshold": "3",
+    # Ray would measure the whole host and kill our trials for the memory that other jobs use; SLURM limits a job's own.
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+#: Of a launcher around us; a trial is none of its ranks.
+_LEAKED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "RAY_ADDRESS")
+
+
+@dataclass(frozen=True)
+class RayAllocation:
+    """What each task of an allocation runs.
+
+    folder:  of the cluster's own files, on the shared file system.
+    leases:  folder of the run's lease, named `lease`.
+    command: the driver; it finds its Ray through $SEEDSWEEP_HEAD, and its exit code becomes the job's.
+    """
+
+    folder: Path
+    leases: Path
+    lease: str
+    command: tuple[str, ...]
+
+    def __call__(self) -> NoReturn:
+        """Take part until the command has ended somewhere; the exit code is the command's."""
+        # Ray's daemons leave their parents: they are to become children of this process, and of no other.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        for name in _LEAKED:
+            os.environ.pop(name, None)
+        os.environ.update(_RAY_SETTINGS)
+        task = _Task(self)
+        # SLURM's signals before a time limit (USR2, by --signal) and before it kills (TERM). submitit's handlers write
+        # the pickled job anew before each requeue, which a kill in between makes unreadable: the job never changes.
+        signal.signal(signal.SIGUSR2, task.on_time_limit)
+        signal.signal(signal.SIGTERM, task.on_termination)
+        try:
+            code = task.lead() if _rank() == 0 else task.follow_leader()
+        finally:
+            task.clean_up()
+        sys.exit(code)
+
+
+def ended(folder: Path) -> tuple[int, int] | None:
+    """(number of the lease, exit code) of the last command that ended by itself below the cluster folder, if the last
+    head is no longer at work."""
+    state = _read(folder / HEAD_FILE)
+    return (state["number"], state["ended"]) if "ended" in state else None
+
+
+class _Task:
+    """This node's part."""
+
+    def __init__(self, allocation: RayAllocation):
+        self._a = allocation
+        self._head_file = allocation.folder / HEAD_FILE
+        job, restart = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT") or "0"
+        self._leader = f"leader.{job}.{restart}"
+        self._leader_file = allocation.folder / f"leader.{job}.{restart}.json"
+        self._scratch: Path | None = None
+        self._driver: subprocess.Popen[bytes] | None = None
+        self._held: lease.Lease | None = None
+        self._heads = 0
+
+    # Leading
+
+    def lead(self) -> int:
+        """Be the head, or join the one there is, until the command has ended. Returns its exit code."""
+        lease.take(self._a.folder, self._leader, lease.this_process()).beat(fenced=lambda: None)
+        self._clear_old_leaders()
+        while True:
+            if holder := lease.alive(self._a.leases, self._a.lease):
+                _say(f"joining the Ray of {lease.describe(holder)}")
+                code = self._follow(
+                    self._head_file, lambda: lease.alive(self._a.leases, self._a.lease) is None, self._leader_file
+                )
+            else:
+                code = self._be_head()
+            if code is not None:
+                self._publish({"ended": code}, self._leader_file)
+                return code
+
+    def _be_head(self) -> int | None:
+        """Ray's head and the driver. Returns the driver's exit code; None where another head has taken over."""
+        self._heads += 1
+        if self._heads > MOST_HEADS:
+            _say(f"Ray's head died {MOST_HEADS} times: giving up")
+            return 1
+        lost: list[bool] = []
+        held = self._held = lease.take(self._a.leases, self._a.lease, lease.this_process())
+        held.beat(fenced=lambda: lost.append(True))
+        token = self._a.folder / f"token.{held.number:06d}"
+        for old in self._a.folder.glob("token.*"):
+            old.unlink(missing_ok=True)
+        with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+        address, port = _own_address(), _free_port()
+        # The driver imports its libraries and packs its data while Ray starts.
+        state = {"number": held.number, "address": f"{address}:{port}", "ip": address, "token": str(token)}
+        try:
+            self._driver = self._start_driver(state)
+            ray = self._start_ray(
+                "--head", f"--port={port}", f"--node-ip-address={address}", "--include-dashboard=false"
+            )
+            _wait_for(lambda: _listens(address, port) or ray.poll() is not None)
+            for readers in (self._head_file, self._leader_file):
+                self._publish(state, readers)
+            _say(f"Ray's head is at {address}:{port}")
+            code = self._watch(ray, state, lost)
+        finally:
+            self._end_driver()
+            self._kill_children()
+        if code is not None:
+            self._publish({"ended": code, "number": held.number}, self._head_file)
+        held.release()
+        return code
+
+    def _watch(self, ray: subprocess.Popen[bytes], state: Mapping[str, Any], lost: list[bool]) -> int | None:
+        """The driver's exit code, once it has ended by itself; None when this is the head no more."""
+        restarts = 0
+        while True:
+            assert self._driver is not None
+            code = self._driver.poll()
+            if lost:
+                _say("another head has taken over")
+                return None
+            if code is not None and code >= 0:
+                return code
+            if ray.poll() is not None:
+                _say("Ray's head has died: starting it again")
+                return None
+            if code is not None:
+                restarts += 1
+                _say(f"the driver was killed by {signal.Signals(-code).name}")
+                if restarts > DRIVER_RESTARTS:
+                    return 128 - code
+                self._driver = self._start_driver(state)
+            time.sleep(POLL)
+
+    def _start_driver(self, state: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._a.command,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, HEAD_VARIABLE: json.dumps(state)},
+        )
+
+    # Following
+
+    def follow_leader(self) -> int:
+        """Do as the allocation's first task says; ends with it."""
+        _wait_for(lambda: lease.numbers(self._a.folder, self._leader))
+        code = self._follow(self._leader_file, lambda: lease.alive(self._a.folder, self._leader) is None)
+        if code is None:
+            _say("the first task of this allocation is gone")
+        # The job's exit code is the first task's.
+        return 1 if code is None else 0
+
+    def _follow(self, source: Path, gone: Callable[[], bool], copy_to: Path | None = None) -> int | None:
+        """Join the Ray that `source` names, and any that it names later, until it says that the command has ended
+        (its exit code) or `gone` (None). `copy_to`: a file for those who follow this task."""
+        joined: int | None = None
+        ray: subprocess.Popen[bytes] | None = None
+        tried = looked = 0.0
+        try:
+            while True:
+                state = _read(source)
+                if "ended" in state and (joined or copy_to is None):
+                    return int(state["ended"])
+                now = time.monotonic()
+                if now - looked > lease.BEAT:
+                    looked = now
+                    if gone():
+                        return None
+                number = state.get("number")
+                dead = ray is None or ray.poll() is not None
+                if "address" in state and (number != joined or (dead and now - tried > RETRY)):
+                    tried = now
+                    self._kill_children()
+                    os.environ["RAY_AUTH_TOKEN_PATH"] = state["token"]
+                    # Without its head a raylet ends itself after this many seconds; a minute by default.
+                    ray = self._start_ray(
+                        f"--address={state['address']}",
+                        f"--node-ip-address={_own_address()}",
+                        RAY_gcs_rpc_server_reconnect_timeout_s="10",
+                    )
+                    joined = number
+                    if copy_to:
+                        self._publish(state, copy_to)
+                time.sleep(POLL)
+        finally:
+            self._kill_children()
+
+    # Ray
+
+    def _start_ray(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        if self._scratch is None:
+            # A short path, as the paths of sockets are limited to 107 bytes; of this task alone.
+            self._scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
+        memory = _allocated_memory()
+        agents = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--block", "--disable-usage-stats"]
+        command += [f"--temp-dir={self._scratch}", f"--num-cpus={allocated_cpus()}", f"--num-gpus={allocated_gpus()}"]
+        command += [f"--{agent}-port={_free_port()}" for agent in agents]
+        command += [f"--object-store-memory={OBJECT_STORE}", "--include-log-monitor=false"]
+        if memory:
+            command.append(f"--memory={memory}")
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+
+    # Ending
+
+    def on_time_limit(self, number: int, frame: FrameType | None) -> None:
+        """SLURM will end the allocation soon: stop, and queue the job again."""
+        if _rank() != 0:
+            return
+        _say("the time limit is near: stopping, to go on in the queue again")
+        self._end_driver()
+        if self._held:
+            self._held.release()
+        while True:
+            command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                break
+            _say(f"scontrol requeue: {done.stderr.strip()}")
+            time.sleep(5)
+        self._await_the_end()
+
+    def on_termination(self, number: int, frame: FrameType | None) -> None:
+        """SLURM is about to kill the job: cancelled, or set aside for another."""
+        _say("asked to end: stopping")
+        self._end_driver()
+        if self._held:
+            self._held.release()
+        self._await_the_end()
+
+    def _await_the_end(self) -> NoReturn:
+        """Not end by itself: of a job that ends after a signal, SLURM may say that it failed, and not requeue it."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        self.clean_up()
+        while True:
+            signal.pause()
+
+    def clean_up(self) -> None:
+        """Leave no process and no file on this node."""
+        self._kill_children()
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _end_driver(self) -> None:
+        if self._driver and self._driver.poll() is None:
+            self._driver.terminate()
+            try:
+                self._driver.wait(DRIVER_GRACE)
+            except subprocess.TimeoutExpired:
+                self._driver.kill()
+        self._driver = None
+
+    def _kill_children(self) -> None:
+        """End every descendant: Ray's daemons and workers, and a driver's if it left any."""
+        while children := _children():
+            for pid in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                # Those whose parent died become children of this process, and are seen by the next look.
+                os.waitpid(-1, 0)
+
+    def _publish(self, state: Mapping[str, Any], file: Path) -> None:
+        replace(file, json.dumps(state).encode())
+
+    def _clear_old_leaders(self) -> None:
+        """Remove what earlier runs of this job left."""
+        job = os.environ.get("SLURM_JOB_ID", "0")
+        for old in self._a.folder.glob(f"leader.{job}.*"):
+            if not old.name.startswith(self._leader):
+                old.unlink(missing_ok=True)
+
+
+def allocated_cpus() -> int:
+    """CPUs of this node that the job has, or that this process may use."""
+    return int(os.environ.get("SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0)))
+
+
+def allocated_gpus() -> int:
+    """GPUs of this node that the job has."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return len([device for device in visible.split(",") if device and device != "NoDevFiles"])
+
+
+def _allocated_memory() -> int | None:
+    """Memory of this node that the job has, in bytes; None where SLURM does not count it."""
+    if whole := os.environ.get("SLURM_MEM_PER_NODE"):
+        return int(whole) * 2**20
+    if each := os.environ.get("SLURM_MEM_PER_CPU"):
+        return int(each) * allocated_cpus() * 2**20
+    return None
+
+
+def _rank() -> int:
+    return int(os.environ.get("SLURM_PROCID") or 0)
+
+
+def _own_address() -> str:
+    """This node's address for the other nodes: that of its name, or of its way out where the name is the loopback's."""
+    with contextlib.suppress(OSError):
+        address = socket.gethostbyname(socket.gethostname())
+        if not address.startswith("127."):
+            return address
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+        # Nothing is sent: connecting a datagram socket only chooses the interface.
+        way_out.connect(("192.0.2.1", 9))
+        return str(way_out.getsockname()[0])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(address: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
+        return True
+    return False
+
+
+def _children() -> list[int]:
+    """Every living descendant of this process."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents.setdefault(int(parent), []).append(int(entry.parent.name))
+    found, at = [], [os.getpid()]
+    while at:
+        below = parents.get(at.pop(), [])
+        found += below
+        at += below
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with contextlib.suppress(FileNotFoundError):
+        state: dict[str, Any] = json.loads(path.read_text())
+        return state
+    return {}
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(POLL)
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {socket.gethostname()}: {text}", flush=True)
