@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,16 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path, device: str = "cpu") -> dict[str, Any] | None:
-    """The state, or None where there is none or it cannot be read."""
+    """The state, or None where there is none or it is damaged. Errors: OSError if it cannot be read."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         return state
-    except (FileNotFoundError, EOFError, RuntimeError, pickle.UnpicklingError):
+    except Exception:
+        # What the restricted unpickler raises on torn or foreign bytes is not one kind of error.
         return None
 
 

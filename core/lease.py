@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 #: Seconds between two signs of life of a holder, and without one until it counts as gone.
-BEAT, PATIENCE = 2.0, 20.0
+BEAT, PATIENCE = 2.0, 15.0
 
 
 class Lease:
@@ -72,6 +72,8 @@ def take(folder: Path, name: str, holder: dict[str, Any]) -> Lease:
         try:
             os.link(partial, _path(folder, name, number))
         except FileExistsError:
+            # A remembered listing may not show it yet.
+            time.sleep(0.05)
             continue
         finally:
             partial.unlink()
@@ -129,7 +131,9 @@ def alive(folder: Path, name: str) -> dict[str, Any] | None:
     if here["job"] and holder["job"] == here["job"] and holder["restart"] < here["restart"]:
         return None
     try:
-        silent = _clock(folder) - _path(folder, name, number).stat().st_mtime
+        # Opened, not looked up: NFS asks its server for the times of a file that is opened, and else remembers old ones.
+        with open(_path(folder, name, number)) as file:
+            silent = _clock(folder) - os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:
         return alive(folder, name)
     return holder if silent < PATIENCE else None

@@ -48,6 +48,8 @@ MOST_HEADS = 5
 DRIVER_GRACE = 10.0
 #: A Ray that cannot be started on a node is tried again after so many seconds.
 RETRY = 2.0
+#: And a requeue that SLURM refused.
+REQUEUE_RETRY = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
 
 _RAY_SETTINGS = {
@@ -209,9 +211,13 @@ class _Task:
         _wait_for(lambda: lease.numbers(self._a.folder, self._leader))
         code = self._follow(self._leader_file, lambda: lease.alive(self._a.folder, self._leader) is None)
         if code is None:
-            _say("the first task of this allocation is gone")
+            # With --no-kill SLURM keeps a job whose first node is dead, and nothing on the others would ever end it.
+            _say("the first task of this allocation is gone: going on in the queue again")
+            self._kill_children()
+            self._requeue()
+            self._await_the_end()
         # The job's exit code is the first task's.
-        return 1 if code is None else 0
+        return 0
 
     def _follow(self, source: Path, gone: Callable[[], bool], copy_to: Path | None = None) -> int | None:
         """Join the Ray that `source` names, and any that it names later, until it says that the command has ended
@@ -280,13 +286,7 @@ class _Task:
         self._end_driver()
         if self._held:
             self._held.release()
-        while True:
-            command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode == 0:
-                break
-            _say(f"scontrol requeue: {done.stderr.strip()}")
-            time.sleep(5)
+        self._requeue()
         self._await_the_end()
 
     def on_termination(self, number: int, frame: FrameType | None) -> None:
@@ -296,6 +296,16 @@ class _Task:
         if self._held:
             self._held.release()
         self._await_the_end()
+
+    def _requeue(self) -> None:
+        """Queue this job again, as often as the controller refuses or does not answer."""
+        while True:
+            command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                break
+            _say(f"scontrol requeue: {done.stderr.strip()}")
+            time.sleep(REQUEUE_RETRY)
 
     def _await_the_end(self) -> NoReturn:
         """Not end by itself: of a job that ends after a signal, SLURM may say that it failed, and not requeue it."""

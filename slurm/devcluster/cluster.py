@@ -101,7 +101,11 @@ class DevCluster:
         self._daemon("slurmctld", "-D", "-f", layout.slurm_conf)
         for node in self.nodes:
             self.start(node)
-        _wait(lambda: len(self._sinfo("idle")) == len(self.nodes), "the nodes are not idle", layout.logs)
+        self.wait_idle()
+
+    def wait_idle(self) -> None:
+        """Wait until every node is there and has nothing to do. Errors: DevClusterError."""
+        _wait(lambda: len(self._sinfo("idle")) == len(self.nodes), "the nodes are not idle", self.layout.logs)
 
     def down(self) -> None:
         """Stop everything and remove every trace: processes, network, control groups, files."""

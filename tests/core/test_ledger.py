@@ -57,7 +57,7 @@ def test_altered_curves_are_refused(record):
     content = bytearray(file.read_bytes())
     content[-100] ^= 1
     file.write_bytes(content)
-    with pytest.raises(LedgerError, match=r"curves\.npz is not what its outcome\.json was written for"):
+    with pytest.raises(LedgerError, match=r"curves\.1\.npz is not what its outcome\.json was written for"):
         record.verified_curves()
 
 

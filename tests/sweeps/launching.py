@@ -25,9 +25,10 @@ def environment() -> dict[str, str]:
     return {**here, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "NO_COLOR": "1"}
 
 
-def run(*arguments: str, command=LAUNCH, cwd=None, check=True) -> subprocess.CompletedProcess:
+def run(*arguments: str, command=LAUNCH, cwd=None, check=True, environ=None) -> subprocess.CompletedProcess:
+    env = {**environment(), **(environ or {})}
     done = subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, env=environment(), cwd=cwd, timeout=240
+        [*command, *map(str, arguments)], capture_output=True, text=True, env=env, cwd=cwd, timeout=240
     )
     if check and done.returncode:
         raise AssertionError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")

@@ -20,7 +20,7 @@ def simulate(ledger, spec) -> None:
         met = 10 if score > 0.4 else None
         outcomes.append(Outcome(seed, "converged" if met else "never", met, met, None, None, score, score))
     curves = Curves([10], np.array([[[o.final] for o in outcomes]]), ["f1"], list(spec.seeds))
-    ledger.record(spec).commit(curves, outcomes, {})
+    ledger.record(spec).claim(1).commit(curves, outcomes, {})
 
 
 def run(study, ledger, workers=2, order=None, stop_after=None, failing=()) -> Agenda:
