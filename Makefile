@@ -2,14 +2,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 
-.PHONY: study test bench clean
+# Of Debian's, for a real SLURM of three nodes on this machine; without them its tests are skipped.
+SLURM := slurm-wlm slurmdbd munge mariadb-server iproute2 procps
+
+.PHONY: study test bench clean slurm
 
 ## Run the study that the project began with, from nothing to its report.
 study: .venv/.installed
 	$(BIN)/python sweeps/launch.py alpha_seed_study
 
 ## Everything that this machine can check.
-test: .venv/.installed-test
+test: .venv/.installed-test slurm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -18,6 +21,12 @@ test: .venv/.installed-test
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
 bench: .venv/.installed-test
 	for name in $(or $(NAME),$(BENCHMARKS)); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+
+## The packages of the development cluster, where this user may install them.
+slurm:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(SLURM) >/dev/null 2>&1; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SLURM); \
+	fi
 
 clean:
 	rm -rf .venv

@@ -131,7 +131,7 @@ def alive(folder: Path, name: str) -> dict[str, Any] | None:
     if here["job"] and holder["job"] == here["job"] and holder["restart"] < here["restart"]:
         return None
     try:
-        # Opened, not looked up: NFS asks its server for the times of a file that is opened, and else remembers old ones.
+        # Opened, not looked up: NFS asks its server about a file that is opened, and else remembers old times.
         with open(_path(folder, name, number)) as file:
             silent = _clock(folder) - os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import shlex
 import subprocess
@@ -140,10 +142,12 @@ def script(made: submitit.SlurmExecutor) -> str:
 def submit(made: submitit.SlurmExecutor, allocation: RayAllocation) -> str:
     """Submit an allocation. Returns its job number. Errors: SlurmError with sbatch's words and what may help."""
     try:
-        return str(made.submit(allocation).job_id)
+        # submitit prints sbatch's words, too.
+        with contextlib.redirect_stderr(io.StringIO()):
+            return str(made.submit(allocation).job_id)
     except FailedJobError as error:
         words = [line.removeprefix("sbatch: error: ") for line in str(error).splitlines() if "sbatch: error:" in line]
-        said = "; ".join(words) or str(error).strip().splitlines()[-1]
+        said = "; ".join(words).replace("Batch job submission failed: ", "") or _last_line(str(error))
         raise SlurmError(f"SLURM refused: {said}{_advice(said)}") from None
     except OSError as error:
         raise SlurmError(f"sbatch cannot be run: {error.strerror}") from None
@@ -203,8 +207,10 @@ def _advice(said: str) -> str:
         "qos": "set resources.allocation.qos to one of yours (`sacctmgr show qos`)",
         "time limit": "set resources.allocation.time to the partition's limit or less: the job queues itself again",
         "Node count": "set resources.allocation.nodes to what the partition has (`sinfo`)",
-        "node configuration": "set resources.allocation.cpus, gpus and memory to what a node has (`seedsweep doctor`)",
         "Memory specification": "set resources.allocation.memory to what a node has (`seedsweep doctor`)",
+        "processors": "set resources.allocation.nodes and cpus to what the partition has (`seedsweep doctor`)",
+        "feature": "set resources.allocation.constraint to a feature that nodes have (`sinfo -o '%N %f'`)",
+        "node configuration": "set resources.allocation.cpus, gpus and memory to what a node has (`seedsweep doctor`)",
         "QOSMax": "ask for less, or wait for your other jobs",
     }
     for words, advice in known.items():

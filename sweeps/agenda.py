@@ -101,11 +101,7 @@ class Agenda:
     @property
     def total(self) -> tuple[int, int]:
         """Cohorts and members of the whole study, as far as can be known now."""
-        named = len(self.study.search.first)
-        compared = named + (1 if self.study.search.explore > named else 0)
-        wanted = ((self.study.search.explore, self.study.seeds.search), (compared, self.study.seeds.compare))
-        cohorts = sum(count * -(-seeds // self.study.resources.cohort) for count, seeds in wanted)
-        return cohorts, sum(count * seeds for count, seeds in wanted)
+        return total(self.study)
 
     def best(self) -> int | None:
         """Number of the best configuration that the search added to the named ones, once all are explored."""
@@ -217,6 +213,15 @@ class Agenda:
     @property
     def _search_seeds(self) -> range:
         return range(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + self.study.seeds.search)
+
+
+def total(study: Study) -> tuple[int, int]:
+    """Cohorts and members of a whole study, as far as can be known before it has run."""
+    named = len(study.search.first)
+    compared = named + (1 if study.search.explore > named else 0)
+    wanted = ((study.search.explore, study.seeds.search), (compared, study.seeds.compare))
+    cohorts = sum(count * -(-seeds // study.resources.cohort) for count, seeds in wanted)
+    return cohorts, sum(count * seeds for count, seeds in wanted)
 
 
 def _exploration(study: Study) -> Exploration:

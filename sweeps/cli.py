@@ -86,10 +86,12 @@ def plan(
 
 @app.command()
 def status(name: RunName = None, runs: Runs = None) -> None:
-    """Say how far a study is: cohorts, members, what failed and why."""
+    """Say how far a study is: queue, nodes, cohorts, members, time left, what failed and why."""
+    from sweeps import cluster
     from sweeps.status import show
 
-    show(_existing(name, runs), console)
+    run = _existing(name, runs)
+    show(run, cluster.queue_lines(run), console)
 
 
 @app.command()

@@ -137,6 +137,14 @@ def live_jobs(run: RunDirectory) -> list[Job]:
     return [job for job in jobs(run) if not job.over]
 
 
+def queue_lines(run: RunDirectory) -> list[str]:
+    """The run's jobs that wait or run, a line each; SLURM's words where it does not answer."""
+    try:
+        return [f"{job.number} {describe(job)}" for job in live_jobs(run)]
+    except SlurmError as error:
+        return [str(error)]
+
+
 def describe(job: Job) -> str:
     """A job's state in words."""
     if job.state == "RUNNING":

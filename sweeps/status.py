@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from core.ledger import CohortRecord
+from sweeps.agenda import total as total_of
+from sweeps.progress import duration
 from sweeps.run_directory import RunDirectory
 
 
-def show(run: RunDirectory, console: Console) -> None:
-    """Print one line a configuration and phase, and the last error of each failed cohort."""
+def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
+    """Print who runs the study, its `jobs`, one line a configuration and phase, the time left, and the last error of
+    each failed cohort."""
     study = run.study()
     holder = run.holder()
     groups: dict[tuple[str, int], list[CohortRecord]] = defaultdict(list)
@@ -41,8 +46,10 @@ def show(run: RunDirectory, console: Console) -> None:
         f"[bold]{study.name}[/] ({study.scale} scale), {escape(str(run.folder))}", highlight=False, soft_wrap=True
     )
     console.print(f"running: {holder}" if holder else "not running", highlight=False)
+    for job in jobs:
+        console.print(f"job {job}", highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(summary(run), highlight=False, soft_wrap=True)
+    console.print(summary(run) + _time_left(run), highlight=False, soft_wrap=True)
     for record, text in errors:
         console.print(
             f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text.strip().splitlines()[-1])}",
@@ -59,3 +66,14 @@ def summary(run: RunDirectory) -> str:
         f"{len(finished)} cohorts finished; members: {total['converged']} converged, "
         f"{total['fell_back']} fell back, {total['never']} never, {total['diverged']} diverged"
     )
+
+
+def _time_left(run: RunDirectory) -> str:
+    """At the rate of the launch that runs, by the members that it has finished; nothing before the first."""
+    since = run.running_since()
+    if since is None:
+        return ""
+    finished = [record for record in run.ledger.records() if record.finished]
+    now = [len(record.spec().seeds) for record in finished if record.finished_at > since]
+    left = total_of(run.study())[1] - sum(len(record.spec().seeds) for record in finished)
+    return f"; about {duration(left / sum(now) * (time.time() - since))} left" if now and left > 0 else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.cohort import TrainingSettings
 from core.criterion import Criterion
@@ -235,9 +235,9 @@ def differences(old: Study, new: Study) -> list[str]:
 def _check_cluster_settings(path: Path) -> None:
     """Errors: UserError that names this file, not the study that it is laid over."""
     try:
-        TypeAdapter(AllocationSettings).validate_python(_parse(path))
+        Resources.model_validate({"allocation": _parse(path)})
     except ValidationError as error:
-        raise UserError(f"{path}: {_first_line(error, AllocationSettings)}") from None
+        raise UserError(f"{path}: {_first_line(error, Resources).removeprefix('allocation.')}") from None
 
 
 def _find(name: str) -> Path:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import functools
 import json
+import os
 import socket
 import time
 import traceback
@@ -94,6 +95,7 @@ class CohortTrial(tune.Trainable):
         self._facts = {
             "engine": engine,
             "device": torch.cuda.get_device_name() if device == "cuda" else device,
+            "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             "threads": torch.get_num_threads(),
             "host": socket.gethostname(),
             "resumed_at": self._cohort.step,

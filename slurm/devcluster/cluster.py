@@ -334,9 +334,17 @@ def _remove_control_groups(names: Sequence[str]) -> None:
     """The freezer groups that the slurmds made: they are the machine's, whatever namespace saw them being made."""
     with _freezer() as freezer:
         for name in names:
-            for folder in sorted(freezer.glob(f"{name}/**/"), key=lambda p: -len(p.parts)):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            # A group is busy until the last of its processes is gone altogether.
+            with contextlib.suppress(DevClusterError):
+                _wait(lambda: not _remove_tree(freezer / name), f"control group {name} is busy", freezer, 5)
+
+
+def _remove_tree(group: Path) -> bool:
+    """Remove a control group and those below it, as far as they are empty; whether it is still there."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+    return group.exists()
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ class Layout:
         self.state = folder / "state"
         self.devices = folder / "dev"
         self.database = folder / "db"
+        self.shared = folder / "shared"
         self.slurm_conf = self.etc / "slurm.conf"
         self.gres_conf = self.etc / "gres.conf"
         self.cgroup_conf = self.etc / "cgroup.conf"
@@ -37,6 +38,9 @@ class Layout:
         for folder in (self.etc, self.logs, self.runtime, self.state, self.devices, self.folder / "nodes"):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o755)
+        # Of all users and nodes, as a cluster's scratch file system.
+        self.shared.mkdir()
+        self.shared.chmod(0o1777)
 
     @staticmethod
     def nodes(count: int) -> list[str]:

@@ -3,13 +3,13 @@ undisturbed one-machine run's to the bit."""
 
 import json
 import os
-import signal
 import subprocess
 
 import pytest
 
-from tests.slurm.conftest import TWO_NODES, Launched, wait_for
-from tests.sweeps.launching import assert_view_agrees, contents
+from tests.conftest import SMALL_STUDY
+from tests.slurm.conftest import STUDY, TWO_NODES, Launched, wait_for
+from tests.sweeps.launching import LAUNCH, ROOT, assert_view_agrees, contents, environment, run
 
 
 @pytest.fixture
@@ -92,3 +92,73 @@ def test_the_driver_is_killed(launched, undisturbed, cluster):
     launched.end()
     assert_undisturbed(launched, undisturbed)
     assert "the driver was killed by SIGKILL" in launched.output()
+
+
+def test_a_time_limit_shorter_than_the_study(launched, study, tmp_path):
+    """SLURM warns between 40 and 10 s before the end of the minute; each run gets some training done."""
+    long = ["--set", "training.steps=600", "--set", "training.evaluate_every=30"]
+    minute = ["--set", "resources.allocation.time=1", "--set", "resources.allocation.warning_seconds=10"]
+    launched.launch(*long, *minute, "--set", "resources.allocation.cpus=1")
+    launched.end(280)
+    assert launched.output().count("the time limit is near") >= 2
+    run(study, "--scale", "laptop", "--runs", tmp_path / "one", *STUDY, *long)
+    assert_undisturbed(launched, contents(tmp_path / "one" / "small"))
+
+
+def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, undisturbed, cluster, study):
+    """One in a partition that requeues, one in a partition that cancels, where `--wait` submits again."""
+    other = Launched(cluster, study, launched.runs, "other")
+    spare = ["--runs", other.runs, "--name", "other", "--set", "resources.allocation.partition=spare", "--wait"]
+    waiting = subprocess.Popen(
+        [*LAUNCH, study, "--scale", "cluster", *STUDY, *TWO_NODES, *spare],
+        env={**environment(), **cluster.environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    launched.launch(*TWO_NODES)
+    wait_for(lambda: launched.training() and other.training(), 120, other)
+    used = {record.owner()["host"] for each in (launched, other) for record in each.records() if record.owner()}
+    assert used == {"n1", "n2"}
+    urgent = ["sbatch", "-p", "urgent", "-N", "3", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1"]
+    subprocess.run(urgent, env={**os.environ, **cluster.environment}, check=True)
+    launched.end()
+    assert "set aside for another job: submitting again" in waiting.communicate(timeout=200)[0]
+    assert waiting.returncode == 0
+    other.end()
+    assert len(list(other.folder.glob("cluster/*/*_submitted.pkl"))) == 2
+    assert_undisturbed(launched, undisturbed)
+    assert_undisturbed(other, undisturbed)
+
+
+def test_a_second_allocation_joins_while_accounting_is_down(launched, undisturbed, cluster):
+    whole_node = ["--set", "resources.allocation.cpus=4"]
+    launched.launch(*whole_node)
+    wait_for(launched.training, 90, launched)
+    cluster.stop_accounting()
+    added = launched.launch(*whole_node, "--max-jobs", "2").stdout
+    assert "is in the queue already" in added
+    assert "submitted job" in added
+    launched.end()
+    assert_undisturbed(launched, undisturbed)
+    assert launched.hosts() == {"n1", "n2"}
+
+
+def test_another_user_than_root_with_a_share_of_a_gpu(cluster, undisturbed):
+    """From a node, as the only place where that user sees a Python that root's home hides."""
+    runs = cluster.layout.shared / "runs"
+    file = cluster.layout.shared / "small.yaml"
+    file.write_text(SMALL_STUDY)
+    gpus = ["--set", "resources.gpus=0.5", "--set", "resources.allocation.gpus=2"]
+    variables = [f"{name}={value}" for name, value in {**cluster.environment, "PYTHONPATH": str(ROOT)}.items()]
+    python = ["env", "-u", "SEEDSWEEP_CACHE", "HOME=/nonexistent", *variables, *LAUNCH]
+    command = [*python, str(file), "--scale", "cluster", "--runs", str(runs), *STUDY, *gpus, "--wait"]
+    done = subprocess.run(
+        cluster.command("n3", *command, user="nobody"), capture_output=True, text=True, cwd="/", timeout=200
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert contents(runs / "small") == undisturbed
+    assert {path.stat().st_uid for path in runs.rglob("*")} == {runs.stat().st_uid} != {0}
+    seen = {record.run()["visible_devices"] for record in Launched(cluster, file, runs).finished()}
+    assert seen <= {"0", "1"}
+    (token,) = runs.glob("small/cluster/token.*")
+    assert token.stat().st_mode & 0o777 == 0o600

@@ -244,7 +244,7 @@ def test_a_cohort_that_fails_is_named_with_its_reason_and_tried_again_by_the_sam
     assert "Traceback" not in failed.stdout + failed.stderr
     assert "[Errno 21] Is a directory" in run("status", "--runs", tmp_path, command=SEEDSWEEP).stdout
     (victim / "checkpoint.9.pt").rmdir()
-    assert "4/4 cohorts" in run(study_file, "--runs", tmp_path, *small).stdout
+    assert "4/4 cohorts" in run("retry", "--runs", tmp_path, command=SEEDSWEEP).stdout
 
 
 def test_help_is_there():

@@ -13,7 +13,9 @@ def commit(ledger: Ledger, seeds: tuple[int, ...], scores: list[float]) -> None:
     record = ledger.record(spec)
     record.create(spec)
     values = np.array(scores)[None, :, None]
-    record.claim(1).commit(Curves([10], values, ["f1"], list(seeds)), [Outcome(s, "never", *[None] * 6) for s in seeds], {})
+    record.claim(1).commit(
+        Curves([10], values, ["f1"], list(seeds)), [Outcome(s, "never", *[None] * 6) for s in seeds], {}
+    )
 
 
 def median(folder) -> float:

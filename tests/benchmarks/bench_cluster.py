@@ -1,0 +1,137 @@
+"""Seconds from sbatch to training, from a killed node to training elsewhere, and from the end to a free allocation, on
+the development cluster; and what checkpoints cost and save (aims: 30, 30, 60 and 10 s; one checkpoint interval)."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from core import checkpoint
+from core.cohort import Cohort
+from core.ledger import CohortRecord, CohortSpec, Curves
+from core.schedules import Member
+from core.task import GlimpseTask, Split
+from shards.pack import pack
+from shards.read import read
+from slurm.devcluster import DevCluster, missing
+from slurm.ray_cluster import ended
+from sweeps.study import Resources, load
+from tests.conftest import SMALL_STUDY
+from tests.slurm.conftest import TWO_NODES, Launched, wait_for
+from tests.sweeps.launching import ROOT
+
+#: Cohorts of about a minute, with checkpoints at their default interval.
+LONG = [
+    *("--set", "training.steps=3000", "--set", "training.evaluate_every=50"),
+    *("--set", f"resources.checkpoint_seconds={Resources().checkpoint_seconds}"),
+]
+
+
+def submitted_at(launched: Launched) -> float:
+    """When sbatch had returned: submitit then names the script after the job."""
+    return max(path.lstat().st_ctime for path in launched.folder.glob("cluster/*/*_submission.sh"))
+
+
+def first_step(launched: Launched) -> float:
+    """When the first evaluation of the study was on disk."""
+    paths = wait_for(lambda: list(launched.folder.glob("cohorts/*/*/curves.*.npz")), 120, launched)
+    return min(path.stat().st_mtime for path in paths)
+
+
+def going_on(launched: Launched, record: CohortRecord, owner: dict, killed: float) -> float:
+    """When a cohort trained again under another owner: its next checkpoint, or its end."""
+
+    def again() -> float | None:
+        if record.owner() == owner:
+            return None
+        new = [p.stat().st_mtime for p in record.folder.glob("owner.*")]
+        return max(new) if new and max(new) > killed else None
+
+    found = wait_for(again, 150, launched)
+    return float(found)
+
+
+def killed(cluster: DevCluster, launched: Launched, who: str) -> tuple[float, float]:
+    """Kill the node of the head, or the other; seconds until a cohort of it trains elsewhere, and of training lost."""
+    launched.launch(*TWO_NODES, *LONG)
+    wait_for(lambda: len({r.owner()["host"] for r in launched.training()}) == 2, 120, launched)
+    head = launched.head_host()
+    victim = head if who == "head" else next(iter({r.owner()["host"] for r in launched.training()} - {head}))
+    record = launched.training(victim)[0]
+    owner, last = record.owner(), max(p.stat().st_mtime for p in record.folder.glob("checkpoint.*.pt"))
+    cluster.kill(victim)
+    at = time.time()
+    last = max(last, *(p.stat().st_mtime for p in record.folder.glob("checkpoint.*.pt")))
+    seconds = going_on(launched, record, owner, at) - at
+    launched.seedsweep("cancel")
+    wait_for(lambda: not launched.queue(), 60, launched)
+    cluster.start(victim)
+    cluster.wait_idle()
+    return seconds, at - last
+
+
+def checkpoint_cost(folder: Path) -> tuple[float, float, float]:
+    """Seconds of a checkpoint of the laptop study's comparison cohort, its MB, and its share of the interval."""
+    study = load("alpha_seed_study", "laptop")
+    splits = read(pack(study.data, folder / "data", lambda n, of: None))
+    train, validation = (Split(s.image, s.mask, s.label) for s in (splits["train"], splits["validation"]))
+    task = GlimpseTask(study.task, train, validation)
+    seeds = range(study.seeds.compare)
+    cohort = Cohort(task, [Member(seed, study.hyperparameters) for seed in seeds], study.training, "fused")
+    cohort.advance()
+    record = CohortRecord(folder / "cohort")
+    record.create(CohortSpec("compare", 0, "bench", {"alpha": 1.0}, "named", tuple(seeds)))
+    claim = record.claim(1)
+    times = []
+    for _ in range(9):
+        start = time.monotonic()
+        claim.write_curves(
+            Curves(list(cohort.evaluated), np.array(cohort.evaluations), list(cohort.columns), list(seeds))
+        )
+        checkpoint.save(claim.checkpoint, cohort.state())
+        times.append(time.monotonic() - start)
+    seconds = statistics.median(times)
+    return seconds, claim.checkpoint.stat().st_size / 1e6, seconds / study.resources.checkpoint_seconds
+
+
+def main() -> None:
+    if reason := missing():
+        sys.exit(reason)
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        study = folder / "small.yaml"
+        study.write_text(SMALL_STUDY)
+        starts, releases = [], []
+        with DevCluster(shared=[ROOT, Path(sys.prefix), Path(sys.base_prefix), folder]) as cluster:
+            for turn in range(3):
+                launched = Launched(cluster, study, folder / f"start-{turn}")
+                launched.launch(*TWO_NODES)
+                starts.append(first_step(launched) - submitted_at(launched))
+                wait_for(lambda at=launched: ended(at.folder / "cluster"), 200, launched)
+                over = (launched.folder / "cluster" / "head.json").stat().st_mtime
+                wait_for(lambda at=launched: not at.queue(), 60, launched)
+                releases.append(time.time() - over)
+            print(f"sbatch to the first training step, two nodes: {shown(starts)} (aim 30)", flush=True)
+            print(f"end of the study to a released allocation: {shown(releases)} (aim 10)", flush=True)
+            for who, aim in (("worker", 30), ("head", 60)):
+                pairs = [killed(cluster, Launched(cluster, study, folder / f"{who}-{t}"), who) for t in range(3)]
+                print(f"killed {who} node to its cohort elsewhere: {shown([p[0] for p in pairs])} (aim {aim})")
+                interval = Resources().checkpoint_seconds
+                print(f"training lost with it: {shown([p[1] for p in pairs])} (at most {interval:g} s)", flush=True)
+        seconds, size, share = checkpoint_cost(folder)
+        print(f"a checkpoint of 12 members: {seconds * 1e3:.0f} ms, {size:.1f} MB, {share:.2%} of the run")
+    print(subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout)
+
+
+def shown(values: list[float]) -> str:
+    return f"{statistics.median(values):.1f} s (" + ", ".join(f"{value:.1f}" for value in sorted(values)) + ")"
+
+
+if __name__ == "__main__":
+    main()
