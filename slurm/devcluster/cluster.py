@@ -332,11 +332,9 @@ def _wait(condition: Callable[[], object], failed: str, log: Path, patience: flo
 
 def _remove_control_groups(names: Sequence[str]) -> None:
     """The freezer groups that the slurmds made: they are the machine's, whatever namespace saw them being made."""
-    with _freezer() as freezer:
-        for name in names:
-            # A group is busy until the last of its processes is gone altogether.
-            with contextlib.suppress(DevClusterError):
-                _wait(lambda: not _remove_tree(freezer / name), f"control group {name} is busy", freezer, 5)
+    # A group is busy until the last of its processes is gone altogether.
+    with _freezer() as freezer, contextlib.suppress(DevClusterError):
+        _wait(lambda: not [n for n in names if _remove_tree(freezer / n)], "control groups are busy", freezer, 5)
 
 
 def _remove_tree(group: Path) -> bool:
