@@ -16,7 +16,8 @@ test: .venv/.installed-test slurm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore=tests/slurm -n 2 --dist=loadfile
+	$(BIN)/pytest tests/slurm
 
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
 bench: .venv/.installed-test

@@ -126,10 +126,16 @@ def _sweep_up() -> None:
     """Remove what launches of this user left that were killed with SIGKILL: their scratch folders, and those of Ray's
     agents that have not yet noticed. Their open log files, in that folder, tell them from every other Ray's."""
     for stale in Path("/tmp").glob(f"{SCRATCH}*"):
-        if stale.stat().st_uid != os.getuid() or Path(f"/proc/{stale.name.split('-')[2]}").exists():
+        # Made this launch's own first: another one that removes it at the same time has files in it open, too.
+        own = stale.with_name(f"{SCRATCH}{os.getpid()}-of-{stale.name.removeprefix(SCRATCH)}")
+        try:
+            if stale.stat().st_uid != os.getuid() or Path(f"/proc/{stale.name.split('-')[2]}").exists():
+                continue
+            stale.rename(own)
+        except FileNotFoundError:
             continue
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if any(os.readlink(file).startswith(f"{stale}/") for file in (process / "fd").iterdir()):
+                if any(os.readlink(file).startswith(f"{own}/") for file in (process / "fd").iterdir()):
                     os.kill(int(process.name), signal.SIGKILL)
-        shutil.rmtree(stale, ignore_errors=True)
+        shutil.rmtree(own, ignore_errors=True)

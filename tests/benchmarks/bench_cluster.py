@@ -26,8 +26,10 @@ from tests.conftest import SMALL_STUDY
 from tests.slurm.conftest import TWO_NODES, Launched, wait_for
 from tests.sweeps.launching import ROOT
 
-#: Cohorts of about a minute, with checkpoints at their default interval.
+#: Cohorts of about a minute, fewer than there is room for, with checkpoints at their default interval.
 LONG = [
+    *("--set", "resources.allocation.nodes=3", "--set", "search.explore=2"),
+    *("--set", "seeds.search=1", "--set", "seeds.compare=2"),
     *("--set", "training.steps=3000", "--set", "training.evaluate_every=50"),
     *("--set", f"resources.checkpoint_seconds={Resources().checkpoint_seconds}"),
 ]
@@ -45,7 +47,7 @@ def first_step(launched: Launched) -> float:
 
 
 def going_on(launched: Launched, record: CohortRecord, owner: dict, killed: float) -> float:
-    """When a cohort trained again under another owner: its next checkpoint, or its end."""
+    """When a cohort was taken up by another owner."""
 
     def again() -> float | None:
         if record.owner() == owner:
@@ -57,17 +59,19 @@ def going_on(launched: Launched, record: CohortRecord, owner: dict, killed: floa
     return float(found)
 
 
-def killed(cluster: DevCluster, launched: Launched, who: str) -> tuple[float, float]:
-    """Kill the node of the head, or the other; seconds until a cohort of it trains elsewhere, and of training lost."""
-    launched.launch(*TWO_NODES, *LONG)
-    wait_for(lambda: len({r.owner()["host"] for r in launched.training()}) == 2, 120, launched)
+def killed(cluster: DevCluster, launched: Launched, who: str, wait: float) -> tuple[float, float]:
+    """Kill the node of the head, or another, so many seconds after a checkpoint; seconds until a cohort of it trains
+    elsewhere, and of training lost."""
+    launched.launch(*LONG)
+    wait_for(lambda: len({r.owner()["host"] for r in launched.training()}) > 1, 120, launched)
     head = launched.head_host()
     victim = head if who == "head" else next(iter({r.owner()["host"] for r in launched.training()} - {head}))
     record = launched.training(victim)[0]
-    owner, last = record.owner(), max(p.stat().st_mtime for p in record.folder.glob("checkpoint.*.pt"))
+    owner = record.owner()
+    time.sleep(wait)
     cluster.kill(victim)
     at = time.time()
-    last = max(last, *(p.stat().st_mtime for p in record.folder.glob("checkpoint.*.pt")))
+    last = max(path.stat().st_mtime for path in record.folder.glob("checkpoint.*.pt"))
     seconds = going_on(launched, record, owner, at) - at
     launched.seedsweep("cancel")
     wait_for(lambda: not launched.queue(), 60, launched)
@@ -120,7 +124,8 @@ def main() -> None:
             print(f"sbatch to the first training step, two nodes: {shown(starts)} (aim 30)", flush=True)
             print(f"end of the study to a released allocation: {shown(releases)} (aim 10)", flush=True)
             for who, aim in (("worker", 30), ("head", 60)):
-                pairs = [killed(cluster, Launched(cluster, study, folder / f"{who}-{t}"), who) for t in range(3)]
+                waits = (2.0, 5.0, 8.0)
+                pairs = [killed(cluster, Launched(cluster, study, folder / f"{who}-{w:g}"), who, w) for w in waits]
                 print(f"killed {who} node to its cohort elsewhere: {shown([p[0] for p in pairs])} (aim {aim})")
                 interval = Resources().checkpoint_seconds
                 print(f"training lost with it: {shown([p[1] for p in pairs])} (at most {interval:g} s)", flush=True)
