@@ -118,7 +118,7 @@ def executor(settings: AllocationSettings, name: str, folder: Path, source: Path
     if settings.memory:
         named["mem"] = f"{round(settings.memory * 1024)}M"
     made.update_parameters(
-        job_name=f"seedsweep-{name}",
+        job_name=_job_name(name),
         nodes=settings.nodes,
         ntasks_per_node=1,
         cpus_per_task=settings.cpus,
@@ -153,20 +153,21 @@ def submit(made: submitit.SlurmExecutor, allocation: RayAllocation) -> str:
         raise SlurmError(f"sbatch cannot be run: {error.strerror}") from None
 
 
-def jobs(numbers: Iterable[str]) -> list[Job]:
-    """Those of the jobs that SLURM's controller knows; it forgets a job some minutes after its end.
+def jobs(name: str, numbers: Iterable[str]) -> list[Job]:
+    """Those of the jobs submitted under a name that SLURM's controller knows, in the order of submission; it forgets a
+    job some minutes after its end.
 
     Errors: SlurmError when it does not answer.
     """
-    wanted = list(numbers)
-    found = []
-    for number in wanted:
-        # One by one: squeue refuses a list if one of it is unknown.
-        done = _ask("squeue", "-h", "-a", "-t", "all", "-j", number, "-o", "%i|%T|%r|%N|%L")
-        if done.returncode and "Invalid job id" not in done.stderr:
-            raise SlurmError(f"squeue: {_last_line(done.stderr)}")
-        found += [Job(*line.split("|")[:5]) for line in done.stdout.splitlines()]
-    return found
+    wanted = set(numbers)
+    if not wanted:
+        return []
+    # One question for all: a controller has others to answer, too.
+    done = _ask("squeue", "-h", "-a", "--me", "-t", "all", "-n", _job_name(name), "-o", "%i|%T|%r|%N|%L")
+    if done.returncode:
+        raise SlurmError(f"squeue: {_last_line(done.stderr)}")
+    found = [Job(*line.split("|")[:5]) for line in done.stdout.splitlines()]
+    return sorted((job for job in found if job.number in wanted), key=lambda job: int(job.number))
 
 
 def cancel(numbers: Sequence[str]) -> None:
@@ -182,6 +183,10 @@ def partitions() -> list[str]:
     if done.returncode:
         raise SlurmError(f"sinfo: {_last_line(done.stderr)}")
     return done.stdout.splitlines()
+
+
+def _job_name(name: str) -> str:
+    return f"seedsweep-{name}"
 
 
 def _last_line(text: str) -> str:

@@ -15,7 +15,7 @@ from submitit import SlurmExecutor
 from core import lease
 from core.ledger import replace
 from slurm import allocation
-from slurm.allocation import Job, SlurmError
+from slurm.allocation import AllocationSettings, Job, SlurmError
 from slurm.ray_cluster import RayAllocation, ended
 from sweeps.errors import UserError
 from sweeps.progress import LINE_SECONDS
@@ -27,7 +27,7 @@ SOURCE = Path(__file__).parent.parent
 #: What a job runs from: the rooms, and nothing of the user's working tree beside.
 ROOMS = ("sweeps", "core", "shards", "slurm", "analysis")
 #: Seconds between two looks at the queue while waiting.
-LOOK = 2.0
+LOOK = 5.0
 #: A job that the time limit or a lost node sent back to the queue is not over; squeue may call it so for a moment.
 SETTLE = 15.0
 
@@ -44,7 +44,7 @@ def launch(study: Study, run: RunDirectory, fresh: bool, max_jobs: int, console:
         raise UserError(f"{study.name} runs as job {_list(living)}: `seedsweep cancel {study.name}` first")
     if not living:
         run.begin(study, fresh)
-    elif study != run.study():
+    elif _without_allocation(study) != _without_allocation(run.study()):
         raise UserError(
             f"{study.name} runs as job {_list(living)} with other settings: launch this when it has ended, or "
             f"`seedsweep cancel {study.name}` first; nothing finished is lost"
@@ -83,7 +83,7 @@ def wait(study: Study, run: RunDirectory, since: int, max_jobs: int, console: Co
             found = jobs(run)
         except SlurmError as error:
             console.print(f"[yellow]{escape(str(error))}; asking again[/]", highlight=False)
-            time.sleep(LOOK * 5)
+            time.sleep(LOOK * 3)
             continue
         living = [job for job in found if not job.over]
         end = ended(run.cluster)
@@ -129,7 +129,7 @@ def cancel(run: RunDirectory) -> list[str]:
 
 def jobs(run: RunDirectory) -> list[Job]:
     """Every job of the run that SLURM still knows, in the order of submission. Errors: SlurmError."""
-    return allocation.jobs(_numbers(run))
+    return allocation.jobs(run.folder.name, _numbers(run))
 
 
 def live_jobs(run: RunDirectory) -> list[Job]:
@@ -209,6 +209,12 @@ def _asked(study: Study) -> str:
     asked = study.resources.allocation
     gpus = f", {asked.gpus} GPUs" if asked.gpus else ""
     return f"{asked.nodes} nodes of {asked.cpus} CPUs{gpus}, {allocation.minutes(asked.time)} min at a time"
+
+
+def _without_allocation(study: Study) -> Study:
+    """What allocations of one study may differ in is left out."""
+    same = study.resources.model_copy(update={"allocation": AllocationSettings()})
+    return study.model_copy(update={"resources": same})
 
 
 def _list(living: list[Job]) -> str:

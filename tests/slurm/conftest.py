@@ -97,7 +97,7 @@ class Launched:
         """Jobs that wait or run, by name."""
         import subprocess
 
-        command = ["squeue", "-h", "-n", f"seedsweep-{self.name}", "-o", "%i %T %r"]
+        command = ["squeue", "-h", "-n", f"seedsweep-{self.name}", "-o", "%i %T %r", "-S", "-i"]
         environ = {**os.environ, **self.cluster.environment}
         return subprocess.run(command, capture_output=True, text=True, env=environ).stdout.splitlines()
 

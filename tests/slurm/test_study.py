@@ -130,17 +130,20 @@ def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, und
     assert_undisturbed(other, undisturbed)
 
 
-def test_a_second_allocation_joins_while_accounting_is_down(launched, undisturbed, cluster):
-    whole_node = ["--set", "resources.allocation.cpus=4"]
-    launched.launch(*whole_node)
+def test_a_second_allocation_joins_while_accounting_is_down_and_takes_over(launched, undisturbed, cluster):
+    launched.launch("--set", "resources.allocation.cpus=1")
     wait_for(launched.training, 90, launched)
     cluster.stop_accounting()
-    added = launched.launch(*whole_node, "--max-jobs", "2").stdout
+    added = launched.launch("--set", "resources.allocation.cpus=4", "--max-jobs", "2").stdout
     assert "is in the queue already" in added
     assert "submitted job" in added
+    wait_for(lambda: launched.training("n2"), 90, launched)
+    assert launched.head_host() == "n1"
+    first = launched.queue()[-1].split()[0]
+    subprocess.run(["scancel", first], env={**os.environ, **cluster.environment}, check=True)
     launched.end()
+    assert launched.head_host() == "n2"
     assert_undisturbed(launched, undisturbed)
-    assert launched.hosts() == {"n1", "n2"}
 
 
 def test_another_user_than_root_with_a_share_of_a_gpu(cluster, undisturbed):

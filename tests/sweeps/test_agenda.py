@@ -113,6 +113,27 @@ def test_a_failed_cohort_is_tried_again_by_the_next_launch_and_the_search_goes_o
     assert first.key in contents_finished(ledger)
 
 
+def test_what_was_given_up_is_taken_up_again_on_request(study, tmp_path):
+    agenda = Agenda(study, Ledger(tmp_path), "data")
+    spec = agenda.next()
+    while not agenda.fail(spec):
+        assert agenda.next() == spec
+    assert agenda.failed == [spec]
+    assert agenda.next() != spec
+    agenda.retry()
+    assert not agenda.failed
+    assert agenda.next() == spec
+    assert agenda.fail(spec) is (study.resources.retries == 0)
+
+
+def test_a_cohort_that_is_lost_with_its_node_is_not_given_up(study, tmp_path):
+    agenda = Agenda(study, Ledger(tmp_path), "data")
+    spec = agenda.next()
+    for _ in range(study.resources.retries + 5):
+        assert not agenda.fail(spec, lost=True)
+        assert agenda.next() == spec
+
+
 def contents_finished(ledger) -> set:
     return {record.spec().key for record in ledger.records() if record.finished}
 
