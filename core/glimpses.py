@@ -1,4 +1,5 @@
-"""Glimpse extraction with Gaussian filter banks (DRAW, Gregor et al. 2015, section 3.2).
+"""Glimpse extraction: Gaussian filter banks (DRAW, Gregor et al. 2015, section 3.2) and the spatial transformer
+(Jaderberg et al. 2015). Both take a window along the image's axes, so that both are one bank of filters an axis.
 
 B batch, C,H,W image, G glimpse side, N = G filters an axis. Locations are (x, y) in [-1,1]^2: -1 is the centre of
 the first pixel and 1 that of the last.
@@ -6,6 +7,7 @@ the first pixel and 1 that of the last.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -25,6 +27,29 @@ def gaussian_bank(location: Tensor, side: int, glimpse: int, window: float, sigm
     centre = (location + 1) * ((side - 1) / 2)
     bank: Tensor = _Bank.apply(centre.unsqueeze(-1) + steps * stride, side, sigma * stride)
     return bank
+
+
+def bilinear_bank(location: Tensor, side: int, glimpse: int, window: float) -> Tensor:
+    """Bilinear samples along one axis, `F[i,a] = max(0, 1 - |a - mu_i|)`, [..., G, side].
+
+    location: [...] in [-1,1].  window: scale of the affine, so that the samples lie at `location + window * t` with t
+    from -1 to 1 in G steps. Together with the other axis this is `grid_sample(affine_grid(...), align_corners=True,
+    padding_mode="border")` for an affine without rotation: samples off the image are clipped to its border, where the
+    location has no gradient; elsewhere the gradient comes from the two nearest pixels only.
+    """
+    steps = torch.linspace(-1, 1, glimpse, dtype=location.dtype, device=location.device)
+    mu = ((location.unsqueeze(-1) + window * steps).clamp(-1, 1) + 1) * ((side - 1) / 2)
+    pixels = torch.arange(side, dtype=location.dtype, device=location.device)
+    return torch.relu(1 - (pixels - mu.unsqueeze(-1)).abs())
+
+
+#: name -> bank from (location, side, glimpse, window, sigma).
+EXTRACTIONS: dict[str, Callable[[Tensor, int, int, float, float], Tensor]] = {
+    "gaussian": gaussian_bank,
+    "spatial_transformer": lambda location, side, glimpse, window, sigma: bilinear_bank(
+        location, side, glimpse, window
+    ),
+}
 
 
 def extract(images: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:

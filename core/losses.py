@@ -84,24 +84,66 @@ def area(coverage: Tensor, labels: Tensor, floor: float) -> Tensor:
     return -(torch.log(coverage.clamp_min(floor)).sum(0) * labels).mean()
 
 
-#: The location loss from (alpha, L_omega, L_d).
-LOCATION_LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "combined": lambda alpha, area_loss, distance_loss: alpha * area_loss + (1 - alpha) * distance_loss,
-    "area": lambda alpha, area_loss, distance_loss: area_loss,
-    "distance": lambda alpha, area_loss, distance_loss: distance_loss,
-    "none": lambda alpha, area_loss, distance_loss: torch.zeros_like(area_loss),
+def squared_error(locations: Tensor, centres: Tensor, labels: Tensor) -> Tensor:
+    """(1/B) sum_i y_i |l - c_i|^2, summed over glimpses (the report's MSE to the mask's centre).
+
+    locations: [P,B,2].  centres: [B,2].
+    """
+    return ((locations - centres).square().sum((0, 2)) * labels).mean()
+
+
+def overlap(locations: Tensor, corners: Tensor, labels: Tensor, window: float) -> Tensor:
+    """(1/B) sum_i y_i (1 - IoU(window at l, box_i)), summed over glimpses. Without overlap there is no gradient.
+
+    locations: [P,B,2].  corners: [B,2,2], the box's first and last.  window: the glimpse's extent as a share of the
+    image, so that it reaches `window` to either side of its centre in units of locations.
+    """
+    first, last = corners[:, 0], corners[:, 1]
+    shared = F.relu(torch.minimum(locations + window, last) - torch.maximum(locations - window, first)).prod(-1)
+    union = (2 * window) ** 2 + (last - first).prod(-1) - shared
+    return ((1 - shared / union).sum(0) * labels).mean()
+
+
+#: The location loss from alpha and the terms by name.
+LOCATION_LOSSES: dict[str, Callable[[Tensor, dict[str, Tensor]], Tensor]] = {
+    "combined": lambda alpha, terms: alpha * terms["loss_area"] + (1 - alpha) * terms["loss_distance"],
+    "area": lambda alpha, terms: terms["loss_area"],
+    "distance": lambda alpha, terms: terms["loss_distance"],
+    "mse": lambda alpha, terms: terms["loss_mse"],
+    "iou": lambda alpha, terms: terms["loss_iou"],
+    "none": lambda alpha, terms: torch.zeros_like(terms["loss_area"]),
 }
 
-TERMS = ("loss", "loss_classification", "loss_rank", "loss_area", "loss_distance", "loss_location")
+#: Names of what `losses` gives, the total first.
+TERMS = (
+    *("loss", "loss_classification", "loss_rank", "loss_location"),
+    *("loss_area", "loss_distance", "loss_mse", "loss_iou"),
+)
 
 
-def losses(rollout: Rollout, labels: Tensor, alpha: Tensor, gamma: Tensor, settings: LossSettings) -> dict[str, Tensor]:
-    """Every term by its name in TERMS; `loss` is the total, classification + rank + gamma * location."""
+def losses(
+    rollout: Rollout,
+    labels: Tensor,
+    regions: Tensor,
+    alpha: Tensor,
+    gamma: Tensor,
+    window: float,
+    settings: LossSettings,
+) -> dict[str, Tensor]:
+    """Every term by its name in TERMS; `loss` is the total, classification + rank + gamma * location.
+
+    labels: int64 [B].  regions: [B,3,2], centre and corners of the masks.  window: of the glimpses.
+    """
     per_glimpse = surprise(rollout.glimpse_logits, labels)
-    classified = classification(per_glimpse, surprise(rollout.logits, labels))
-    ranked = rank(torch.exp(-per_glimpse), settings.rank_margin)
-    covered = area(rollout.coverage, labels, settings.area_floor)
-    spread = distance(*DISTANCE_READINGS[settings.distance](rollout.locations))
-    located = LOCATION_LOSSES[settings.location](alpha, covered, spread)
-    total = classified + settings.rank * ranked + gamma * located
-    return dict(zip(TERMS, (total, classified, ranked, covered, spread, located), strict=True))
+    looked_at = rollout.locations[:-1]
+    terms = {
+        "loss_classification": classification(per_glimpse, surprise(rollout.logits, labels)),
+        "loss_rank": rank(torch.exp(-per_glimpse), settings.rank_margin),
+        "loss_area": area(rollout.coverage, labels, settings.area_floor),
+        "loss_distance": distance(*DISTANCE_READINGS[settings.distance](rollout.locations)),
+        "loss_mse": squared_error(looked_at, regions[:, 0], labels),
+        "loss_iou": overlap(looked_at, regions[:, 1:], labels, window),
+    }
+    terms["loss_location"] = LOCATION_LOSSES[settings.location](alpha, terms)
+    terms["loss"] = terms["loss_classification"] + settings.rank * terms["loss_rank"] + gamma * terms["loss_location"]
+    return {name: terms[name] for name in TERMS}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.glimpses import extract, gaussian_bank
+from core.glimpses import EXTRACTIONS, extract
 from core.locations import LOCATION_MAPS
 from core.losses import TERMS, LossSettings, losses
 from core.metrics import CLASSIFICATION, classification_metrics
@@ -25,12 +25,14 @@ class Split(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """images [...,B,C,H,W] in [0,1], overview [...,B,C,G,G], masks [...,B,1,H,W], labels int64 [...,B]."""
+    """images [...,B,C,H,W] in [0,1], overview [...,B,C,G,G], masks [...,B,1,H,W], labels int64 [...,B], regions
+    [...,B,3,2]: the mask's centre and the two corners of its box, as locations (`mask_regions`)."""
 
     images: Tensor
     overview: Tensor
     masks: Tensor
     labels: Tensor
+    regions: Tensor
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,13 @@ class GlimpseTask:
             take(split.overview),
             take(split.masks).float(),
             take(split.labels),
+            take(split.regions),
         )
 
     def losses(self, rollout: Rollout, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
         """Every loss term of one member, a scalar each."""
-        return losses(rollout, batch.labels, alpha, gamma, self.settings.losses)
+        window = self.settings.model.window
+        return losses(rollout, batch.labels, batch.regions, alpha, gamma, window, self.settings.losses)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -132,13 +136,32 @@ class GlimpseTask:
             torch.cat([self._overview(part.float() / 255) for part in images.split(256)]),
             torch.from_numpy(np.array(split.masks)).to(self.device),
             torch.from_numpy(np.array(split.labels)).to(self.device),
+            torch.from_numpy(mask_regions(split.masks)).to(self.device),
         )
 
     def _overview(self, images: Tensor) -> Tensor:
         s = self.settings.model
         centre = images.new_zeros(len(images))
-        bank_y, bank_x = (gaussian_bank(centre, side, s.glimpse_size, 1.0, s.sigma) for side in images.shape[-2:])
+        bank = EXTRACTIONS[s.extraction]
+        bank_y, bank_x = (bank(centre, side, s.glimpse_size, 1.0, s.sigma) for side in images.shape[-2:])
         return extract(images, bank_y, bank_x)
+
+
+def mask_regions(masks: np.ndarray) -> np.ndarray:
+    """Centre of mass and the box's first and last corner (x, y) of each mask, float32 [N,3,2] in [-1,1]; zeros where a
+    mask is empty.
+
+    masks: uint8 [N,1,H,W] in {0,1}. A box reaches from the outer edge of its first pixel to that of its last.
+    """
+    regions = np.zeros((len(masks), 3, 2), np.float32)
+    for index, mask in enumerate(masks[:, 0]):
+        if not mask.any():
+            continue
+        for axis, along in enumerate((mask.sum(0), mask.sum(1))):
+            pixels, side = np.flatnonzero(along), len(along)
+            places = np.array([np.average(pixels, weights=along[pixels]), pixels[0] - 0.5, pixels[-1] + 0.5])
+            regions[index, :, axis] = places / ((side - 1) / 2) - 1
+    return regions
 
 
 def _mean_and_std(images: np.ndarray) -> tuple[float, float]:

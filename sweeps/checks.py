@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.backbones import BACKBONES
 from core.cohort import ENGINES
+from core.glimpses import EXTRACTIONS
 from core.locations import LOCATION_MAPS
 from core.losses import DISTANCE_READINGS, LOCATION_LOSSES
 from core.models import MODELS
@@ -115,6 +116,7 @@ def _unknown_names(study: Study) -> Iterable[str]:
         "model.name": MODELS,
         "model.backbone": BACKBONES,
         "model.location_map": LOCATION_MAPS,
+        "model.extraction": EXTRACTIONS,
         "losses.location": LOCATION_LOSSES,
         "losses.distance": DISTANCE_READINGS,
         "search.sampler": SAMPLERS,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.backbones import BACKBONES
-from core.glimpses import coverage, extract, gaussian_bank
+from core.glimpses import EXTRACTIONS, coverage, extract
 from core.locations import LOCATION_MAPS
 
 
@@ -21,6 +21,7 @@ class AttentionSettings:
     name:         a key of MODELS.  backbone: a key of BACKBONES.  location_map: a key of LOCATION_MAPS.
     glimpses:     P, looked at after glimpse 0, the whole image. 0: classify from glimpse 0 alone.
     glimpse_size: G, pixels.
+    extraction:   a key of EXTRACTIONS.
     window:       extent of glimpses 1..P as a share of the image.
     sigma:        of the Gaussians, in strides.
     state:        width of the LSTM and of the what and where features.
@@ -31,6 +32,7 @@ class AttentionSettings:
     backbone: str = "small"
     glimpses: int = 3
     glimpse_size: int = 16
+    extraction: str = "gaussian"
     window: float = 0.3
     sigma: float = 0.5
     location_map: str = "tanh"
@@ -83,7 +85,7 @@ class RecurrentAttention(nn.Module):
     def forward(self, images: Tensor, overview: Tensor, masks: Tensor) -> Rollout:
         """images: [B,C,H,W] in [0,1].  overview: glimpse 0 of them, [B,C,G,G].  masks: [B,1,H,W]."""
         s = self.settings
-        to_location = LOCATION_MAPS[s.location_map].function
+        to_location, bank = LOCATION_MAPS[s.location_map].function, EXTRACTIONS[s.extraction]
         h = c = images.new_zeros(len(images), s.state)
         location = images.new_zeros(len(images), 2)
         glimpse = overview
@@ -91,8 +93,8 @@ class RecurrentAttention(nn.Module):
         for p in range(s.glimpses + 1):
             if p > 0:
                 location = to_location(self.emission(h))
-                bank_x = gaussian_bank(location[:, 0], images.shape[-1], s.glimpse_size, s.window, s.sigma)
-                bank_y = gaussian_bank(location[:, 1], images.shape[-2], s.glimpse_size, s.window, s.sigma)
+                bank_x = bank(location[:, 0], images.shape[-1], s.glimpse_size, s.window, s.sigma)
+                bank_y = bank(location[:, 1], images.shape[-2], s.glimpse_size, s.window, s.sigma)
                 glimpse = extract(images, bank_y, bank_x)
                 locations.append(location)
                 coverages.append(coverage(masks, bank_y, bank_x))

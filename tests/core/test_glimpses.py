@@ -5,7 +5,7 @@ from torch.autograd import gradcheck
 from torch.func import vmap
 
 from core.backbones import SmallConvNet, patches
-from core.glimpses import coverage, extract, gaussian_bank
+from core.glimpses import EXTRACTIONS, bilinear_bank, coverage, extract, gaussian_bank
 
 
 def reference_bank(location: float, side: int, glimpse: int, window: float, sigma: float) -> np.ndarray:
@@ -36,25 +36,43 @@ def test_with_an_odd_side_the_middle_row_sits_on_the_centre(glimpse):
     torch.testing.assert_close(middle[pixel - 3 : pixel], middle[pixel + 1 : pixel + 4].flip(0))
 
 
-def test_gradient_of_extraction_and_coverage_against_finite_differences():
+@pytest.mark.parametrize("extraction", EXTRACTIONS)
+def test_gradient_of_extraction_and_coverage_against_finite_differences(extraction):
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(2, 1, 12, 12, dtype=torch.float64, generator=generator)
     masks = (images > 0.5).double()
     locations = torch.tensor([[0.1, -0.3], [0.8, 0.5]], dtype=torch.float64, requires_grad=True)
 
     def look(at):
-        bank_x = gaussian_bank(at[:, 0], 12, 4, 0.4, 0.5)
-        bank_y = gaussian_bank(at[:, 1], 12, 4, 0.4, 0.5)
+        bank_x, bank_y = (EXTRACTIONS[extraction](at[:, axis], 12, 4, 0.4, 0.5) for axis in (0, 1))
         return extract(images, bank_y, bank_x), coverage(masks, bank_y, bank_x)
 
     assert gradcheck(look, (locations,))
 
 
+@pytest.mark.parametrize("glimpse", [2, 5, 8])
+@pytest.mark.parametrize("window", [0.3, 1.0])
+def test_the_spatial_transformer_is_torchs_grid_sample(glimpse, window):
+    """Clipped to the image, as EDRAM's authors do; also where the window leaves it."""
+    generator = torch.Generator().manual_seed(2)
+    images = torch.rand(3, 2, 13, 10, dtype=torch.float64, generator=generator)
+    locations = torch.tensor([[0.13, -0.4], [0.9, 0.2], [-0.7, 3.0]], dtype=torch.float64)
+    affine = torch.zeros(3, 2, 3, dtype=torch.float64)
+    affine[:, 0, 0] = affine[:, 1, 1] = window
+    affine[:, :, 2] = locations
+    grid = torch.nn.functional.affine_grid(affine, (3, 2, glimpse, glimpse), align_corners=True)
+    expected = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=True)
+    bank_x = bilinear_bank(locations[:, 0], 10, glimpse, window)
+    bank_y = bilinear_bank(locations[:, 1], 13, glimpse, window)
+    torch.testing.assert_close(extract(images, bank_y, bank_x), expected)
+
+
+@pytest.mark.parametrize("extraction", EXTRACTIONS)
 @pytest.mark.parametrize("location", [-3.0, 3.0, 40.0])
-def test_a_window_off_the_image_is_finite_and_has_a_gradient(location):
+def test_a_window_off_the_image_is_finite_and_has_a_finite_gradient(location, extraction):
     at = torch.tensor([location], requires_grad=True)
     image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
-    bank = gaussian_bank(at, 64, 16, 0.3, 0.5)
+    bank = EXTRACTIONS[extraction](at, 64, 16, 0.3, 0.5)
     extract(image, bank, bank).sum().backward()
     assert torch.isfinite(bank).all()
     torch.testing.assert_close(bank.sum(-1), torch.ones(1, 16))

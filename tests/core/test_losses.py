@@ -1,13 +1,25 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.autograd import gradcheck
 
 from core import losses
 from core.locations import LOCATION_MAPS
-from core.losses import DISTANCE_READINGS, LOCATION_LOSSES, LossSettings, area, distance, rank, surprise
+from core.losses import (
+    DISTANCE_READINGS,
+    LOCATION_LOSSES,
+    LossSettings,
+    area,
+    distance,
+    overlap,
+    rank,
+    squared_error,
+    surprise,
+)
 from core.models import Rollout
+from core.task import mask_regions
 
 D = torch.float64
 
@@ -58,11 +70,51 @@ def test_area_by_hand_counts_tumour_images_only_and_clamps():
 
 @pytest.mark.parametrize(("alpha", "expected"), [(1.0, 3.0), (0.0, 5.0), (0.25, 0.25 * 3 + 0.75 * 5)])
 def test_combined_mixes_area_and_distance(alpha, expected):
-    combined = LOCATION_LOSSES["combined"](torch.tensor(alpha), torch.tensor(3.0), torch.tensor(5.0))
-    assert combined.item() == pytest.approx(expected)
-    assert LOCATION_LOSSES["area"](alpha, torch.tensor(3.0), torch.tensor(5.0)) == 3
-    assert LOCATION_LOSSES["distance"](alpha, torch.tensor(3.0), torch.tensor(5.0)) == 5
-    assert LOCATION_LOSSES["none"](alpha, torch.tensor(3.0), torch.tensor(5.0)) == 0
+    values = {"area": 3.0, "distance": 5.0, "mse": 7.0, "iou": 11.0}
+    terms = {f"loss_{name}": torch.tensor(value) for name, value in values.items()}
+    assert LOCATION_LOSSES["combined"](torch.tensor(alpha), terms).item() == pytest.approx(expected)
+    for name, value in {**values, "none": 0.0}.items():
+        assert LOCATION_LOSSES[name](torch.tensor(alpha), terms).item() == value
+
+
+def test_squared_error_by_hand():
+    locations = torch.tensor([[[0.1, 0.0], [0.5, 0.5]], [[0.3, -0.2], [0.0, 0.0]]], dtype=D)
+    centres = torch.tensor([[0.3, -0.2], [0.0, 0.0]], dtype=D)
+    # Image 1, tumour: .04 + .04 and 0; image 2 is normal.
+    assert squared_error(locations, centres, torch.tensor([1, 0])).item() == pytest.approx(0.08 / 2)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ((0.0, 0.0), 0.0),  # the box itself
+        ((0.25, 0.0), 1 - 0.75 / 1.25),  # three quarters of it are shared, of an area of 2 - .75
+        ((0.5, -0.5), 1 - 0.25 / 1.75),
+        ((1.5, 0.0), 1.0),  # apart
+    ],
+)
+def test_overlap_by_hand(location, expected):
+    """A window of half-width .5 and a box from (-.5, -.5) to (.5, .5)."""
+    corners = torch.tensor([[[-0.5, -0.5], [0.5, 0.5]]], dtype=D)
+    at = torch.tensor([[location]], dtype=D)
+    assert overlap(at, corners, torch.tensor([1]), 0.5).item() == pytest.approx(expected)
+    assert overlap(at, corners, torch.tensor([0]), 0.5).item() == 0
+
+
+def test_regions_of_masks_by_hand():
+    masks = np.zeros((2, 1, 9, 5), np.uint8)
+    masks[0, 0, 2:4, 1:3] = 1
+    masks[0, 0, 3, 3] = 1
+    centre, first, last = mask_regions(masks)[0]
+    # Columns 1 1 2 2 3 of 5, rows 2 2 3 3 3 of 9: -1 is the first pixel's centre, 1 the last one's.
+    assert centre == pytest.approx([(9 / 5) / 2 - 1, (13 / 5) / 4 - 1])
+    assert first == pytest.approx([0.5 / 2 - 1, 1.5 / 4 - 1])
+    assert last == pytest.approx([3.5 / 2 - 1, 3.5 / 4 - 1])
+    assert (mask_regions(masks)[1] == 0).all()
+
+
+#: Centre, first and last corner of three masks.
+REGIONS = torch.tensor([[[0.2, 0.3], [-0.1, 0.05], [0.5, 0.55]]], dtype=D).expand(3, 3, 2)
 
 
 def rollout() -> Rollout:
@@ -76,7 +128,7 @@ def rollout() -> Rollout:
 
 def test_total_is_classification_plus_rank_plus_gamma_times_location():
     alpha, gamma = torch.tensor(0.3, dtype=D), torch.tensor(0.7, dtype=D)
-    terms = losses.losses(rollout(), torch.tensor([1, 0, 1]), alpha, gamma, LossSettings(rank=2.0))
+    terms = losses.losses(rollout(), torch.tensor([1, 0, 1]), REGIONS, alpha, gamma, 0.4, LossSettings(rank=2.0))
     expected = terms["loss_classification"] + 2 * terms["loss_rank"] + 0.7 * terms["loss_location"]
     assert terms["loss"].item() == pytest.approx(expected.item())
     assert tuple(terms) == losses.TERMS
@@ -89,7 +141,8 @@ def test_gradient_of_the_total_against_finite_differences(location, reading):
     alpha, gamma = torch.tensor(0.4, dtype=D), torch.tensor(0.9, dtype=D)
 
     def total(*parts):
-        return losses.losses(Rollout(*parts, torch.zeros(4, 3, dtype=D)), labels, alpha, gamma, settings)["loss"]
+        full = Rollout(*parts, torch.zeros(4, 3, dtype=D))
+        return losses.losses(full, labels, REGIONS, alpha, gamma, 0.4, settings)["loss"]
 
     labels = torch.tensor([1, 0, 1])
     assert gradcheck(total, tuple(rollout())[:4])
