@@ -28,8 +28,7 @@ from tests.sweeps.launching import ROOT
 
 #: Cohorts of about a minute, fewer than there is room for, with checkpoints at their default interval.
 LONG = [
-    *("--set", "resources.allocation.nodes=3", "--set", "search.explore=2"),
-    *("--set", "seeds.search=1", "--set", "seeds.compare=2"),
+    *("--set", "search.explore=2", "--set", "seeds.search=1", "--set", "seeds.compare=2"),
     *("--set", "training.steps=3000", "--set", "training.evaluate_every=50"),
     *("--set", f"resources.checkpoint_seconds={Resources().checkpoint_seconds}"),
 ]
@@ -62,7 +61,8 @@ def going_on(launched: Launched, record: CohortRecord, owner: dict, killed: floa
 def killed(cluster: DevCluster, launched: Launched, who: str, wait: float) -> tuple[float, float]:
     """Kill the node of the head, or another, so many seconds after a checkpoint; seconds until a cohort of it trains
     elsewhere, and of training lost."""
-    launched.launch(*LONG)
+    # Of three nodes two must be left for the allocation to start again.
+    launched.launch(*LONG, "--set", f"resources.allocation.nodes={2 if who == 'head' else 3}")
     wait_for(lambda: len({r.owner()["host"] for r in launched.training()}) > 1, 120, launched)
     head = launched.head_host()
     victim = head if who == "head" else next(iter({r.owner()["host"] for r in launched.training()} - {head}))
