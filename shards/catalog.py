@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shards.ellipses import ellipses, ellipses_varied
-from shards.patterns import pattern1, pattern1_offset
+from shards.patterns import pattern1, pattern1_offset, pattern2, pattern2_rgb
 from shards.samples import DataSettings, Sample
 
 #: name -> generator of one sample from (settings, split, index)
@@ -14,4 +14,6 @@ GENERATORS: dict[str, Callable[[DataSettings, str, int], Sample]] = {
     "ellipses_varied": ellipses_varied,
     "pattern1": pattern1,
     "pattern1_offset": pattern1_offset,
+    "pattern2": pattern2,
+    "pattern2_rgb": pattern2_rgb,
 }

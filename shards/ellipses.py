@@ -19,7 +19,7 @@ def ellipses_varied(settings: DataSettings, split: str, index: int) -> Sample:
 
 def _ellipse(settings: DataSettings, split: str, index: int, smallest: float) -> Sample:
     rng = sample_rng(settings, split, index)
-    size, label = settings.size, index % 2
+    size, label = settings.size, settings.label(index)
     mask = np.zeros((size, size), np.uint8)
     centre = np.zeros(2, np.float32)
     if label:

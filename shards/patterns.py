@@ -13,6 +13,9 @@ from shards.samples import DataSettings, Sample, sample_rng, to_location, to_uin
 # Seen to need attention at 64 px: with a background as dark as the field nothing converges.
 BACKGROUND = (0.6, 0.9)
 DARK, LIGHT, NOISE = 0.0, 0.8, 0.1
+#: "Multiple sets" of patterns in the report's second pattern data (inferred). As many in a normal as in a tumour image:
+#: their number says nothing.
+FIELDS = 4
 
 
 def pattern1(settings: DataSettings, split: str, index: int) -> Sample:
@@ -25,9 +28,33 @@ def pattern1_offset(settings: DataSettings, split: str, index: int) -> Sample:
     return _one_field(settings, split, index, offset=0.2)
 
 
+def pattern2(settings: DataSettings, split: str, index: int) -> Sample:
+    """FIELDS fields: of stripes in a normal image; half of them of a checkerboard in a tumour image. `centre` is the
+    centre of mass of the checkerboards."""
+    rng = sample_rng(settings, split, index)
+    size, side, label = settings.size, settings.object_size, settings.label(index)
+    image = rng.uniform(*BACKGROUND, (size, size))
+    mask = np.zeros((size, size), np.uint8)
+    places = _places(FIELDS, side, size, rng)
+    boards = -(-len(places) // 2) if label else 0
+    for number, (top, left) in enumerate(places):
+        _draw(image, mask, top, left, side, settings.period, number < boards, rng)
+    centre = np.zeros(2, np.float32)
+    if label:
+        y, x = np.mean(places[:boards], axis=0) + (side - 1) / 2
+        centre = to_location(x, y, size)
+    return Sample(to_uint8(image)[None], mask[None], label, centre)
+
+
+def pattern2_rgb(settings: DataSettings, split: str, index: int) -> Sample:
+    """The same in three equal channels, as a backbone that was trained on photographs takes it."""
+    sample = pattern2(settings, split, index)
+    return sample._replace(image=np.repeat(sample.image, 3, axis=0))
+
+
 def _one_field(settings: DataSettings, split: str, index: int, offset: float) -> Sample:
     rng = sample_rng(settings, split, index)
-    size, side, label = settings.size, settings.object_size, index % 2
+    size, side, label = settings.size, settings.object_size, settings.label(index)
     if settings.anywhere:
         top, left = (int(v) for v in rng.integers(0, size - side + 1, 2))
     else:
@@ -35,16 +62,40 @@ def _one_field(settings: DataSettings, split: str, index: int, offset: float) ->
         # would reach over the edge is moved inwards.
         corner = (size - side) / 2 + rng.uniform(-offset, offset, 2) * size
         top, left = (int(v) for v in np.clip(np.round(corner), 0, size - side))
-    field = np.s_[top : top + side, left : left + side]
-
     image = rng.uniform(*BACKGROUND, (size, size))
     mask = np.zeros((size, size), np.uint8)
-    pattern = _checkerboard(side, settings.period) if label else _stripes(side, settings.period, rng)
-    image[field] = np.where(pattern, LIGHT, DARK) + rng.uniform(0, NOISE, (side, side))
-    if label:
-        mask[field] = 1
+    _draw(image, mask, top, left, side, settings.period, bool(label), rng)
     middle = (side - 1) / 2
     return Sample(to_uint8(image)[None], mask[None], label, to_location(left + middle, top + middle, size))
+
+
+def _draw(
+    image: np.ndarray,
+    mask: np.ndarray,
+    top: int,
+    left: int,
+    side: int,
+    period: int,
+    tumour: bool,
+    rng: np.random.Generator,
+) -> None:
+    """One field into the image, a tumour's into the mask, too."""
+    field = np.s_[top : top + side, left : left + side]
+    pattern = _checkerboard(side, period) if tumour else _stripes(side, period, rng)
+    image[field] = np.where(pattern, LIGHT, DARK) + rng.uniform(0, NOISE, (side, side))
+    mask[field] = tumour
+
+
+def _places(count: int, side: int, size: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """(top, left) of so many fields that do not overlap: random cells of a grid, each field anywhere in its own."""
+    cells = size // side
+    chosen = rng.permutation(cells * cells)[: min(count, cells * cells)]
+    cell = size / cells
+    slack = cell - side
+    return [
+        (int(row * cell + rng.uniform(0, slack)), int(column * cell + rng.uniform(0, slack)))
+        for row, column in (divmod(int(c), cells) for c in chosen)
+    ]
 
 
 def _stripes(side: int, period: int, rng: np.random.Generator) -> np.ndarray:

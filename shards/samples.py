@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 SPLITS = ("train", "validation")
+#: name -> one tumour image in so many. The report does not say how skewed its skewed data were (inferred).
+BALANCES = {"balanced": 2, "skewed": 10}
 FORMAT = 1  # raised whenever the same settings would give other bytes
 
 
@@ -32,7 +34,8 @@ class DataSettings:
 
     name:        a key of `shards.catalog.GENERATORS`.
     size:        side of an image, pixels.
-    train, validation: number of images in each split; labels alternate, so an even number is balanced.
+    train, validation: number of images in each split.
+    balance:     a key of BALANCES: how often a tumour image comes.
     field:       side of a pattern's field in pixels (0: a quarter of `size`); for ellipses, the longer diameter.
     period:      pixels of one stripe pair of a pattern.
     anywhere:    put a pattern's field anywhere, and not where the report's cut around it puts it: in the middle.
@@ -48,6 +51,7 @@ class DataSettings:
     field: int = 0
     period: int = 4
     anywhere: bool = False
+    balance: str = "balanced"
     seed: int = 0
     samples_per_record: int = 64
     records_per_shard: int = 16
@@ -56,6 +60,11 @@ class DataSettings:
     def object_size(self) -> int:
         """Side of the field or longer diameter of the ellipse, in pixels."""
         return self.field or self.size // 4
+
+    def label(self, index: int) -> int:
+        """Label of the sample of this index: 1, a tumour, once in so many."""
+        every = BALANCES[self.balance]
+        return int(index % every == every - 1)
 
     def count(self, split: str) -> int:
         """Number of samples of a split."""

@@ -18,6 +18,7 @@ from core.models import MODELS
 from core.schedules import Hyperparameters
 from core.task import measure_names
 from shards.catalog import GENERATORS
+from shards.samples import BALANCES
 from slurm.allocation import argument, minutes
 from sweeps.search import SAMPLERS
 
@@ -113,6 +114,7 @@ def _unknown_names(study: Study) -> Iterable[str]:
     values = dict(flat(study.model_dump()))
     known: dict[str, Iterable[str]] = {
         "data.name": GENERATORS,
+        "data.balance": BALANCES,
         "model.name": MODELS,
         "model.backbone": BACKBONES,
         "model.location_map": LOCATION_MAPS,

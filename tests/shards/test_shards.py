@@ -23,7 +23,8 @@ def test_samples(name, size):
     samples = [GENERATORS[name](settings, "train", i) for i in range(20)]
     assert sum(s.label for s in samples) == 10
     for sample in samples:
-        assert sample.image.shape == sample.mask.shape == (1, size, size)
+        assert sample.image.shape == (3 if name.endswith("rgb") else 1, size, size)
+        assert sample.mask.shape == (1, size, size)
         assert sample.image.dtype == np.uint8
         assert set(np.unique(sample.mask)) <= {0, 1}
         assert sample.mask.any() == bool(sample.label)
@@ -58,6 +59,28 @@ def test_pattern1_is_cut_around_the_field_and_the_offset_moves_it():
     moved = [np.abs(GENERATORS["pattern1_offset"](centred, "train", i).centre).max() for i in range(60)]
     assert max(still) < 0.001
     assert 0.1 < np.median(moved) <= 0.41
+
+
+def test_pattern2_has_as_many_fields_whatever_the_label_and_the_mask_holds_the_checkerboards():
+    settings = DataSettings("pattern2", size=64, field=16)
+    for index in range(20):
+        sample = GENERATORS["pattern2"](settings, "train", index)
+        dark = sample.image[0] < 0.2 * 255
+        # Half of every field is dark.
+        assert dark.sum() == 4 * 16 * 16 / 2
+        assert sample.mask.sum() == (2 * 16 * 16 if sample.label else 0)
+        # Under a checkerboard every row and column is half dark, under stripes one of the two is all or nothing.
+        if sample.label:
+            assert dark[sample.mask[0] == 1].mean() == 0.5
+    rgb = GENERATORS["pattern2_rgb"](settings, "train", 1).image
+    assert (rgb == GENERATORS["pattern2"](settings, "train", 1).image).all()
+
+
+@pytest.mark.parametrize(("balance", "tumours"), [("balanced", 50), ("skewed", 10)])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_balance(name, balance, tumours):
+    settings = DataSettings(name, size=24, balance=balance)
+    assert sum(GENERATORS[name](settings, "train", i).label for i in range(100)) == tumours
 
 
 def test_ellipses_have_one_size_and_varied_ones_many():
