@@ -109,7 +109,8 @@ def _claim(results: Results, table: pd.DataFrame, pairs: pd.DataFrame, best: Any
     if not claimed:
         return ""
     members = results.compared
-    match = members[(members.origin == "named") & np.logical_and.reduce([members[k] == v for k, v in claimed.items()])]
+    wanted = [members[name] == value for name, value in claimed.items()]
+    match = members[(members.origin == "named") & np.logical_and.reduce(wanted)]
     if match.empty:
         return ""
     row = table[table.label == match.label.iloc[0]].iloc[0]

@@ -64,8 +64,28 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
+def p_converge_of_variants(results: Results) -> tuple[Figure, str]:
+    """P(converge) of each variant with Wilson intervals."""
+    groups = results.configurations
+    figure = Figure(figsize=(6.4, 0.9 + 0.45 * len(groups)))
+    axes = figure.subplots()
+    for place, group in enumerate(reversed(groups)):
+        k, n = int((group.outcome == "converged").sum()), len(group)
+        low, high = wilson(k, n)
+        axes.errorbar(k / n, place, xerr=[[k / n - low], [high - k / n]], fmt="o", color="black", capsize=4, ms=7)
+        axes.annotate(f"{k}/{n}", (k / n, place), (0, 7), textcoords="offset points", ha="center", fontsize=9)
+    axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in reversed(groups)])
+    axes.set(xlabel="P(converge)", xlim=(-0.04, 1.04), ylim=(-0.5, len(groups) - 0.3))
+    return figure, (
+        "P(converge) of each variant: converged/seeds above the point, bars are 95 % Wilson intervals. Where bars "
+        "overlap widely the seed explains as much as the variant."
+    )
+
+
 def p_converge(results: Results) -> tuple[Figure, str]:
     """P(converge) against alpha with Wilson intervals."""
+    if results.study.get("variants"):
+        return p_converge_of_variants(results)
     figure = Figure(figsize=(6.4, 3.8))
     axes = figure.subplots()
     explored = results.members[results.members.phase == "explore"]

@@ -52,6 +52,7 @@ def read(run_folder: Path) -> Results:
             "label": _label(spec, varied),
             "phase": spec.phase,
             "number": spec.number,
+            "variant": spec.variant,
             "origin": spec.origin,
         }
         curves = record.verified_curves() if record.finished else record.curves()
@@ -117,5 +118,7 @@ def _varied(specs: list[CohortSpec]) -> list[str]:
 
 
 def _label(spec: CohortSpec, varied: list[str]) -> str:
+    if spec.variant:
+        return spec.variant
     words = ", ".join(f"{name.replace('_', ' ')} {np.round(spec.hyperparameters[name], 3):g}" for name in varied)
     return words if spec.origin == "named" else f"best found (no. {spec.number}, {words})"

@@ -49,6 +49,7 @@ class CohortSpec:
     hyperparameters: of the configuration, by name.
     origin:        `named` for the configurations that the study names, `search` for what the search found.
     seeds:         one member each.
+    variant:       of the study, by name, where configurations differ in more than hyperparameters.
     """
 
     phase: str
@@ -57,6 +58,7 @@ class CohortSpec:
     hyperparameters: dict[str, float]
     origin: str
     seeds: tuple[int, ...]
+    variant: str = ""
 
     @property
     def block(self) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from core.ledger import CohortSpec, Ledger
 from core.schedules import Hyperparameters
+from shards.samples import DataSettings
 from sweeps.errors import UserError
 from sweeps.search import Exploration, distribution, grid_points, objective
 from sweeps.study import FIRST_SEARCH_SEED, WHOLE, Study
@@ -19,8 +21,9 @@ class Agenda:
     exploration, and so fills every gap in which the search waits for a value.
     """
 
-    def __init__(self, study: Study, ledger: Ledger, data_fingerprint: str):
-        self.study, self.ledger, self._fingerprint = study, ledger, data_fingerprint
+    def __init__(self, study: Study, ledger: Ledger, data_fingerprints: Mapping[DataSettings, str]):
+        self.study, self.ledger, self._fingerprints = study, ledger, data_fingerprints
+        self._variants = {name: study.variant(name) for name in study.variants}
         self.exploration = _exploration(study)
         self._explored: dict[int, Hyperparameters] = {}
         self._specs: dict[tuple[str, str], CohortSpec] = {}
@@ -165,7 +168,7 @@ class Agenda:
         """The first of the begun cohorts that is wanted: all but those of a best found that is not the best now."""
         best = self.best()
         for spec in self._begun:
-            if spec.phase == "explore" or spec.number < len(self.study.search.first) or spec.number == best:
+            if spec.phase == "explore" or spec.origin == "named" or spec.number == best:
                 self._begun.remove(spec)
                 return spec
         return None
@@ -182,6 +185,9 @@ class Agenda:
             self._tell(self.exploration.asked - 1)
 
     def _compare(self) -> CohortSpec | None:
+        for number, name in enumerate(self._variants):
+            if spec := self._missing_of_variant(number, name):
+                return spec
         best = self.best()
         named = range(len(self.study.search.first))
         for number in [*named, *([] if best is None else [best])]:
@@ -194,21 +200,30 @@ class Agenda:
     def _missing(self, phase: str, number: int, seeds: range) -> CohortSpec | None:
         """A cohort of those of the seeds that no cohort has yet."""
         hyperparameters, configuration = self._explored[number], self._configuration(number)
+        origin = "named" if number < len(self.study.search.first) else "search"
+        block = self._missing_seeds(phase, configuration, seeds)
+        return CohortSpec(phase, number, configuration, asdict(hyperparameters), origin, block) if block else None
+
+    def _missing_of_variant(self, number: int, name: str) -> CohortSpec | None:
+        """A cohort of those of the variant's comparison seeds that no cohort has yet."""
+        study = self._variants[name]
+        configuration = study.configuration_hash(study.hyperparameters, self._fingerprints[study.data])
+        block = self._missing_seeds("compare", configuration, range(study.seeds.compare))
+        hyperparameters = asdict(study.hyperparameters)
+        return CohortSpec("compare", number, configuration, hyperparameters, "named", block, name) if block else None
+
+    def _missing_seeds(self, phase: str, configuration: str, seeds: range) -> tuple[int, ...]:
+        """The first so many of the seeds that no cohort has yet, as one cohort takes."""
         taken = {
             seed
             for spec in self._specs.values()
             if spec.phase == phase and spec.configuration == configuration
             for seed in spec.seeds
         }
-        missing = [seed for seed in seeds if seed not in taken]
-        if not missing:
-            return None
-        origin = "named" if number < len(self.study.search.first) else "search"
-        block = tuple(missing[: self.study.resources.cohort])
-        return CohortSpec(phase, number, configuration, asdict(hyperparameters), origin, block)
+        return tuple([seed for seed in seeds if seed not in taken][: self.study.resources.cohort])
 
     def _configuration(self, number: int) -> str:
-        return self.study.configuration_hash(self._explored[number], self._fingerprint)
+        return self.study.configuration_hash(self._explored[number], self._fingerprints[self.study.data])
 
     @property
     def _search_seeds(self) -> range:
@@ -218,7 +233,7 @@ class Agenda:
 def total(study: Study) -> tuple[int, int]:
     """Cohorts and members of a whole study, as far as can be known before it has run."""
     named = len(study.search.first)
-    compared = named + (1 if study.search.explore > named else 0)
+    compared = len(study.variants) + named + (1 if study.search.explore > named else 0)
     wanted = ((study.search.explore, study.seeds.search), (compared, study.seeds.compare))
     cohorts = sum(count * -(-seeds // study.resources.cohort) for count, seeds in wanted)
     return cohorts, sum(count * seeds for count, seeds in wanted)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from core.backbones import BACKBONES
 from core.cohort import ENGINES
@@ -25,6 +27,8 @@ from sweeps.search import SAMPLERS
 if TYPE_CHECKING:
     from sweeps.study import Study
 
+#: Parts of a study that a variant may change.
+VARYING = ("data", "model", "losses", "training", "hyperparameters")
 _POSITIVE = (1, math.inf)
 #: path -> (lowest, highest) value, both allowed
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -83,6 +87,7 @@ def problems(study: Study) -> Iterable[str]:
     yield from _misfits(study)
     yield from _bad_allocation(study)
     yield from _bad_search(study)
+    yield from _bad_variants(study)
 
 
 def choose(given: str, known: Iterable[str]) -> str:
@@ -145,6 +150,27 @@ def _misfits(study: Study) -> Iterable[str]:
         yield f"data.field: {study.data.object_size} is larger than data.size, {study.data.size}"
 
 
+def _bad_variants(study: Study) -> Iterable[str]:
+    for name, over in study.variants.items():
+        where = f"variants.{name}"
+        for part in over:
+            if part not in VARYING:
+                yield f"{where}.{part}: a variant has no such part; {choose(part, VARYING)}"
+                return
+        try:
+            varied = study.variant(name)
+        except ValidationError as error:
+            first = error.errors()[0]
+            yield f"{where}.{'.'.join(map(str, first['loc']))}: {first['msg'][0].lower()}{first['msg'][1:]}"
+            return
+        yield from (f"{where}.{problem}" for problem in problems(varied))
+    if study.variants and (study.search.explore or study.search.first):
+        yield "variants: such a study searches nothing; set search.explore to 0 and leave search.first out"
+    claimed = study.claimed_best.get("variant")
+    if study.variants and study.claimed_best and claimed not in study.variants:
+        yield f"claimed_best.variant: is none of the variants; {choose(str(claimed), study.variants)}"
+
+
 def _bad_allocation(study: Study) -> Iterable[str]:
     resources, asked = study.resources, study.resources.allocation
     where = "resources.allocation"
@@ -181,11 +207,15 @@ def _bad_search(study: Study) -> Iterable[str]:
             yield f"{where}: a logarithmic range begins above 0, not at {dimension.low:g}"
         if dimension.points < 2:
             yield f"{where}.points: {dimension.points} is out of range; it must be at least 2"
-    for number, values in enumerate([*search.first, study.claimed_best]):
-        where = f"search.first.{number}" if number < len(search.first) else "claimed_best"
+    named: list[tuple[str, Mapping[str, Any]]] = [(f"search.first.{n}", v) for n, v in enumerate(search.first)]
+    if not study.variants:
+        named.append(("claimed_best", study.claimed_best))
+    for where, values in named:
         for key, value in values.items():
             if key not in names:
                 yield f"{where}.{key}: there is no such hyperparameter; {choose(key, names)}"
+            if isinstance(value, str):
+                yield f"{where}.{key}: {value!r} is no number"
             yield from _out_of_range(f"{where}.{key}", f"hyperparameters.{key}", value)
     for number, first in enumerate(study.first):
         for key, dimension in search.space.items():

@@ -200,7 +200,8 @@ def _show_results(run: Any, answer: str) -> None:
     _say("tables", run.report / "tables")
     _say("figures", run.report / "figures")
     _say("curves", f"tensorboard --logdir {run.tensorboard}")
-    _say("search", f"optuna-dashboard sqlite:///{run.optuna_db}   (pip install optuna-dashboard)")
+    if run.study().search.explore:
+        _say("search", f"optuna-dashboard sqlite:///{run.optuna_db}   (pip install optuna-dashboard)")
 
 
 def _load(study: str, scale: str | None, overrides: list[str] | None, name: str | None) -> Any:

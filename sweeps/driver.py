@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.console import Console
 from core.ledger import replace
 from shards.pack import pack
 from shards.read import data_fingerprint, read
+from shards.samples import DataSettings
 from slurm import detect
 from sweeps.agenda import Agenda
 from sweeps.errors import UserError
@@ -32,9 +33,9 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
     head = detect.head()
     with run.hold(head["number"] if head else None) as number:
         run.begin(study, fresh)
-        data = _prepare(study, run, console)
-        fingerprint = data_fingerprint(data)
-        agenda = Agenda(study, run.ledger, fingerprint)
+        data = {settings: _prepare(settings, run, console) for settings in study.data_sets}
+        fingerprints = {settings: data_fingerprint(folder) for settings, folder in data.items()}
+        agenda = Agenda(study, run.ledger, fingerprints)
         cohorts, members = agenda.total
         done = len(agenda.finished)
         console.print(
@@ -42,17 +43,17 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
             f"{study.training.steps} steps" + (f"; {done} cohorts were finished before" if done else ""),
             highlight=False,
         )
-        run.record_provenance(fingerprint, [f"{cores()} cores"])
+        run.record_provenance(list(fingerprints.values()), [f"{cores()} cores"])
         train(study, run, number, data, agenda, console)
         _write_views(study, run, agenda)
         return [f"{describe(spec)}: {last_error(agenda, spec)}" for spec in agenda.failed]
 
 
-def _prepare(study: Study, run: RunDirectory, console: Console) -> Path:
-    """The study's packed and checked data set: a damaged shard is best found before anything starts."""
-    what = study.data.name
+def _prepare(settings: DataSettings, run: RunDirectory, console: Console) -> Path:
+    """A packed and checked data set: a damaged shard is best found before anything starts."""
+    what = settings.name
     with console.status(f"packing {what}") as status:
-        data = pack(study.data, run.data_root, lambda n, of: status.update(f"packing {what}: {n} of {of} images"))
+        data = pack(settings, run.data_root, lambda n, of: status.update(f"packing {what}: {n} of {of} images"))
         status.update(f"checking {what}")
         read(data)
     return data
@@ -69,12 +70,12 @@ def train(
     study: Study,
     run: RunDirectory,
     launch_number: int,
-    data: Path,
+    data: Mapping[DataSettings, Path],
     agenda: Agenda,
     console: Console,
     trainable: Callable[[], type] = cohort_trial,
 ) -> None:
-    """Hand the agenda's cohorts to Ray Tune until none is left. `data`: folder of the shards."""
+    """Hand the agenda's cohorts to Ray Tune until none is left. `data`: folder of each data set's shards."""
     if not agenda.anything_left():
         return
     head = detect.head()

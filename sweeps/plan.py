@@ -26,15 +26,18 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     """Print the configurations, seeds and cohorts, where they run, and the estimated time."""
     search, seeds, most = study.search, study.seeds, study.resources.cohort
     found = search.explore - len(search.first)
+    named = len(study.variants) or len(search.first)
     console.print(f"[bold]{study.name}[/] ({study.scale} scale): {escape(study.question.strip())}", highlight=False)
     table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
-    compared = len(search.first) + (found > 0)
-    for phase, what, count, each in (
-        ("explore", f"{len(search.first)} named, {found} by {search.sampler}", search.explore, seeds.search),
-        ("compare", f"the named ones{' and the best found' if found else ''}", compared, seeds.compare),
-    ):
+    phases = [("compare", f"{named} named{' and the best found' if found else ''}", named + (found > 0), seeds.compare)]
+    if search.explore:
+        what = f"{len(search.first)} named, {found} by {search.sampler}"
+        phases.insert(0, ("explore", what, search.explore, seeds.search))
+    for phase, what, count, each in phases:
         table.add_row(phase, what, str(each), str(count * -(-each // most)), str(count * each))
     console.print(table)
+    for name, over in study.variants.items():
+        console.print(f"  {escape(name)}: {escape(str(over))}", highlight=False, soft_wrap=True)
     for number, first in enumerate(study.first):
         console.print(
             f"  {number}: alpha {first.alpha:g}, lr {first.lr:g} x{first.lr_decay_factor:g} every "
@@ -55,12 +58,22 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     if finished:
         console.print(f"{finished} cohorts are finished already and will not run again")
     with console.status("timing a few steps"):
-        estimate = _estimate(study, search.explore, compared, parallel)
-    console.print(estimate, highlight=False, soft_wrap=True)
+        seconds, words = 0.0, []
+        for name in study.variants or [""]:
+            count = 1 if name else len(search.first) + (found > 0)
+            more, rate = _seconds(study.variant(name), count, seeds.compare)
+            seconds += more
+            words.append(f"{name + ': ' if name else ''}{rate}")
+        if search.explore:
+            more, rate = _seconds(study, search.explore, seeds.search)
+            seconds += more
+            words.append(f"exploring: {rate}")
+    total = duration(seconds / parallel + OVERHEAD_SECONDS)
+    console.print(f"estimated time: {total} ({'; '.join(words)})", highlight=False, soft_wrap=True)
 
 
-def _estimate(study: Study, explored: int, compared: int, parallel: int) -> str:
-    """Seconds of the whole study by the rates of a timed probe."""
+def _seconds(study: Study, count: int, seeds: int) -> tuple[float, str]:
+    """Seconds of so many configurations of so many seeds on one worker, by a timed probe, and its rate in words."""
     torch.set_num_threads(study.resources.cpus)
     settings = study.data
     generate = GENERATORS[settings.name]
@@ -71,17 +84,14 @@ def _estimate(study: Study, explored: int, compared: int, parallel: int) -> str:
         np.array([s.label for s in samples], np.int64),
     )
     task = GlimpseTask(study.task, split, split)
-    seconds, words = 0.0, []
-    for phase, count, each in (("explore", explored, study.seeds.search), ("compare", compared, study.seeds.compare)):
-        size = min(each, study.resources.cohort)
-        rates = probe(task, [Member(seed, study.hyperparameters) for seed in range(size)], study.training)
-        engine = max(rates, key=lambda name: rates[name])
-        if study.resources.engine != "auto":
-            engine = study.resources.engine
-        # An evaluation is a forward pass, about a third of a training step an image.
-        evaluations = -(-study.training.steps // study.training.evaluate_every)
-        steps = study.training.steps + evaluations * settings.validation / study.training.batch / 3
-        seconds += count * each * steps / rates[engine]
-        words.append(f"{phase} {rates[engine]:.0f} members' steps a second with {size} together ({engine})")
-    total = seconds / parallel + OVERHEAD_SECONDS
-    return f"estimated time: {duration(total)} ({'; '.join(words)})"
+    size = min(seeds, study.resources.cohort)
+    rates = probe(task, [Member(seed, study.hyperparameters) for seed in range(size)], study.training)
+    engine = max(rates, key=lambda name: rates[name])
+    if study.resources.engine != "auto":
+        engine = study.resources.engine
+    # An evaluation is a forward pass, about a third of a training step an image.
+    evaluations = -(-study.training.steps // study.training.evaluate_every)
+    steps = study.training.steps + evaluations * settings.validation / study.training.batch / 3
+    return count * seeds * steps / rates[engine], (
+        f"{rates[engine]:.0f} members' steps a second with {size} together ({engine})"
+    )

@@ -115,8 +115,8 @@ def duration(seconds: float) -> str:
 
 def describe(spec: CohortSpec) -> str:
     """A cohort in a few words."""
-    h = spec.hyperparameters
-    return f"{spec.phase} {spec.number} (alpha {h['alpha']:.3g}), {len(spec.seeds)} seeds from {spec.seeds[0]}"
+    what = spec.variant or f"alpha {spec.hyperparameters['alpha']:.3g}"
+    return f"{spec.phase} {spec.number} ({what}), {len(spec.seeds)} seeds from {spec.seeds[0]}"
 
 
 def last_error(agenda: Agenda, spec: CohortSpec) -> str:

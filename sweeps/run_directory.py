@@ -134,7 +134,7 @@ class RunDirectory:
         self._retry.unlink(missing_ok=True)
         return True
 
-    def record_provenance(self, data_fingerprint: str, devices: list[str]) -> None:
+    def record_provenance(self, data_fingerprints: list[str], devices: list[str]) -> None:
         """Append this launch to provenance.json."""
         launches: list[Any] = []
         if self.provenance.exists():
@@ -148,7 +148,7 @@ class RunDirectory:
                 "devices": devices,
                 "python": platform.python_version(),
                 "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
-                "data_fingerprint": data_fingerprint,
+                "data_fingerprints": data_fingerprints,
             }
         )
         replace(self.provenance, (json.dumps({"launches": launches}, indent=1) + "\n").encode())

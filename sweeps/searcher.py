@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
 from core.ledger import CohortSpec
+from shards.samples import DataSettings
 from sweeps.agenda import Agenda
 from sweeps.run_directory import RunDirectory
 
@@ -35,16 +36,21 @@ class CohortSearcher(Searcher):
         agenda: Agenda,
         run: RunDirectory,
         launch: int,
-        data: Path,
+        data: Mapping[DataSettings, Path],
         watchers: Sequence[Watcher],
         living_hosts: Callable[[], list[str]],
     ):
         super().__init__(metric="done", mode="max")
-        self._agenda, self._run, self._watchers, self._living_hosts = agenda, run, watchers, living_hosts
+        self._agenda, self._run, self._data, self._watchers, self._living_hosts = (
+            agenda,
+            run,
+            data,
+            watchers,
+            living_hosts,
+        )
         self._places: dict[str, Any] = {
             "runs": str(run.folder.parent),
             "study": run.folder.name,
-            "data": str(data),
             "launch": launch,
         }
         self._specs: dict[str, CohortSpec] = {}
@@ -70,7 +76,8 @@ class CohortSearcher(Searcher):
         self._specs[trial_id] = spec
         for watcher in self._watchers:
             watcher.began(spec)
-        return {"folder": str(self._agenda.ledger.record(spec).folder), **self._places}
+        data = self._data[self._agenda.study.variant(spec.variant).data]
+        return {"folder": str(self._agenda.ledger.record(spec).folder), "data": str(data), **self._places}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Progress of a cohort."""

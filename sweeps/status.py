@@ -25,7 +25,18 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     for record in run.ledger.records():
         spec = record.spec()
         groups[spec.phase, spec.number].append(record)
-    columns = ("phase", "no.", "alpha", "seeds", "cohorts", "converged", "fell back", "never", "diverged", "step")
+    columns = (
+        "phase",
+        "no.",
+        "variant" if study.variants else "alpha",
+        "seeds",
+        "cohorts",
+        "converged",
+        "fell back",
+        "never",
+        "diverged",
+        "step",
+    )
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     errors = []
     for (phase, number), records in sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1])):
@@ -36,7 +47,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         table.add_row(
             phase,
             str(number),
-            f"{records[0].spec().hyperparameters['alpha']:.3g}",
+            records[0].spec().variant or f"{records[0].spec().hyperparameters['alpha']:.3g}",
             str(sum(len(record.spec().seeds) for record in records)),
             f"{len(finished)}/{len(records)}",
             *(str(counts[outcome]) for outcome in ("converged", "fell_back", "never", "diverged")),

@@ -112,12 +112,15 @@ class Resources(_Part):
 class Study(_Part):
     """A study at one scale, with every default filled in.
 
-    claimed_best: hyperparameters of that named configuration which somebody claimed to be the best.
+    claimed_best: hyperparameters of that named configuration which somebody claimed to be the best, or
+        `{variant: its name}`.
+    variants: name -> what is laid over data, model, losses, training and hyperparameters: the named configurations of a
+        study that compares more than hyperparameters. Such a study searches nothing.
     """
 
     name: str
     question: str
-    claimed_best: dict[str, float] = Field(default_factory=dict)
+    claimed_best: dict[str, float | str] = Field(default_factory=dict)
     scale: str = "laptop"
     data: DataSettings
     model: AttentionSettings = AttentionSettings()
@@ -128,6 +131,24 @@ class Study(_Part):
     seeds: Seeds = Seeds()
     criterion: Criterion = Criterion()
     resources: Resources = Resources()
+    variants: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+
+    def variant(self, name: str) -> Study:
+        """The study as one of its variants has it, without variants of its own; itself for the name "".
+
+        Errors: pydantic's ValidationError.
+        """
+        if not name:
+            return self
+        values = self.model_dump(mode="json")
+        for part, fields_over in self.variants[name].items():
+            values[part] = {**values[part], **fields_over} if isinstance(values.get(part), dict) else fields_over
+        return Study.model_validate({**values, "variants": {}, "claimed_best": {}})
+
+    @property
+    def data_sets(self) -> list[DataSettings]:
+        """Of all variants, each once."""
+        return list(dict.fromkeys(self.variant(name).data for name in self.variants or [""]))
 
     @property
     def task(self) -> TaskSettings:

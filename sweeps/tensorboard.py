@@ -81,4 +81,5 @@ def write(folder: Path, spec: CohortSpec, records: list[CohortRecord]) -> None:
 
 
 def _run_name(spec: CohortSpec) -> str:
-    return f"{spec.phase}-{spec.number:03d}-alpha-{spec.hyperparameters['alpha']:.3g}"
+    what = "-".join(spec.variant.split()) or f"alpha-{spec.hyperparameters['alpha']:.3g}"
+    return f"{spec.phase}-{spec.number:03d}-{what.replace('/', '-')}"

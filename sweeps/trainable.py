@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import functools
+import hashlib
 import json
 import os
 import socket
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +77,12 @@ class CohortTrial(tune.Trainable):
 
     def _open(self, config: dict[str, Any]) -> None:
         run = RunDirectory(Path(config["runs"]), config["study"])
-        study = self._study = run.study()
+        spec = self._spec = self._record.spec()
+        study = self._study = run.study().variant(spec.variant)
         torch.set_num_threads(study.resources.cpus)
         if self._record.finished:
             return
         self._claim = self._record.claim(config["launch"])
-        spec = self._spec = self._record.spec()
         members = [Member(seed, study.configured(spec.hyperparameters)) for seed in spec.seeds]
         device = "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
         task = load_task(study.task, Path(config["data"]), device)
@@ -161,7 +163,8 @@ def choose_engine(run: RunDirectory, study: Study, task: GlimpseTask, members: l
     if len(members) == 1:
         return "loop"
     device = torch.cuda.get_device_name() if task.device.type == "cuda" else "cpu"
-    key = f"{device}, {len(members)} members, {study.resources.cpus} threads"
+    model = hashlib.sha256(json.dumps([asdict(study.model), asdict(study.data)]).encode()).hexdigest()[:8]
+    key = f"{device}, {model}, {len(members)} members, {study.resources.cpus} threads"
     file = run.probe / f"{key.replace('/', '-')}.json"
     # Not two probes at once on one node: they would time each other.
     with open(default_cache() / "probe.lock", "w") as lock:

@@ -52,9 +52,9 @@ def main() -> None:
             [f"search.explore={TRIALS}", "search.window=8", "seeds.compare=1", "search.first=[]"],
         )
         run.begin(study, fresh=False)
-        agenda = Agenda(study, run.ledger, "idle")
+        agenda = Agenda(study, run.ledger, {study.data: "idle"})
         start = time.monotonic()
-        driver.train(study, run, 1, Path(folder), agenda, Console(quiet=True), idle)
+        driver.train(study, run, 1, {study.data: Path(folder)}, agenda, Console(quiet=True), idle)
         total = time.monotonic() - start
         outcomes = sorted(Path(folder).glob("idle/cohorts/*/*/outcome.json"), key=lambda p: p.stat().st_mtime)
         times = [path.stat().st_mtime for path in outcomes]

@@ -65,7 +65,7 @@ def assert_view_agrees(runs: Path, name: str) -> None:
     (data,) = (runs / "_data").iterdir()
     from shards.read import data_fingerprint
 
-    expected = Agenda(study, folder.ledger, data_fingerprint(data)).exploration.trials()
+    expected = Agenda(study, folder.ledger, {study.data: data_fingerprint(data)}).exploration.trials()
     shown = optuna.load_study(study_name=name, storage=f"sqlite:///{folder.optuna_db}").trials
     assert [(t.number, t.state, t.params, t.value) for t in shown] == [
         (t.number, t.state, t.params, t.value) for t in expected

@@ -25,7 +25,7 @@ def simulate(ledger, spec) -> None:
 
 def run(study, ledger, workers=2, order=None, stop_after=None, failing=()) -> Agenda:
     """Drive an agenda with so many workers, that finish in the order of `order`; stop dead after so many cohorts."""
-    agenda = Agenda(study, ledger, "data")
+    agenda = Agenda(study, ledger, {study.data: "data"})
     rng = random.Random(order)
     running, done = [], 0
     while True:
@@ -104,7 +104,7 @@ def test_more_seeds_run_only_the_new_ones(study, tmp_path):
 
 def test_a_failed_cohort_is_tried_again_by_the_next_launch_and_the_search_goes_on_without_it(study, tmp_path):
     ledger = Ledger(tmp_path)
-    first = Agenda(study, ledger, "data").next()
+    first = Agenda(study, ledger, {study.data: "data"}).next()
     agenda = run(study, ledger, failing={first.key})
     assert [spec.key for spec in agenda.failed] == [first.key]
     assert len(contents_finished(ledger)) == agenda.total[0] - 1
@@ -114,7 +114,7 @@ def test_a_failed_cohort_is_tried_again_by_the_next_launch_and_the_search_goes_o
 
 
 def test_what_was_given_up_is_taken_up_again_on_request(study, tmp_path):
-    agenda = Agenda(study, Ledger(tmp_path), "data")
+    agenda = Agenda(study, Ledger(tmp_path), {study.data: "data"})
     spec = agenda.next()
     while not agenda.fail(spec):
         assert agenda.next() == spec
@@ -127,11 +127,26 @@ def test_what_was_given_up_is_taken_up_again_on_request(study, tmp_path):
 
 
 def test_a_cohort_that_is_lost_with_its_node_is_not_given_up(study, tmp_path):
-    agenda = Agenda(study, Ledger(tmp_path), "data")
+    agenda = Agenda(study, Ledger(tmp_path), {study.data: "data"})
     spec = agenda.next()
     for _ in range(study.resources.retries + 5):
         assert not agenda.fail(spec, lost=True)
         assert agenda.next() == spec
+
+
+def test_variants_are_compared_on_the_same_seeds_and_nothing_is_searched(study_file, tmp_path):
+    study_file.write_text(study_file.read_text().replace("{alpha: 0.5}", "{variant: a}"))
+    overrides = ["search.explore=0", "search.first=[]", "variants={a: {}, b: {model: {glimpses: 0}}}"]
+    study = load(str(study_file), "laptop", overrides)
+    agenda = run(study, Ledger(tmp_path))
+    specs = [spec for spec, _ in contents(agenda.ledger).values()]
+    assert {(spec.phase, spec.origin) for spec in specs} == {("compare", "named")}
+    for number, name in enumerate("ab"):
+        mine = [spec for spec in specs if spec.variant == name]
+        assert {spec.number for spec in mine} == {number}
+        assert sorted(seed for spec in mine for seed in spec.seeds) == list(range(study.seeds.compare))
+    assert agenda.total == (len(specs), 2 * study.seeds.compare)
+    assert not Agenda(study, agenda.ledger, {study.data: "data"}).anything_left()
 
 
 def contents_finished(ledger) -> set:
@@ -146,7 +161,7 @@ def test_configurations_that_are_equal_share_their_cohorts(study_file, tmp_path)
     specs = [spec for spec, _ in contents(agenda.ledger).values()]
     assert len({spec.key for spec in specs if spec.phase == "explore"}) < 9
     assert all(trial.value is not None for trial in agenda.exploration.trials())
-    assert not Agenda(study, agenda.ledger, "data").anything_left()
+    assert not Agenda(study, agenda.ledger, {study.data: "data"}).anything_left()
 
 
 def test_an_interrupted_run_keeps_its_blocks_when_the_cohort_size_changes(study, tmp_path):

@@ -42,7 +42,7 @@ def test_the_run_directory_holds_what_it_should(launched):
     _, runs, _ = launched
     folder = runs / "small"
     provenance = json.loads((folder / "provenance.json").read_text())["launches"][0]
-    assert {"time", "command", "commit", "host", "versions", "data_fingerprint"} <= set(provenance)
+    assert {"time", "command", "commit", "host", "versions", "data_fingerprints"} <= set(provenance)
     assert provenance["command"][:2] == ["seedsweep", "launch"]
     assert len(contents(folder)) == 10
     assert all(outcome is not None for *_, outcome in contents(folder).values())

@@ -102,6 +102,18 @@ def test_malformed_yaml_names_the_place(tmp_path):
         ("search.space.alpha.high=0.5", "search.first.0: its alpha, 1, is outside search.space.alpha, 0 to 0.5"),
         ("search.first=[{alpha: 1}, {alpha: 1}]", "search.first: two of the configurations are the same"),
         ("search.first=[{alfa: 1}]", "search.first.0.alfa: there is no such hyperparameter; did you mean alpha?"),
+        ("claimed_best.alpha=much", "claimed_best.alpha: 'much' is no number"),
+        ("data.balance=skewd", "data.balance: there is no 'skewd'; did you mean skewed?"),
+        ("model.extraction=gauss", "model.extraction: there is no 'gauss'; did you mean gaussian?"),
+        ("resources.allocation.nodes=0", "resources.allocation.nodes: 0 is out of range"),
+        ("resources.allocation.time=soon", "resources.allocation.time: 'soon' is no time limit"),
+        ("resources.allocation.sbatch=[exclusive]", "'exclusive' is no sbatch argument: write --name=value or --name"),
+        ("resources.allocation.min_nodes=2", "resources.allocation.min_nodes: 2 is more than its nodes, 1"),
+        ("variants={a: {}}", "variants: such a study searches nothing"),
+        ("variants={a: {seeds: {compare: 3}}}", "variants.a.seeds: a variant has no such part; did you mean losses?"),
+        ("variants={a: {model: {glimpses: many}}}", "variants.a.model.glimpses: input should be a valid integer"),
+        ("variants={a: {model: {glimses: 2}}}", "variants.a.model.glimses: unexpected keyword argument"),
+        ("variants={a: {training: {batch: 65}}}", "variants.a.training.batch: 65 is larger than data.train, 64"),
         ("name=../elsewhere", "name: '../elsewhere' names a folder"),
         ("resources.engine=jet", "resources.engine: there is no 'jet'"),
         ("data.field=64", "data.field: 64 is larger than data.size, 32"),
@@ -111,6 +123,26 @@ def test_malformed_yaml_names_the_place(tmp_path):
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(study_file, override, words):
     assert words in bad(study_file, [override])
+
+
+def test_a_trial_must_fit_a_node(study_file):
+    overrides = ["resources.cpus=4", "resources.allocation.cpus=2"]
+    assert "resources.allocation.cpus: 2 a node, but a trial needs resources.cpus, 4" in bad(
+        study_file, overrides, scale="cluster"
+    )
+
+
+def test_a_variant_is_the_study_with_something_laid_over(study_file):
+    variants = "variants={base: {}, deep: {model: {glimpses: 3}, data: {balance: skewed}}}"
+    study_file.write_text(study_file.read_text().replace("{alpha: 0.5}", "{variant: deep}"))
+    nothing = ["search.explore=0", "search.first=[]"]
+    study = load(str(study_file), "laptop", [*nothing, variants])
+    assert study.variant("base").model == study.model
+    deep = study.variant("deep")
+    assert (deep.model.glimpses, deep.model.state, deep.data.balance) == (3, study.model.state, "skewed")
+    assert study.data_sets == [study.data, deep.data]
+    hashes = {study.variant(name).configuration_hash(study.hyperparameters, "data") for name in study.variants}
+    assert len(hashes) == 2
 
 
 def test_a_missing_field_and_an_unknown_scale(study_file):
