@@ -19,6 +19,8 @@ from typing import Any
 
 #: Seconds between two signs of life of a holder, and without one until it counts as gone.
 BEAT, PATIENCE = 2.0, 15.0
+#: How a holder says when it took its lease.
+SINCE = "%Y-%m-%d %H:%M:%S"
 
 
 class Lease:
@@ -112,7 +114,7 @@ def this_process() -> dict[str, Any]:
         "started": _started(os.getpid()),
         "job": os.environ.get("SLURM_JOB_ID"),
         "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0),
-        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        "since": time.strftime(SINCE),
     }
 
 
@@ -143,6 +145,11 @@ def describe(holder: dict[str, Any]) -> str:
     """A holder in words."""
     job = f"job {holder['job']}, " if holder["job"] else ""
     return f"{job}process {holder['pid']} on {holder['host']} since {holder['since']}"
+
+
+def began(holder: dict[str, Any]) -> float:
+    """When a holder took its lease, in seconds since 1970."""
+    return time.mktime(time.strptime(holder["since"], SINCE))
 
 
 def _path(folder: Path, name: str, number: int) -> Path:

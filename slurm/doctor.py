@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slurm.allocation import SlurmError, partitions
+from slurm.allocation import partitions
+from slurm.node import LAUNCHERS
+from slurm.settings import SlurmError
 
 #: Longest path of a UNIX socket, and how much of it Ray adds to the temporary folder's.
 SOCKET_PATH, RAYS_SHARE = 107, 75
-#: Variables of launchers; a trial that sees them reads only its "share" of the data.
-LEAKING = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR")
 #: File systems that every node sees, by the kernel's names.
 SHARED = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "fuse", "panfs", "glusterfs", "9p", "cifs", "virtiofs")
 
@@ -133,7 +133,7 @@ def _gpus() -> Iterator[Finding]:
 
 
 def _variables() -> Iterator[Finding]:
-    leaked = [name for name in LEAKING if name in os.environ]
+    leaked = [name for name in LAUNCHERS if name in os.environ]
     text = f"{', '.join(leaked)} set: a trial clears them; `unset {' '.join(leaked)}`" if leaked else "none leaks in"
     yield Finding("launchers' variables", not leaked, text)
 

@@ -15,7 +15,6 @@ import contextlib
 import ctypes
 import json
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -31,13 +30,12 @@ from typing import Any, NoReturn
 
 from core import lease
 from core.ledger import replace
+from slurm import node
 
 #: The driver's environment: JSON of its Ray's address and the number of the lease that it runs under.
 HEAD_VARIABLE = "SEEDSWEEP_HEAD"
 #: Says where the head is, or with what exit code its command ended.
 HEAD_FILE = "head.json"
-#: Object store of a node, bytes: what runs here passes nothing through it.
-OBJECT_STORE = 100_000_000
 #: Seconds between two looks at processes and files.
 POLL = 0.2
 #: A driver that was killed is started again so often.
@@ -63,8 +61,6 @@ _RAY_SETTINGS = {
     # Ray would measure the whole host and kill our trials for the memory that other jobs use; SLURM limits a job's own.
     "RAY_memory_monitor_refresh_ms": "0",
 }
-#: Of a launcher around us; a trial is none of its ranks.
-_LEAKED = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "RAY_ADDRESS")
 
 
 @dataclass(frozen=True)
@@ -85,8 +81,7 @@ class RayAllocation:
         """Take part until the command has ended somewhere; the exit code is the command's."""
         # Ray's daemons leave their parents: they are to become children of this process, and of no other.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        for name in _LEAKED:
-            os.environ.pop(name, None)
+        node.clear_launchers()
         os.environ.update(_RAY_SETTINGS)
         task = _Task(self)
         # SLURM's signals before a time limit (USR2, by --signal) and before it kills (TERM). submitit's handlers write
@@ -115,7 +110,7 @@ class _Task:
         self._head_file = allocation.folder / HEAD_FILE
         job, restart = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT") or "0"
         self._leader = f"leader.{job}.{restart}"
-        self._leader_file = allocation.folder / f"leader.{job}.{restart}.json"
+        self._leader_file = allocation.folder / f"{self._leader}.json"
         self._scratch: Path | None = None
         self._driver: subprocess.Popen[bytes] | None = None
         self._held: lease.Lease | None = None
@@ -151,10 +146,9 @@ class _Task:
         token = self._a.folder / f"token.{held.number:06d}"
         for old in self._a.folder.glob("token.*"):
             old.unlink(missing_ok=True)
-        with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
+        node.write_token(token)
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
-        address, port = _own_address(), _free_port()
+        address, port = node.own_address(), node.free_port()
         # The driver imports its libraries and packs its data while Ray starts.
         state = {"number": held.number, "address": f"{address}:{port}", "ip": address, "token": str(token)}
         try:
@@ -162,7 +156,7 @@ class _Task:
             ray = self._start_ray(
                 "--head", f"--port={port}", f"--node-ip-address={address}", "--include-dashboard=false"
             )
-            _wait_for(lambda: _listens(address, port) or ray.poll() is not None)
+            _wait_for(lambda: node.listens(address, port) or ray.poll() is not None)
             for readers in (self._head_file, self._leader_file):
                 self._publish(state, readers)
             _say(f"Ray's head is at {address}:{port}")
@@ -244,7 +238,7 @@ class _Task:
                     # Without its head a raylet ends itself after this many seconds; a minute by default.
                     ray = self._start_ray(
                         f"--address={state['address']}",
-                        f"--node-ip-address={_own_address()}",
+                        f"--node-ip-address={node.own_address()}",
                         RAY_gcs_rpc_server_reconnect_timeout_s="10",
                     )
                     joined = number
@@ -260,12 +254,13 @@ class _Task:
         if self._scratch is None:
             # A short path, as the paths of sockets are limited to 107 bytes; of this task alone.
             self._scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
-        memory = _allocated_memory()
+        memory = node.allocated_memory()
         agents = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--block", "--disable-usage-stats"]
-        command += [f"--temp-dir={self._scratch}", f"--num-cpus={allocated_cpus()}", f"--num-gpus={allocated_gpus()}"]
-        command += [f"--{agent}-port={_free_port()}" for agent in agents]
-        command += [f"--object-store-memory={OBJECT_STORE}", "--include-log-monitor=false"]
+        command += [f"--num-cpus={node.allocated_cpus()}", f"--num-gpus={node.allocated_gpus()}"]
+        command += [f"--temp-dir={self._scratch}"]
+        command += [f"--{agent}-port={node.free_port()}" for agent in agents]
+        command += [f"--object-store-memory={node.OBJECT_STORE}", "--include-log-monitor=false"]
         if memory:
             command.append(f"--memory={memory}")
         return subprocess.Popen(
@@ -332,7 +327,7 @@ class _Task:
 
     def _kill_children(self) -> None:
         """End every descendant: Ray's daemons and workers, and a driver's if it left any."""
-        while children := _children():
+        while children := node.descendants():
             for pid in children:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -351,68 +346,8 @@ class _Task:
                 old.unlink(missing_ok=True)
 
 
-def allocated_cpus() -> int:
-    """CPUs of this node that the job has, or that this process may use."""
-    return int(os.environ.get("SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0)))
-
-
-def allocated_gpus() -> int:
-    """GPUs of this node that the job has."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    return len([device for device in visible.split(",") if device and device != "NoDevFiles"])
-
-
-def _allocated_memory() -> int | None:
-    """Memory of this node that the job has, in bytes; None where SLURM does not count it."""
-    if whole := os.environ.get("SLURM_MEM_PER_NODE"):
-        return int(whole) * 2**20
-    if each := os.environ.get("SLURM_MEM_PER_CPU"):
-        return int(each) * allocated_cpus() * 2**20
-    return None
-
-
 def _rank() -> int:
     return int(os.environ.get("SLURM_PROCID") or 0)
-
-
-def _own_address() -> str:
-    """This node's address for the other nodes: that of its name, or of its way out where the name is the loopback's."""
-    with contextlib.suppress(OSError):
-        address = socket.gethostbyname(socket.gethostname())
-        if not address.startswith("127."):
-            return address
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
-        # Nothing is sent: connecting a datagram socket only chooses the interface.
-        way_out.connect(("192.0.2.1", 9))
-        return str(way_out.getsockname()[0])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(address: str, port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
-        return True
-    return False
-
-
-def _children() -> list[int]:
-    """Every living descendant of this process."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
-            if state != "Z":
-                parents.setdefault(int(parent), []).append(int(entry.parent.name))
-    found, at = [], [os.getpid()]
-    while at:
-        below = parents.get(at.pop(), [])
-        found += below
-        at += below
-    return found
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class Agenda:
             self._begun.insert(0, spec)
         return spec is not None
 
+    def data(self, spec: CohortSpec) -> DataSettings:
+        """The data set of a cohort."""
+        return self._variants[spec.variant].data if spec.variant else self.study.data
+
     @property
     def done(self) -> bool:
         """Whether nothing runs; after `next` gave None, nothing is left to run."""

@@ -21,7 +21,7 @@ from core.schedules import Hyperparameters
 from core.task import measure_names
 from shards.catalog import GENERATORS
 from shards.samples import BALANCES
-from slurm.allocation import argument, minutes
+from slurm.settings import argument, minutes
 from sweeps.search import SAMPLERS
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from rich.markup import escape
 from core.ledger import LedgerError
 from shards.read import ShardError
 from slurm import detect
-from slurm.allocation import SlurmError
 from slurm.devcluster import DevClusterError
 from slurm.devcluster.commands import app as devcluster
+from slurm.settings import SlurmError
 from sweeps.errors import UserError
 
 app = typer.Typer(

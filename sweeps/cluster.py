@@ -15,8 +15,9 @@ from submitit import SlurmExecutor
 from core import lease
 from core.ledger import replace
 from slurm import allocation
-from slurm.allocation import AllocationSettings, Job, SlurmError
+from slurm.allocation import Job
 from slurm.ray_cluster import RayAllocation, ended
+from slurm.settings import AllocationSettings, SlurmError, minutes
 from sweeps.errors import UserError
 from sweeps.progress import LINE_SECONDS
 from sweeps.run_directory import COMMIT_FILE, LEASE, RunDirectory, git_commit
@@ -113,7 +114,7 @@ class _Lines:
         queue = ", ".join(state.partition(", ")[0] for state in states)
         if queue == self._shown[0] and time.monotonic() - self._at < LINE_SECONDS:
             return
-        result = summary(run)
+        result = summary(run.ledger.records())
         if (queue, result) != self._shown:
             self._shown, self._at = (queue, result), time.monotonic()
             self._console.print(f"{', '.join(states)}; {result}", highlight=False, soft_wrap=True)
@@ -208,7 +209,7 @@ def _snapshot(run: RunDirectory) -> Path:
 def _asked(study: Study) -> str:
     asked = study.resources.allocation
     gpus = f", {asked.gpus} GPUs" if asked.gpus else ""
-    return f"{asked.nodes} nodes of {asked.cpus} CPUs{gpus}, {allocation.minutes(asked.time)} min at a time"
+    return f"{asked.nodes} nodes of {asked.cpus} CPUs{gpus}, {minutes(asked.time)} min at a time"
 
 
 def _without_allocation(study: Study) -> Study:

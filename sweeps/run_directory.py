@@ -11,7 +11,6 @@ import platform
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,11 +116,6 @@ class RunDirectory:
         """Who runs the study now, in words, or None."""
         holder = lease.alive(self.leases, LEASE)
         return lease.describe(holder) if holder else None
-
-    def running_since(self) -> float | None:
-        """When the launch that runs now began, in seconds since 1970."""
-        holder = lease.alive(self.leases, LEASE)
-        return time.mktime(time.strptime(holder["since"], "%Y-%m-%d %H:%M:%S")) if holder else None
 
     def ask_retry(self) -> None:
         """Tell the launch that runs to take up failed cohorts again."""

@@ -41,18 +41,9 @@ class CohortSearcher(Searcher):
         living_hosts: Callable[[], list[str]],
     ):
         super().__init__(metric="done", mode="max")
-        self._agenda, self._run, self._data, self._watchers, self._living_hosts = (
-            agenda,
-            run,
-            data,
-            watchers,
-            living_hosts,
-        )
-        self._places: dict[str, Any] = {
-            "runs": str(run.folder.parent),
-            "study": run.folder.name,
-            "launch": launch,
-        }
+        self._agenda, self._run, self._data = agenda, run, data
+        self._watchers, self._living_hosts = watchers, living_hosts
+        self._places: dict[str, Any] = {"runs": str(run.folder.parent), "study": run.folder.name, "launch": launch}
         self._specs: dict[str, CohortSpec] = {}
         self._error: Exception | None = None
 
@@ -76,8 +67,8 @@ class CohortSearcher(Searcher):
         self._specs[trial_id] = spec
         for watcher in self._watchers:
             watcher.began(spec)
-        data = self._data[self._agenda.study.variant(spec.variant).data]
-        return {"folder": str(self._agenda.ledger.record(spec).folder), "data": str(data), **self._places}
+        folder, data = self._agenda.ledger.record(spec).folder, self._data[self._agenda.data(spec)]
+        return {"folder": str(folder), "data": str(data), **self._places}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Progress of a cohort."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import shutil
 import signal
 import tempfile
@@ -15,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-#: Object store of the local Ray, bytes: cohorts pass nothing through it.
-OBJECT_STORE = 100_000_000
+from slurm import node
+
 #: Beginning of the name of a launch's folder for Ray, followed by the launch's process number.
 SCRATCH = "seedsweep-ray-"
 #: Trials that may wait for a worker, on a cluster: more nodes may join at any time.
@@ -33,8 +32,7 @@ def local_ray() -> Iterator[Path]:
     # A short path: Ray's sockets are below it, and a socket's path is limited to 107 bytes.
     scratch = Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-", dir="/tmp"))
     token = scratch / "token"
-    with open(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+    node.write_token(token)
     os.environ.update(
         RAY_AUTH_MODE="token",
         RAY_AUTH_TOKEN_PATH=str(token),
@@ -55,7 +53,7 @@ def local_ray() -> Iterator[Path]:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            object_store_memory=OBJECT_STORE,
+            object_store_memory=node.OBJECT_STORE,
             _temp_dir=str(scratch / "ray"),
             _node_ip_address="127.0.0.1",
         )
@@ -90,14 +88,14 @@ def living_hosts() -> list[str]:
     """Host names of the nodes that Ray has now."""
     import ray
 
-    return [node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]]
+    return [each["NodeManagerHostname"] for each in ray.nodes() if each["Alive"]]
 
 
 def largest_node(resource: str) -> float:
     """How much of `CPU` or `GPU` the node with the most of it has: no trial gets more."""
     import ray
 
-    return max((node["Resources"].get(resource, 0.0) for node in ray.nodes() if node["Alive"]), default=0.0)
+    return max((each["Resources"].get(resource, 0.0) for each in ray.nodes() if each["Alive"]), default=0.0)
 
 
 def _tune_settings(pending: int) -> None:
@@ -112,9 +110,7 @@ def _tune_settings(pending: int) -> None:
         # With one trial pending at a time a short trial's worker takes the next before another worker has started.
         TUNE_MAX_PENDING_TRIALS_PG=str(pending),
     )
-    # One launch's leftovers of a launcher around it (torchrun, srun) are no business of a trial's.
-    for leaked in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "RAY_ADDRESS"):
-        os.environ.pop(leaked, None)
+    node.clear_launchers()
 
 
 def cores() -> int:

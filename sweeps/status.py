@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from core import lease
 from core.ledger import CohortRecord
 from sweeps.agenda import total as total_of
 from sweeps.progress import duration
-from sweeps.run_directory import RunDirectory
+from sweeps.run_directory import LEASE, RunDirectory
+from sweeps.study import Study
 
 
 def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     """Print who runs the study, its `jobs`, one line a configuration and phase, the time left, and the last error of
     each failed cohort."""
     study = run.study()
-    holder = run.holder()
+    holder = lease.alive(run.leases, LEASE)
     groups: dict[tuple[str, int], list[CohortRecord]] = defaultdict(list)
-    for record in run.ledger.records():
+    all_records = run.ledger.records()
+    for record in all_records:
         spec = record.spec()
         groups[spec.phase, spec.number].append(record)
     columns = (
@@ -56,11 +59,12 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(
         f"[bold]{study.name}[/] ({study.scale} scale), {escape(str(run.folder))}", highlight=False, soft_wrap=True
     )
-    console.print(f"running: {holder}" if holder else "not running", highlight=False)
+    console.print(f"running: {lease.describe(holder)}" if holder else "not running", highlight=False)
     for job in jobs:
         console.print(f"job {job}", highlight=False, soft_wrap=True)
     console.print(table)
-    console.print(summary(run) + _time_left(run), highlight=False, soft_wrap=True)
+    left = _time_left(study, all_records, lease.began(holder)) if holder else ""
+    console.print(summary(all_records) + left, highlight=False, soft_wrap=True)
     for record, text in errors:
         console.print(
             f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text.strip().splitlines()[-1])}",
@@ -69,9 +73,9 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         )
 
 
-def summary(run: RunDirectory) -> str:
+def summary(records: Sequence[CohortRecord]) -> str:
     """Finished cohorts and their members' outcomes in a line."""
-    finished = [record for record in run.ledger.records() if record.finished]
+    finished = [record for record in records if record.finished]
     total = Counter(outcome.outcome for record in finished for outcome in record.outcomes())
     return (
         f"{len(finished)} cohorts finished; members: {total['converged']} converged, "
@@ -79,12 +83,9 @@ def summary(run: RunDirectory) -> str:
     )
 
 
-def _time_left(run: RunDirectory) -> str:
-    """At the rate of the launch that runs, by the members that it has finished; nothing before the first."""
-    since = run.running_since()
-    if since is None:
-        return ""
-    finished = [record for record in run.ledger.records() if record.finished]
+def _time_left(study: Study, records: Sequence[CohortRecord], since: float) -> str:
+    """At the rate of the launch that runs since then, by the members that it has finished; nothing before the first."""
+    finished = [record for record in records if record.finished]
     now = [len(record.spec().seeds) for record in finished if record.finished_at > since]
-    left = total_of(run.study())[1] - sum(len(record.spec().seeds) for record in finished)
+    left = total_of(study)[1] - sum(len(record.spec().seeds) for record in finished)
     return f"; about {duration(left / sum(now) * (time.time() - since))} left" if now and left > 0 else ""

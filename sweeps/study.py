@@ -21,7 +21,7 @@ from core.models import AttentionSettings
 from core.schedules import Hyperparameters
 from core.task import TaskSettings
 from shards.samples import DataSettings
-from slurm.allocation import AllocationSettings
+from slurm.settings import AllocationSettings
 from sweeps.checks import choose, field_names, flat, problems
 from sweeps.errors import UserError
 

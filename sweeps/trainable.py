@@ -43,8 +43,6 @@ class CohortTrial(tune.Trainable):
         self._record = CohortRecord(Path(config["folder"]))
         try:
             self._open(config)
-        except FencedError:
-            raise
         except Exception as error:
             self._fail(error)
             raise
@@ -59,9 +57,6 @@ class CohortTrial(tune.Trainable):
         try:
             if not self._record.finished:
                 self._advance()
-        except FencedError:
-            # Nothing to record: the cohort is another worker's.
-            raise
         except Exception as error:
             self._fail(error)
             raise
@@ -139,7 +134,9 @@ class CohortTrial(tune.Trainable):
         return {"steps_done": self._cohort.step, "outcomes": [o.outcome for o in self._outcomes()]}
 
     def _fail(self, error: Exception) -> None:
-        """Leave the reason in the cohort's folder, as far as the disk allows."""
+        """Leave the reason in the cohort's folder, as far as the disk allows; nothing where it is another worker's."""
+        if isinstance(error, FencedError):
+            return
         text = traceback.format_exc()
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             text = f"no space left on the device of {self._record.folder}\n{text}"

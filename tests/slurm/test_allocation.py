@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slurm.allocation import AllocationSettings, argument, executor, minutes, script
+from slurm.allocation import executor, script
+from slurm.settings import AllocationSettings, argument, minutes
 from tests.slurm.conftest import STUDY, TWO_NODES, Launched
 from tests.sweeps.launching import SEEDSWEEP, run
 

@@ -1,0 +1,88 @@
+"""What a process knows of its node, and what every Ray of ours needs there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+from pathlib import Path
+
+#: Object store of a node's Ray, bytes: what runs here passes nothing through it.
+OBJECT_STORE = 100_000_000
+#: Of a launcher around us (torchrun, srun); a trial that sees them takes itself for one of its ranks.
+LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "RAY_ADDRESS")
+
+
+def clear_launchers() -> None:
+    """Forget the variables of a launcher around this process."""
+    for name in LAUNCHERS:
+        os.environ.pop(name, None)
+
+
+def write_token(path: Path) -> None:
+    """A new secret, which its owner alone may read. Errors: FileExistsError."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+
+
+def allocated_cpus() -> int:
+    """CPUs of this node that the job has, or that this process may use."""
+    return int(os.environ.get("SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0)))
+
+
+def allocated_gpus() -> int:
+    """GPUs of this node that the job has."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return len([device for device in visible.split(",") if device and device != "NoDevFiles"])
+
+
+def allocated_memory() -> int | None:
+    """Memory of this node that the job has, in bytes; None where SLURM does not count it."""
+    if whole := os.environ.get("SLURM_MEM_PER_NODE"):
+        return int(whole) * 2**20
+    if each := os.environ.get("SLURM_MEM_PER_CPU"):
+        return int(each) * allocated_cpus() * 2**20
+    return None
+
+
+def own_address() -> str:
+    """This node's address for the other nodes: that of its name, or of its way out where the name is the loopback's."""
+    with contextlib.suppress(OSError):
+        address = socket.gethostbyname(socket.gethostname())
+        if not address.startswith("127."):
+            return address
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way_out:
+        # Nothing is sent: connecting a datagram socket only chooses the interface.
+        way_out.connect(("192.0.2.1", 9))
+        return str(way_out.getsockname()[0])
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(address: str, port: int) -> bool:
+    """Whether something answers there."""
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
+        return True
+    return False
+
+
+def descendants() -> list[int]:
+    """Process numbers of every living descendant of this process."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents.setdefault(int(parent), []).append(int(entry.parent.name))
+    found, at = [], [os.getpid()]
+    while at:
+        below = parents.get(at.pop(), [])
+        found += below
+        at += below
+    return found
