@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from core.pretrained import NETWORKS
 
 
 class SmallConvNet(nn.Module):
@@ -36,8 +39,11 @@ class SmallConvNet(nn.Module):
         return x.flatten(1)
 
 
-#: name -> constructor from (channels, glimpse side); the module has `features`, the length of its output.
-BACKBONES = {"small": SmallConvNet}
+#: name -> constructor from (channels, glimpse side, weights); the module has `features`, the length of its output.
+BACKBONES: dict[str, Callable[[int, int, str], nn.Module]] = {
+    "small": lambda channels, glimpse, weights: SmallConvNet(channels, glimpse),
+    **NETWORKS,
+}
 
 
 def patches(images: Tensor) -> Tensor:

@@ -8,50 +8,83 @@ its company.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from core.batch import Batch
+from core.models import AttentionSettings, ModelSettings
 from core.schedules import Member, batch_order
-from core.task import Batch, GlimpseTask
+from core.task import Task
 
 ENGINES = ("fused", "loop")
+
+
+def engines(model: ModelSettings) -> tuple[str, ...]:
+    """Those that a model can be trained with: a whole Inception is trained one member at a time."""
+    alone = isinstance(model, AttentionSettings) and model.backbone != "small" and not model.frozen
+    return ("loop",) if alone else ENGINES
+
+
 #: Columns of every evaluation beside the task's own.
 SCHEDULED = ("lr", "gamma", "train_loss")
 
 # Adam (Kingma & Ba 2015), algorithm 1, with its authors' defaults.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 EVALUATION_BATCH = 64
+#: Tells a member's draws from its order of images, which is from its seed, too.
+DRAWS = 1
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """steps of batch images each, with an evaluation on the whole validation split every so many and at the end."""
+    """steps of batch images each, with an evaluation on the whole validation split every so many and at the end.
+
+    clip: largest norm of a member's gradient, longer ones are scaled down to it and one that is not finite is dropped
+    (EDRAM's rule); 0: neither.
+    """
 
     steps: int = 10_000
     batch: int = 32
     evaluate_every: int = 100
+    clip: float = 0.0
 
 
 class Cohort:
     """M members in training. `step` steps are done; `evaluations` holds a row [M, len(columns)] each."""
 
-    def __init__(self, task: GlimpseTask, members: Sequence[Member], training: TrainingSettings, engine: str):
-        if engine not in ENGINES:
-            raise ValueError(f"engine {engine!r} is none of {', '.join(ENGINES)}")
+    def __init__(
+        self,
+        task: Task,
+        members: Sequence[Member],
+        training: TrainingSettings,
+        engine: str,
+        start: Mapping[str, Tensor] | None = None,
+    ):
+        """start: the weights by name that every member starts from, in place of its seed's.
+
+        Errors: ValueError for an engine that the model does not allow, or a start that does not fit it.
+        """
+        if engine not in engines(task.settings.model):
+            raise ValueError(f"engine {engine!r} is none of {', '.join(engines(task.settings.model))}")
         self.task, self.members, self.training = task, tuple(members), training
         self.columns = (*task.measures, *SCHEDULED)
         self.step = 0
         self.evaluated: list[int] = []
         self.evaluations: list[np.ndarray] = []
+        self.looks: list[np.ndarray] = []
         count = len(self.members)
         models = [task.build(member.seed) for member in self.members]
+        for model in models if start else ():
+            _start(model, start or {})
         self._parameters = _Stacked([dict(model.named_parameters()) for model in models])
+        buffers = [dict(model.named_buffers()) for model in models]
+        self._buffers = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
         self._model = models[0].to("meta")
         self._groups = [slice(0, count)] if engine == "fused" else [slice(m, m + 1) for m in range(count)]
         self._leaves = [self._parameters.members(group) for group in self._groups]
@@ -79,16 +112,23 @@ class Cohort:
             self._train_step()
         self._evaluate(steps)
 
+    def weights(self) -> dict[str, Any]:
+        """What every member has learnt: seeds [M], and by its name each parameter and buffer, [M, ...]."""
+        tensors = {**self._parameters.named(), **self._buffers}
+        return {"seeds": [member.seed for member in self.members], "tensors": tensors}
+
     def state(self) -> dict[str, Any]:
         """Everything that a cohort of the same members needs to go on: tensors, lists and numbers."""
         return {
             "step": self.step,
             "seeds": [member.seed for member in self.members],
             "parameters": self._parameters.values,
+            "buffers": self._buffers,
             "moments": [self._parameters.first_moment, self._parameters.second_moment],
             "diverged_at": self._diverged_at,
             "evaluated": self.evaluated,
             "evaluations": torch.from_numpy(np.array(self.evaluations)),
+            "looks": torch.from_numpy(np.array(self.looks)),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -97,17 +137,21 @@ class Cohort:
             raise ValueError("this checkpoint holds other seeds")
         self.step = state["step"]
         self._parameters.values.copy_(state["parameters"])
+        for name, buffer in self._buffers.items():
+            buffer.copy_(state["buffers"][name])
         self._parameters.first_moment.copy_(state["moments"][0])
         self._parameters.second_moment.copy_(state["moments"][1])
         self._diverged_at.copy_(state["diverged_at"])
         self.evaluated = list(state["evaluated"])
-        self.evaluations = list(state["evaluations"].numpy())
+        self.evaluations = list(state["evaluations"].cpu().numpy())
+        self.looks = list(state["looks"].cpu().numpy())
 
     def _train_step(self) -> None:
         task, training = self.task, self.training
         count = len(task.train.labels)
         indices = np.stack([batch_order(m.seed, count, training.batch, self.step) for m in self.members])
-        batch = task.batch(task.train, indices)
+        batch = task.train.rows(indices, self._draws(training.batch))
+        self._model.train()
         gamma = self._tensor([m.hyperparameters.gamma_at(self.step) for m in self.members])
         lr = [m.hyperparameters.lr_at(self.step) for m in self.members]
         self._parameters.gradient.zero_()
@@ -122,6 +166,8 @@ class Cohort:
         # No branch on the value: on a GPU that would wait for the device at every step.
         newly = ~torch.isfinite(loss) & (self._diverged_at < 0)
         self._diverged_at[newly] = self.step
+        if training.clip:
+            self._parameters.clip(training.clip)
         self._parameters.adam(lr, self.step)
 
     def _forward(
@@ -132,15 +178,18 @@ class Cohort:
         def member(
             parameters: dict[str, Tensor], batch: Batch, alpha: Tensor, gamma: Tensor
         ) -> tuple[Any, dict[str, Tensor]]:
-            rollout = functional_call(self._model, parameters, (batch.images, batch.overview, batch.masks))
+            rollout = functional_call(self._model, parameters, (batch,))
             return rollout, self.task.losses(rollout, batch, alpha, gamma)
 
         arguments = (Batch(*(part[group] for part in batch)), self._alpha[group], gamma[group])
         if group.stop - group.start > 1:
-            stacked: tuple[Any, dict[str, Tensor]] = vmap(member)(leaves, *arguments)
+            buffers = {name: buffer[group] for name, buffer in self._buffers.items()}
+            stacked: tuple[Any, dict[str, Tensor]] = vmap(member)({**leaves, **buffers}, *arguments)
             return stacked
         only = Batch(*(part[0] for part in arguments[0]))
-        rollout, terms = member(leaves, only, arguments[1][0], arguments[2][0])
+        # Views: what a model notes in its buffers (running statistics) is noted in ours.
+        buffers = {name: buffer[group.start] for name, buffer in self._buffers.items()}
+        rollout, terms = member({**leaves, **buffers}, only, arguments[1][0], arguments[2][0])
         return type(rollout)(*(part[None] for part in rollout)), {k: v[None] for k, v in terms.items()}
 
     @torch.no_grad()
@@ -148,11 +197,14 @@ class Cohort:
         """`steps`: since the last evaluation."""
         task, count = self.task, len(self.members)
         images = len(task.validation.labels)
+        # The same for all members, whenever: what is random in a model is no part of its score.
+        draws = np.random.default_rng(0).random((images, task.draws), np.float32)
+        self._model.eval()
         gammas = [m.hyperparameters.gamma_at(self.step - 1) for m in self.members]
         rollouts, terms, weights = [], [], []
         for start in range(0, images, EVALUATION_BATCH):
             rows = np.arange(start, min(start + EVALUATION_BATCH, images))
-            batch = task.batch(task.validation, np.tile(rows, (count, 1)))
+            batch = task.validation.rows(np.tile(rows, (count, 1)), np.tile(draws[rows], (count, 1, 1)))
             parts = [
                 self._forward(group, leaves, batch, self._tensor(gammas))
                 for group, leaves in zip(self._groups, self._leaves, strict=True)
@@ -162,7 +214,8 @@ class Cohort:
             weights.append(len(rows) / images)
         shares = torch.tensor(weights, device=task.device)
         mean = {name: shares @ torch.stack([term[name] for term in terms]) for name in terms[0]}
-        values = task.measure(_gather_images(rollouts), mean)
+        whole = _gather_images(rollouts)
+        values = task.measure(whole, mean)
         values["lr"] = np.array([m.hyperparameters.lr_at(self.step - 1) for m in self.members])
         values["gamma"] = np.array(gammas)
         values["train_loss"] = (self._train_loss / steps).double().cpu().numpy()
@@ -171,6 +224,15 @@ class Cohort:
         row[(self._diverged_at >= 0).cpu().numpy()] = np.nan
         self.evaluated.append(self.step)
         self.evaluations.append(row)
+        self.looks.append(task.looks(whole))
+
+    def _draws(self, batch: int) -> np.ndarray:
+        """The model's random numbers of this step, [M,B,D]: from each member's seed and the step alone."""
+        size = (batch, self.task.draws)
+        if not size[1]:
+            return np.zeros((len(self.members), *size), np.float32)
+        rngs = (np.random.default_rng([DRAWS, member.seed, self.step]) for member in self.members)
+        return np.stack([rng.random(size, np.float32) for rng in rngs])
 
     def _tensor(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32).to(self.task.device, non_blocking=True)
@@ -197,6 +259,10 @@ class _Stacked:
         parts = zip(self.shapes.items(), buffer.split(sizes), strict=True)
         return {name: part.view(self.count, *shape) for (name, shape), part in parts}
 
+    def named(self) -> dict[str, Tensor]:
+        """[M, ...] each."""
+        return self._blocks(self.values)
+
     def members(self, group: slice) -> dict[str, Tensor]:
         """Leaves that share this buffer, for the members in `group`; the member axis is dropped for one alone."""
         gradients = self._blocks(self.gradient)
@@ -206,6 +272,15 @@ class _Stacked:
             leaves[name] = (block[group.start] if one else block[group]).detach().requires_grad_()
             leaves[name].grad = gradients[name][group.start] if one else gradients[name][group]
         return leaves
+
+    @torch.no_grad()
+    def clip(self, most: float) -> None:
+        """Scale each member's gradient to a norm of at most so much; drop it where it is not finite."""
+        blocks = self._blocks(self.gradient)
+        norm = torch.stack([block.flatten(1).square().sum(1) for block in blocks.values()]).sum(0).sqrt()
+        share = torch.where(norm.isfinite(), most / norm.clamp_min(most), 0.0)
+        for block in blocks.values():
+            block.nan_to_num_(0.0, 0.0, 0.0).mul_(share.view(-1, *[1] * (block.dim() - 1)))
 
     @torch.no_grad()
     def adam(self, lr: list[float], step: int) -> None:
@@ -221,23 +296,30 @@ class _Stacked:
         self.values.addcdiv_(m * self._rate, spread, value=-1 / (1 - BETA_1**step))
 
 
+def _start(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    try:
+        model.load_state_dict(dict(weights), strict=True)
+    except RuntimeError as error:
+        words = " ".join(str(error).split()[:40])
+        raise ValueError(f"these weights are another model's: {words}") from None
+
+
 def _concatenate(rollouts: list[Any], dim: int) -> Any:
     return type(rollouts[0])(*(torch.cat(parts, dim) for parts in zip(*rollouts, strict=True)))
 
 
 def _gather_images(rollouts: list[Any]) -> Any:
     """Batches of the validation split to the whole of it: joins along the image axis of each part of a Rollout."""
-    axis = {"glimpse_logits": 2, "logits": 1, "locations": 2, "coverage": 2, "what_where": 2}
     first = rollouts[0]
-    return type(first)(*(torch.cat([getattr(r, n) for r in rollouts], axis[n]) for n in first._fields))
+    return type(first)(
+        *(torch.cat([getattr(r, name) for r in rollouts], 1 + first.image_axis(name)) for name in first._fields)
+    )
 
 
-def probe(
-    task: GlimpseTask, members: Sequence[Member], training: TrainingSettings, seconds: float = 1.0
-) -> dict[str, float]:
-    """Members' steps a second of each engine, timed for about `seconds` each after two steps of warm-up."""
+def probe(task: Task, members: Sequence[Member], training: TrainingSettings, seconds: float = 1.0) -> dict[str, float]:
+    """Members' steps a second of each engine of the model's, timed for about `seconds` each after two warm-up steps."""
     rates = {}
-    for engine in ENGINES:
+    for engine in engines(task.settings.model):
         cohort = Cohort(task, members, training, engine)
         for _ in range(2):
             cohort._train_step()

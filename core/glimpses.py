@@ -12,20 +12,30 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+#: Least standard deviation of a window that a model makes as small as it likes, in pixels: below it a Gaussian sees one
+#: pixel, and its gradient grows without bound.
+LEAST_SIGMA = 0.25
 
 
-def gaussian_bank(location: Tensor, side: int, glimpse: int, window: float, sigma: float) -> Tensor:
+def gaussian_bank(location: Tensor, side: int, glimpse: int, window: float | Tensor, sigma: float) -> Tensor:
     """Filters along one axis, `F[i,a] = softmax_a(-(a - mu_i)^2 / (2 s^2))`, [..., G, side].
 
-    location: [...] in [-1,1].  window: the glimpse's extent as a share of the image, so that the centres
-    `mu_i = centre + (i - (G-1)/2) * stride` are `stride = window * side / G` pixels apart.
+    location: [...] in [-1,1].  window: the glimpse's extent as a share of the image, one for all or [...], so that the
+    centres `mu_i = centre + (i - (G-1)/2) * stride` are `stride = window * side / G` pixels apart.
     sigma: standard deviation in strides (0.5: neighbouring Gaussians overlap).
     The softmax keeps each row's sum at 1 and its gradient alive where the window leaves the image.
     """
-    stride = window * side / glimpse
     steps = torch.arange(glimpse, dtype=location.dtype, device=location.device) - (glimpse - 1) / 2
-    centre = (location + 1) * ((side - 1) / 2)
-    bank: Tensor = _Bank.apply(centre.unsqueeze(-1) + steps * stride, side, sigma * stride)
+    centre = ((location + 1) * ((side - 1) / 2)).unsqueeze(-1)
+    if isinstance(window, Tensor):
+        stride = (window * (side / glimpse)).unsqueeze(-1)
+        spread = (sigma * stride).clamp_min(LEAST_SIGMA).unsqueeze(-1)
+        pixels = torch.arange(side, dtype=location.dtype, device=location.device)
+        return torch.softmax(-0.5 * ((pixels - (centre + steps * stride).unsqueeze(-1)) / spread).square(), -1)
+    stride_of_all = window * side / glimpse
+    bank: Tensor = _Bank.apply(centre + steps * stride_of_all, side, sigma * stride_of_all)
     return bank
 
 
@@ -55,6 +65,27 @@ EXTRACTIONS: dict[str, Callable[[Tensor, int, int, float, float], Tensor]] = {
 def extract(images: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
     """`F_y @ image @ F_x^T`: images [B,C,H,W], banks [B,G,H] and [B,G,W] -> glimpses [B,C,G,G]."""
     return bank_y.unsqueeze(1) @ (images @ bank_x.unsqueeze(1).mT)
+
+
+def affine_glimpse(
+    images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, extraction: str, sigma: float
+) -> tuple[Tensor, Tensor]:
+    """Glimpses [B,C,G,G] of images [B,C,H,W] and the mean of those of masks [B,1,H,W], [B], in windows given by an
+    affine (a11, a12, tx, a21, a22, ty), [B,6], from [-1,1]^2 into the image.
+
+    The spatial transformer takes all of it (`affine_grid` and `grid_sample` with align_corners and the border for what
+    is off the image: EDRAM's clipping); the Gaussian banks lie along the axes and take the scales and the place.
+    """
+    if extraction == "gaussian":
+        bank_x = gaussian_bank(affine[:, 2], images.shape[-1], glimpse, affine[:, 0], sigma)
+        bank_y = gaussian_bank(affine[:, 5], images.shape[-2], glimpse, affine[:, 4], sigma)
+        return extract(images, bank_y, bank_x), coverage(masks, bank_y, bank_x)
+    steps = torch.linspace(-1, 1, glimpse, dtype=affine.dtype, device=affine.device)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    points = torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
+    grid = (points @ affine.view(-1, 2, 3).mT).view(-1, glimpse, glimpse, 2)
+    both: Tensor = _Sample.apply(torch.cat([images, masks], 1), grid)
+    return both[:, :-1], both[:, -1].mean((-2, -1))
 
 
 def coverage(masks: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
@@ -99,3 +130,31 @@ class _Bank(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int, None, None], mu: Tensor, side: int, sigma: float) -> tuple[Tensor, int]:
         return _Bank.apply(mu.movedim(in_dims[0], 0), side, sigma), 0
+
+
+class _Sample(torch.autograd.Function):
+    """Bilinear samples of [B,C,H,W] at a grid [B,G,G,2], with the gradient to the grid alone. Under `vmap` the members
+    are folded into the batch: torch has no batching rule for it, and would go through them one by one."""
+
+    @staticmethod
+    def forward(images: Tensor, grid: Tensor) -> Tensor:
+        return F.grid_sample(images, grid, "bilinear", "border", align_corners=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
+        images, grid = ctx.saved_tensors
+        # 0: bilinear, 1: border.
+        _, to_grid = torch.ops.aten.grid_sampler_2d_backward(grads[0], images, grid, 0, 1, True, (False, True))
+        return None, to_grid
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, int | None], images: Tensor, grid: Tensor) -> tuple[Tensor, int]:
+        folded = (
+            (part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)).flatten(0, 1)
+            for part, dim in zip((images, grid), in_dims, strict=True)
+        )
+        return _Sample.apply(*folded).unflatten(0, (info.batch_size, -1)), 0

@@ -5,6 +5,7 @@ A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
   owner.N          the lease (`core.lease`) of the worker that trains it
   curves.N.npz     evaluations so far by owner N: replaced whole at every checkpoint
   checkpoint.N.pt  training state (`core.checkpoint`) by owner N
+  weights.pt       what its members have learnt, where the study keeps it: written before the outcome
   outcome.json     its members' outcomes, the curves' name and hash: the commit point; what has none is not finished
   error.txt        the last failure, removed when the cohort finishes
 Every file is written under a temporary name and renamed; owners never write to one another's files, and the first
@@ -19,7 +20,7 @@ import io
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,18 @@ class CohortSpec:
 
 @dataclass(frozen=True)
 class Curves:
-    """Evaluations: steps [E], values float64 [E,M,K] with the names of the K columns, seeds [M]."""
+    """Evaluations: steps [E], values float64 [E,M,K] with the names of the K columns, seeds [M].
+
+    looks: float32 [E,M,W,P,4], where each of W watched images was looked at: x, y of P windows' centres in [-1,1] and
+    their extents along x and y as shares of the image.  watched: their places in the validation split, [W].
+    """
 
     steps: list[int]
     values: np.ndarray
     columns: list[str]
     seeds: list[int]
+    looks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 0, 4), np.float32))
+    watched: list[int] = field(default_factory=list)
 
     def column(self, name: str) -> np.ndarray:
         """Values [E,M] of one column."""
@@ -86,13 +93,17 @@ class Curves:
 
 
 class CohortRecord:
-    """A cohort's folder. Owns every path in it."""
+    """A cohort's folder. Owns every path in it.
+
+    weights: path of what the members of a finished cohort have learnt, where the study keeps it.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self._spec = folder / "cohort.json"
         self._outcome = folder / "outcome.json"
         self._error = folder / "error.txt"
+        self.weights = folder / "weights.pt"
 
     @property
     def finished(self) -> bool:
@@ -171,6 +182,11 @@ class CohortRecord:
     def error(self) -> str | None:
         """The last failure of a cohort that has not finished since."""
         return self._error.read_text() if self._error.exists() else None
+
+    @property
+    def failed_at(self) -> float:
+        """When that failure was recorded, in seconds since 1970; 0 if there is none."""
+        return self._error.stat().st_mtime if self._error.exists() else 0.0
 
     def _versions(self, pattern: str) -> list[Path]:
         return sorted(self.folder.glob(pattern), key=lambda p: int(p.name.split(".")[1]), reverse=True)
@@ -291,6 +307,8 @@ def _curves_bytes(curves: Curves) -> bytes:
         values=curves.values.astype(np.float64),
         columns=np.array(curves.columns),
         seeds=np.array(curves.seeds, np.int64),
+        looks=curves.looks.astype(np.float32),
+        watched=np.array(curves.watched, np.int64),
     )
     return buffer.getvalue()
 
@@ -298,8 +316,11 @@ def _curves_bytes(curves: Curves) -> bytes:
 def _parse_curves(content: bytes, path: Path) -> Curves:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            # Earlier versions recorded no looks.
+            looks = (stored["looks"], stored["watched"].tolist()) if "looks" in stored else ()
             return Curves(
-                stored["steps"].tolist(), stored["values"], stored["columns"].tolist(), stored["seeds"].tolist()
+                *(stored["steps"].tolist(), stored["values"], stored["columns"].tolist(), stored["seeds"].tolist()),
+                *looks,
             )
     except (ValueError, KeyError, OSError) as error:
         raise LedgerError(f"{path} is damaged ({error})") from None

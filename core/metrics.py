@@ -37,3 +37,28 @@ def _auc(scores: np.ndarray, actual: np.ndarray) -> float:
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     return float((ranks[actual].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+SEGMENTATION = ("dice", "iou", "pixel_precision", "pixel_recall", "pixel_accuracy")
+
+
+def segmentation_metrics(
+    intersection: np.ndarray, predicted: np.ndarray, actual: np.ndarray, correct: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Metrics [M] by name, from the pixels of the predicted and true masks and of both, and the share of correct ones,
+    [M,N] each.
+
+    dice: mean over the images with a mask (NaN without any).  The others over all pixels together.
+    """
+    shown = actual > 0
+    per_image = _ratio(2 * intersection, predicted + actual)
+    i, p, a = intersection.sum(1), predicted.sum(1), actual.sum(1)
+    with np.errstate(invalid="ignore"):
+        dice = np.where(shown, per_image, 0).sum(1) / shown.sum(1)
+    return {
+        "dice": dice,
+        "iou": _ratio(i, p + a - i),
+        "pixel_precision": _ratio(i, p),
+        "pixel_recall": _ratio(i, a),
+        "pixel_accuracy": correct.mean(1),
+    }

@@ -1,114 +1,114 @@
-"""What a member does: its model, its data and its losses, for any engine. M members, B batch, P glimpses."""
+"""What a member does: its model, its data and its losses, for any engine. M members, B batch, P glimpses, L levels."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.glimpses import EXTRACTIONS, extract
+from core.batch import Batch, Resident, Split, mask_regions, mean_and_std
 from core.locations import LOCATION_MAPS
-from core.losses import TERMS, LossSettings, losses
-from core.metrics import CLASSIFICATION, classification_metrics
-from core.models import MODELS, AttentionSettings, Rollout
+from core.losses import SEGMENTATION_TERMS, TERMS, LossSettings, losses, segmentation_losses
+from core.metrics import CLASSIFICATION, SEGMENTATION, classification_metrics, segmentation_metrics
+from core.models import MODELS, AttentionSettings, EdramSettings, ModelSettings, MultiLevelSettings
+from core.models.rollout import Rollout
+from core.models.unet import Segmentation
 
-
-class Split(NamedTuple):
-    """Images uint8 [N,C,H,W], masks uint8 [N,1,H,W] in {0,1}, labels int64 [N]."""
-
-    images: np.ndarray
-    masks: np.ndarray
-    labels: np.ndarray
-
-
-class Batch(NamedTuple):
-    """images [...,B,C,H,W] in [0,1], overview [...,B,C,G,G], masks [...,B,1,H,W], labels int64 [...,B], regions
-    [...,B,3,2]: the mask's centre and the two corners of its box, as locations (`mask_regions`)."""
-
-    images: Tensor
-    overview: Tensor
-    masks: Tensor
-    labels: Tensor
-    regions: Tensor
+#: Tumour images of the validation split whose glimpses are followed through training, the first ones.
+WATCHED = 2
 
 
 @dataclass(frozen=True)
 class TaskSettings:
     """The model and the losses."""
 
-    model: AttentionSettings = field(default_factory=AttentionSettings)
+    model: ModelSettings = field(default_factory=AttentionSettings)
     losses: LossSettings = field(default_factory=LossSettings)
 
 
-def measure_names(model: AttentionSettings) -> tuple[str, ...]:
-    """What every evaluation logs of such a model; `GlimpseTask.measure` says what each is."""
-    glimpses = range(1, model.glimpses + 1)
-    return (
-        *CLASSIFICATION,
-        *(f"overview_{name}" for name in CLASSIFICATION),
-        *(f"{what}_{p}" for what in ("x", "y", "coverage") for p in glimpses),
-        "location_distance",
-        "saturation",
-        "what_where",
-        "empty_mask",
-        *TERMS,
-    )
-
-
-class GlimpseTask:
-    """Classification of images with glimpses. Holds both splits on the device, in bytes."""
+class Task(ABC):
+    """A model on a data set. Holds both splits on the device, in bytes."""
 
     def __init__(self, settings: TaskSettings, train: Split, validation: Split, device: str = "cpu"):
         self.settings = settings
         self.device = torch.device(device)
         self.channels = train.images.shape[1]
-        self.mean, self.std = _mean_and_std(train.images)
+        self.mean, self.std = mean_and_std(train.images)
         self.train = self._resident(train)
         self.validation = self._resident(validation)
+        self.watched = np.flatnonzero(np.asarray(validation.labels) == 1)[:WATCHED]
 
     def build(self, seed: int) -> nn.Module:
-        """One member's model, initialised from its seed alone."""
+        """One member's model, initialised from its seed alone. Errors: core.pretrained.PretrainedError."""
+        _, module = MODELS[self.settings.model.name]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = MODELS[self.settings.model.name](self.settings.model, self.channels, self.mean, self.std)
+            model = module(self.settings.model, self.channels, self.mean, self.std)
         return model.to(self.device)
 
-    def batch(self, split: Batch, indices: np.ndarray) -> Batch:
-        """The images of `indices` [...,B], as floats."""
-        chosen = torch.from_numpy(indices).to(self.device)
-
-        def take(values: Tensor) -> Tensor:
-            return values.index_select(0, chosen.flatten()).view(*chosen.shape, *values.shape[1:])
-
-        return Batch(
-            take(split.images).float().mul_(1 / 255),
-            take(split.overview),
-            take(split.masks).float(),
-            take(split.labels),
-            take(split.regions),
-        )
-
-    def losses(self, rollout: Rollout, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
-        """Every loss term of one member, a scalar each."""
-        window = self.settings.model.window
-        return losses(rollout, batch.labels, batch.regions, alpha, gamma, window, self.settings.losses)
+    @property
+    def draws(self) -> int:
+        """D, random numbers that the model takes for an image."""
+        of = getattr(MODELS[self.settings.model.name][1], "draws", None)
+        return of(self.settings.model) if of else 0
 
     @property
     def measures(self) -> tuple[str, ...]:
         """Names of what `measure` gives."""
         return measure_names(self.settings.model)
 
-    def measure(self, rollout: Rollout, terms: dict[str, Tensor]) -> dict[str, np.ndarray]:
-        """Values [M] of every measure, from the rollout on the whole validation split (leading axis M).
+    @abstractmethod
+    def losses(self, rollout: Any, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
+        """Every loss term of one member, a scalar each; `loss` is the total."""
 
-        overview_*: from glimpse 0 alone.  x, y: mean centre.  coverage: mean over tumour images.  location_distance:
-        mean Euclidean distance between two of the glimpses 1..P.  saturation: share of coordinates within 1 % of the
-        location map's ends.  what_where: mean norm.  empty_mask: share of tumour glimpses that see none of the mask.
+    @abstractmethod
+    def measure(self, rollout: Any, terms: dict[str, Tensor]) -> dict[str, np.ndarray]:
+        """Values [M] of every measure, from the rollout on the whole validation split (leading axis M)."""
+
+    @abstractmethod
+    def looks(self, rollout: Any) -> np.ndarray:
+        """Where each watched image is looked at, float32 [M,W,P,4]: x, y of the centre and the window's extents along
+        x and y."""
+
+    def _resident(self, split: Split) -> Resident:
+        images = torch.from_numpy(np.array(split.images)).to(self.device)
+        overview = getattr(MODELS[self.settings.model.name][1], "overview", None)
+        with torch.no_grad():
+            return Resident(
+                images,
+                # Glimpse 0 does not depend on any parameter that is trained: once a data set, not once a step.
+                torch.cat([overview(self.settings.model, part.float() / 255) for part in images.split(256)])
+                if overview
+                else images.new_zeros(len(images), 0),
+                torch.from_numpy(np.array(split.masks)).to(self.device),
+                torch.from_numpy(np.array(split.labels)).to(self.device),
+                torch.from_numpy(mask_regions(split.masks)).to(self.device),
+            )
+
+
+class GlimpseTask(Task):
+    """Classification of images with glimpses."""
+
+    def losses(self, rollout: Rollout, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
+        """Every term of `core.losses.losses`."""
+        return losses(rollout, batch.labels, batch.regions, alpha, gamma, self.settings.losses)
+
+    def measure(self, rollout: Rollout, terms: dict[str, Tensor]) -> dict[str, np.ndarray]:
+        """See the base.
+
+        overview_*: from glimpse 0 alone (a model without one: from its first glimpse).  x, y: mean centre, and window:
+        mean extent along x of each glimpse.  coverage: mean over tumour images.  location_distance: mean Euclidean
+        distance between two of the glimpses 1..P.  saturation: share of coordinates within 1 % of the location map's
+        ends.  what_where: mean norm.  empty_mask: share of tumour glimpses that see none of the mask.
         """
-        p = self.settings.model.glimpses
+        model = self.settings.model
+        assert isinstance(model, AttentionSettings | EdramSettings)
+        p = model.glimpses
         labels = self.validation.labels
         locations, tumour = rollout.locations[:, :p], rollout.coverage[:, :, labels == 1]
         values = classification_metrics(_score(rollout.logits), labels.cpu().numpy())
@@ -117,9 +117,10 @@ class GlimpseTask:
         for index in range(p):
             values[f"x_{index + 1}"] = _numpy(locations[:, index, :, 0].mean(-1))
             values[f"y_{index + 1}"] = _numpy(locations[:, index, :, 1].mean(-1))
+            values[f"window_{index + 1}"] = _numpy(rollout.linear[:, index, :, 0].mean(-1))
             values[f"coverage_{index + 1}"] = _numpy(tumour[:, index].mean(-1))
         i, j = torch.triu_indices(p, p, 1)
-        to_location = LOCATION_MAPS[self.settings.model.location_map]
+        to_location = LOCATION_MAPS[getattr(model, "location_map", "tanh")]
         values |= {
             "location_distance": _numpy((locations[:, i] - locations[:, j]).norm(dim=-1).mean((1, 2))),
             "saturation": _numpy(to_location.saturation(locations).mean((1, 2, 3))),
@@ -128,51 +129,70 @@ class GlimpseTask:
         }
         return values | {name: _numpy(terms[name]) for name in TERMS}
 
-    def _resident(self, split: Split) -> Batch:
-        images = torch.from_numpy(np.array(split.images)).to(self.device)
-        return Batch(
-            images,
-            # Glimpse 0 does not depend on any parameter: once a data set, not once a step.
-            torch.cat([self._overview(part.float() / 255) for part in images.split(256)]),
-            torch.from_numpy(np.array(split.masks)).to(self.device),
-            torch.from_numpy(np.array(split.labels)).to(self.device),
-            torch.from_numpy(mask_regions(split.masks)).to(self.device),
-        )
-
-    def _overview(self, images: Tensor) -> Tensor:
-        s = self.settings.model
-        centre = images.new_zeros(len(images))
-        bank = EXTRACTIONS[s.extraction]
-        bank_y, bank_x = (bank(centre, side, s.glimpse_size, 1.0, s.sigma) for side in images.shape[-2:])
-        return extract(images, bank_y, bank_x)
+    def looks(self, rollout: Rollout) -> np.ndarray:
+        """Glimpses 1..P."""
+        chosen = torch.cat([rollout.locations[:, :-1], rollout.linear[:, :-1, :, ::3]], -1)[:, :, self.watched]
+        return chosen.movedim(2, 1).float().cpu().numpy()
 
 
-def mask_regions(masks: np.ndarray) -> np.ndarray:
-    """Centre of mass and the box's first and last corner (x, y) of each mask, float32 [N,3,2] in [-1,1]; zeros where a
-    mask is empty.
+class SegmentationTask(Task):
+    """Segmentation of images by U-Nets."""
 
-    masks: uint8 [N,1,H,W] in {0,1}. A box reaches from the outer edge of its first pixel to that of its last.
-    """
-    regions = np.zeros((len(masks), 3, 2), np.float32)
-    for index, mask in enumerate(masks[:, 0]):
-        if not mask.any():
-            continue
-        for axis, along in enumerate((mask.sum(0), mask.sum(1))):
-            pixels, side = np.flatnonzero(along), len(along)
-            places = np.array([np.average(pixels, weights=along[pixels]), pixels[0] - 0.5, pixels[-1] + 0.5])
-            regions[index, :, axis] = places / ((side - 1) / 2) - 1
-    return regions
+    def losses(self, rollout: Segmentation, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
+        """Every term of `core.losses.segmentation_losses`."""
+        return segmentation_losses(rollout, gamma)
+
+    def measure(self, rollout: Segmentation, terms: dict[str, Tensor]) -> dict[str, np.ndarray]:
+        """See the base.
+
+        Of the last level: dice, the mean over images that show some of the mask; the others over all pixels.  dice, and
+        seen, the mean share of the mask in the window, over tumour images, of each level.
+        """
+        rollout = Segmentation(*(part.cpu() for part in rollout))
+        per_level = [segmentation_metrics(*(part.numpy() for part in level)) for level in _levels(rollout)]
+        values = dict(per_level[-1])
+        tumour = (self.validation.labels == 1).cpu()
+        for level, metrics in enumerate(per_level):
+            values[f"dice_{level + 1}"] = metrics["dice"]
+            values[f"seen_{level + 1}"] = _numpy(rollout.seen[:, level, tumour].mean(-1))
+        return values | {name: _numpy(terms[name]) for name in SEGMENTATION_TERMS}
+
+    def looks(self, rollout: Segmentation) -> np.ndarray:
+        """The windows of all levels."""
+        chosen = rollout.centres[:, :, self.watched].movedim(2, 1).float()
+        extents = torch.tensor([0.5**level for level in range(chosen.shape[2])], device=chosen.device)
+        return torch.cat([chosen, extents[:, None].expand(*chosen.shape[:3], 2)], -1).cpu().numpy()
 
 
-def _mean_and_std(images: np.ndarray) -> tuple[float, float]:
-    """Of the pixels in [0,1], from the counts of the 256 values: exact whatever the size."""
-    counts = np.zeros(256, np.int64)
-    for part in np.array_split(images, max(1, len(images) // 64)):
-        counts += np.bincount(part.ravel(), minlength=256)
-    values = np.arange(256) / 255
-    mean = float((counts * values).sum() / counts.sum())
-    variance = float((counts * (values - mean) ** 2).sum() / counts.sum())
-    return mean, max(variance, 1e-12) ** 0.5
+def make_task(settings: TaskSettings, train: Split, validation: Split, device: str = "cpu") -> Task:
+    """The task that a model is for."""
+    glimpses = isinstance(settings.model, AttentionSettings | EdramSettings)
+    kind: Callable[..., Task] = GlimpseTask if glimpses else SegmentationTask
+    return kind(settings, train, validation, device)
+
+
+def measure_names(model: ModelSettings) -> tuple[str, ...]:
+    """What every evaluation logs of such a model; the tasks' `measure` say what each is."""
+    if not isinstance(model, AttentionSettings | EdramSettings):
+        levels = range(1, 1 + (model.levels if isinstance(model, MultiLevelSettings) else 1))
+        of_each = (f"{what}_{level}" for level in levels for what in ("dice", "seen"))
+        return (*SEGMENTATION, *of_each, *SEGMENTATION_TERMS)
+    return (
+        *CLASSIFICATION,
+        *(f"overview_{name}" for name in CLASSIFICATION),
+        *(f"{what}_{p}" for what in ("x", "y", "window", "coverage") for p in range(1, model.glimpses + 1)),
+        "location_distance",
+        "saturation",
+        "what_where",
+        "empty_mask",
+        *TERMS,
+    )
+
+
+def _levels(rollout: Segmentation) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    parts = (rollout.intersection, rollout.predicted, rollout.actual, rollout.correct)
+    levels: list[Any] = list(zip(*(part.double().unbind(1) for part in parts), strict=True))
+    return levels
 
 
 def _score(logits: Tensor) -> np.ndarray:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.models import AttentionSettings
-from core.task import GlimpseTask, Split, TaskSettings
+from core.batch import Split
+from core.models import AttentionSettings, EdramSettings, MultiLevelSettings, UNetSettings
+from core.task import GlimpseTask, Task, TaskSettings, make_task
 from shards.catalog import GENERATORS
 from shards.samples import DataSettings
 
@@ -61,9 +62,33 @@ def make_split(settings: DataSettings, split: str) -> Split:
     )
 
 
+#: A small one of each model.
+MODELS = {
+    "recurrent_attention": AttentionSettings(glimpses=2, glimpse_size=8, window=0.4, state=16),
+    "edram": EdramSettings(
+        glimpses=2, glimpse_size=14, state=32, features=24, classifier=16, convolutions=(4, 4, 6, 6, 8, 8)
+    ),
+    "edram of the report": EdramSettings(
+        glimpses=2, glimpse_size=14, state=32, features=24, classifier=16, convolutions=(4, 4, 6, 6, 8, 8),
+        extraction="gaussian", initial="overview", prediction="all",
+    ),
+    "unet of the whole": UNetSettings(level=1, depth=2, width=4),
+    "unet of a crop": UNetSettings(level=2, depth=2, width=4),
+    "multilevel_unet": MultiLevelSettings(levels=3, depth=2, width=4),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session", params=MODELS)
+def any_task(request: pytest.FixtureRequest) -> Task:
+    """Each model on 32 px patterns."""
+    data = DataSettings("pattern1", size=32, train=64, validation=32, field=12, anywhere=True)
+    return make_task(TaskSettings(MODELS[request.param]), make_split(data, "train"), make_split(data, "validation"))
+
+
 @pytest.fixture(scope="session")
 def task() -> GlimpseTask:
     """The small attention model on 32 px patterns."""
     data = DataSettings("pattern1", size=32, train=64, validation=32, field=12, anywhere=True)
-    model = AttentionSettings(glimpses=2, glimpse_size=8, window=0.4, state=16)
-    return GlimpseTask(TaskSettings(model), make_split(data, "train"), make_split(data, "validation"))
+    return GlimpseTask(
+        TaskSettings(MODELS["recurrent_attention"]), make_split(data, "train"), make_split(data, "validation")
+    )

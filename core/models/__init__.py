@@ -1,7 +1,32 @@
 """The models by name."""
 
-from core.models.attention import AttentionSettings, RecurrentAttention, Rollout
+from torch import nn
 
-MODELS = {"recurrent_attention": RecurrentAttention}
+from core.models.attention import AttentionSettings, RecurrentAttention
+from core.models.edram import Edram, EdramSettings
+from core.models.levels import MultiLevelSettings, MultiLevelUNet
+from core.models.unet import SingleLevelUNet, UNetSettings
 
-__all__ = ["MODELS", "AttentionSettings", "RecurrentAttention", "Rollout"]
+#: Any model's settings; `name` says whose.
+ModelSettings = AttentionSettings | EdramSettings | UNetSettings | MultiLevelSettings
+
+#: name -> settings and module, a constructor from (settings, channels, mean, std of the training images).
+MODELS: dict[str, tuple[type[ModelSettings], type[nn.Module]]] = {
+    "recurrent_attention": (AttentionSettings, RecurrentAttention),
+    "edram": (EdramSettings, Edram),
+    "unet": (UNetSettings, SingleLevelUNet),
+    "multilevel_unet": (MultiLevelSettings, MultiLevelUNet),
+}
+
+__all__ = [
+    "MODELS",
+    "AttentionSettings",
+    "Edram",
+    "EdramSettings",
+    "ModelSettings",
+    "MultiLevelSettings",
+    "MultiLevelUNet",
+    "RecurrentAttention",
+    "SingleLevelUNet",
+    "UNetSettings",
+]

@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core import pretrained
 from core.backbones import BACKBONES
+from core.batch import Batch
 from core.glimpses import EXTRACTIONS, coverage, extract
 from core.locations import LOCATION_MAPS
+from core.models.rollout import Rollout
 
 
 @dataclass(frozen=True)
 class AttentionSettings:
     """Settings of the model.
 
-    name:         a key of MODELS.  backbone: a key of BACKBONES.  location_map: a key of LOCATION_MAPS.
+    backbone:     a key of BACKBONES.
+    weights:      of a backbone that is not `small`: empty, a random start; `imagenet`; or a file of its weights.
+    frozen:       the backbone is not trained: all members share it.
     glimpses:     P, looked at after glimpse 0, the whole image. 0: classify from glimpse 0 alone.
     glimpse_size: G, pixels.
     extraction:   a key of EXTRACTIONS.
     window:       extent of glimpses 1..P as a share of the image.
     sigma:        of the Gaussians, in strides.
+    location_map: a key of LOCATION_MAPS.
     state:        width of the LSTM and of the what and where features.
     normalise:    layer normalisation before the relu of what and of where (EDRAM has it).
     """
 
     name: str = "recurrent_attention"
     backbone: str = "small"
+    weights: str = ""
+    frozen: bool = False
     glimpses: int = 3
     glimpse_size: int = 16
     extraction: str = "gaussian"
@@ -41,33 +49,21 @@ class AttentionSettings:
     classes: int = 2
 
 
-class Rollout(NamedTuple):
-    """What one pass over B images gives.
-
-    glimpse_logits: [P+1,B,K], after each glimpse.  logits: [B,K], from all glimpses' features.
-    locations: [P+1,B,2], of glimpses 1..P and the next, which no glimpse uses.
-    coverage: [P,B], mean of each glimpse of the mask.
-    what_where: [P+1,B], norm of the product of what and where.
-    """
-
-    glimpse_logits: Tensor
-    logits: Tensor
-    locations: Tensor
-    coverage: Tensor
-    what_where: Tensor
-
-
 class RecurrentAttention(nn.Module):
     """Per glimpse: f = backbone(glimpse); w = relu(W_f f) * relu(W_l l); h = LSTM(w); next location from h."""
 
     def __init__(self, settings: AttentionSettings, channels: int, mean: float, std: float):
         """channels: of the image.  mean, std: of the training images' pixels; glimpses are centred and scaled by
-        them (the banks' rows sum to one, so that this equals doing it to the image)."""
+        them (the banks' rows sum to one, so that this equals doing it to the image). Errors: PretrainedError."""
         super().__init__()
         self.settings, self.mean, self.std = settings, mean, std
         state = settings.state
-        self.backbone = BACKBONES[settings.backbone](channels, settings.glimpse_size)
-        self.what = nn.Linear(self.backbone.features, state)
+        if settings.frozen:
+            features = _shared(settings, channels, "cpu").features
+        else:
+            self.backbone = BACKBONES[settings.backbone](channels, settings.glimpse_size, settings.weights)
+            features = self.backbone.features
+        self.what = nn.Linear(features, state)
         self.where = nn.Linear(2, state)
         # Bias 1: the product of what and where is not nearly zero at the start.
         nn.init.ones_(self.where.bias)
@@ -80,25 +76,36 @@ class RecurrentAttention(nn.Module):
         nn.init.normal_(self.emission.weight, std=0.01)
         nn.init.zeros_(self.emission.bias)
         self.glimpse_classifier = nn.Linear(state, settings.classes)
-        self.classifier = nn.Linear(self.backbone.features * (settings.glimpses + 1), settings.classes)
+        self.classifier = nn.Linear(features * (settings.glimpses + 1), settings.classes)
 
-    def forward(self, images: Tensor, overview: Tensor, masks: Tensor) -> Rollout:
-        """images: [B,C,H,W] in [0,1].  overview: glimpse 0 of them, [B,C,G,G].  masks: [B,1,H,W]."""
+    @staticmethod
+    def overview(settings: AttentionSettings, images: Tensor) -> Tensor:
+        """Glimpse 0, the whole image, [B,C,G,G]; with a frozen backbone its features, [B, features]."""
+        centre = images.new_zeros(len(images))
+        bank = EXTRACTIONS[settings.extraction]
+        banks = (bank(centre, side, settings.glimpse_size, 1.0, settings.sigma) for side in images.shape[-2:])
+        glimpse = extract(images, *banks)
+        return _shared(settings, images.shape[1], str(images.device))(glimpse) if settings.frozen else glimpse
+
+    def forward(self, batch: Batch) -> Rollout:
+        """One rollout."""
         s = self.settings
+        images, masks = batch.images, batch.masks
         to_location, bank = LOCATION_MAPS[s.location_map].function, EXTRACTIONS[s.extraction]
         h = c = images.new_zeros(len(images), s.state)
         location = images.new_zeros(len(images), 2)
-        glimpse = overview
         features, states, locations, coverages, norms = [], [], [], [], []
         for p in range(s.glimpses + 1):
-            if p > 0:
+            if p == 0:
+                f = batch.overview if s.frozen else self._features(batch.overview)
+            else:
                 location = to_location(self.emission(h))
                 bank_x = bank(location[:, 0], images.shape[-1], s.glimpse_size, s.window, s.sigma)
                 bank_y = bank(location[:, 1], images.shape[-2], s.glimpse_size, s.window, s.sigma)
                 glimpse = extract(images, bank_y, bank_x)
                 locations.append(location)
                 coverages.append(coverage(masks, bank_y, bank_x))
-            f = self.backbone((glimpse - self.mean) / self.std)
+                f = self._features(glimpse)
             w = self._what_where(f, location)
             h, c = self._lstm(w, h, c)
             features.append(f)
@@ -109,9 +116,20 @@ class RecurrentAttention(nn.Module):
             self.glimpse_classifier(torch.stack(states)),
             self.classifier(torch.cat(features, -1)),
             torch.stack(locations),
+            images.new_tensor([s.window, 0.0, 0.0, s.window]).expand(s.glimpses + 1, len(images), 4),
             torch.stack(coverages) if coverages else images.new_zeros(0, len(images)),
             torch.stack(norms),
         )
+
+    def _features(self, glimpse: Tensor) -> Tensor:
+        s = self.settings
+        if s.frozen:
+            shared: Tensor = _shared(s, glimpse.shape[1], str(glimpse.device))(glimpse)
+            return shared
+        if s.backbone == "small":
+            glimpse = (glimpse - self.mean) / self.std
+        features: Tensor = self.backbone(glimpse)
+        return features
 
     def _what_where(self, feature: Tensor, location: Tensor) -> Tensor:
         what, where = self.what(feature), self.where(location)
@@ -124,3 +142,7 @@ class RecurrentAttention(nn.Module):
         i, f, o = torch.sigmoid(sigmoids).chunk(3, -1)
         c = f * c + i * torch.tanh(g)
         return o * torch.tanh(c), c
+
+
+def _shared(s: AttentionSettings, channels: int, device: str) -> Any:
+    return pretrained.shared(s.backbone, channels, s.glimpse_size, s.weights, device)

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from core import checkpoint
+from core.batch import Split
 from core.cohort import Cohort
 from core.ledger import CohortRecord, CohortSpec, Curves
 from core.schedules import Member
-from core.task import GlimpseTask, Split
+from core.task import GlimpseTask
 from shards.pack import pack
 from shards.read import read
 from slurm.devcluster import DevCluster, missing

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from plain import PlainAttention, plain_loss
 
+from core.batch import Split
 from core.cohort import ENGINES, Cohort, TrainingSettings
 from core.schedules import Hyperparameters, Member
-from core.task import GlimpseTask, Split, TaskSettings
+from core.task import GlimpseTask, TaskSettings
 from shards.catalog import GENERATORS
 from shards.samples import DataSettings
 

@@ -6,6 +6,7 @@ import torch
 from torch.autograd import gradcheck
 
 from core import losses
+from core.batch import mask_regions
 from core.locations import LOCATION_MAPS
 from core.losses import (
     DISTANCE_READINGS,
@@ -18,8 +19,7 @@ from core.losses import (
     squared_error,
     surprise,
 )
-from core.models import Rollout
-from core.task import mask_regions
+from core.models.rollout import Rollout
 
 D = torch.float64
 
@@ -97,8 +97,8 @@ def test_overlap_by_hand(location, expected):
     """A window of half-width .5 and a box from (-.5, -.5) to (.5, .5)."""
     corners = torch.tensor([[[-0.5, -0.5], [0.5, 0.5]]], dtype=D)
     at = torch.tensor([[location]], dtype=D)
-    assert overlap(at, corners, torch.tensor([1]), 0.5).item() == pytest.approx(expected)
-    assert overlap(at, corners, torch.tensor([0]), 0.5).item() == 0
+    assert overlap(at, torch.full_like(at, 0.5), corners, torch.tensor([1])).item() == pytest.approx(expected)
+    assert overlap(at, torch.full_like(at, 0.5), corners, torch.tensor([0])).item() == 0
 
 
 def test_regions_of_masks_by_hand():
@@ -123,12 +123,12 @@ def rollout() -> Rollout:
     def draw(*shape):
         return torch.rand(*shape, dtype=D, generator=generator).requires_grad_()
 
-    return Rollout(draw(4, 3, 2), draw(3, 2), draw(4, 3, 2), draw(3, 3), draw(4, 3))
+    return Rollout(draw(4, 3, 2), draw(3, 2), draw(4, 3, 2), draw(4, 3, 4), draw(3, 3), draw(4, 3))
 
 
 def test_total_is_classification_plus_rank_plus_gamma_times_location():
     alpha, gamma = torch.tensor(0.3, dtype=D), torch.tensor(0.7, dtype=D)
-    terms = losses.losses(rollout(), torch.tensor([1, 0, 1]), REGIONS, alpha, gamma, 0.4, LossSettings(rank=2.0))
+    terms = losses.losses(rollout(), torch.tensor([1, 0, 1]), REGIONS, alpha, gamma, LossSettings(rank=2.0))
     expected = terms["loss_classification"] + 2 * terms["loss_rank"] + 0.7 * terms["loss_location"]
     assert terms["loss"].item() == pytest.approx(expected.item())
     assert tuple(terms) == losses.TERMS
@@ -142,10 +142,10 @@ def test_gradient_of_the_total_against_finite_differences(location, reading):
 
     def total(*parts):
         full = Rollout(*parts, torch.zeros(4, 3, dtype=D))
-        return losses.losses(full, labels, REGIONS, alpha, gamma, 0.4, settings)["loss"]
+        return losses.losses(full, labels, REGIONS, alpha, gamma, settings)["loss"]
 
     labels = torch.tensor([1, 0, 1])
-    assert gradcheck(total, tuple(rollout())[:4])
+    assert gradcheck(total, tuple(rollout())[:5])
 
 
 @pytest.mark.parametrize(("name", "at_zero", "end"), [("tanh", 0, 1), ("sigmoid", 0, 1), ("report_2019", 0, -0.5)])

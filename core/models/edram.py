@@ -1,0 +1,205 @@
+"""EDRAM, the enriched deep recurrent visual attention model (Ablavatski, Lu & Cai 2017, arXiv 1706.03581), after its
+authors' public code, and in the variant of the report of 2019."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core.batch import Batch
+from core.glimpses import EXTRACTIONS, affine_glimpse, extract
+from core.models.normalisation import StepNorm
+from core.models.rollout import Rollout
+
+#: Convolutions of the glimpse network: padding of each, and whether it is followed by pooling.
+PADDING = (1, 0, 1, 1, 1, 0)
+POOLED = (False, True, False, True, False, False)
+#: The context image's side, and the convolutions of its network, all valid: 12 -> 8 -> 6 -> 4.
+CONTEXT, CONTEXT_KERNELS = 12, (5, 3, 3)
+
+
+@dataclass(frozen=True)
+class EdramSettings:
+    """Settings of the model; the defaults are the published ones.
+
+    glimpses:     P, the steps.
+    glimpse_size: G, pixels.
+    extraction:   a key of EXTRACTIONS. The published spatial transformer takes the whole affine; the Gaussian one its
+                  scales and its place.
+    sigma:        of the Gaussians, in strides.
+    initial:      of the first LSTM state: `context`, from the image at 12 px; `overview`, from glimpse 0 (the
+                  report's).
+    prediction:   `last`, the classifier's at the last step; `all`, from all glimpses' features (the report's).
+    state:        width of the LSTMs.  features: of the glimpse network's output.  classifier: of its hidden layers.
+    convolutions: widths of the glimpse network's.
+    """
+
+    name: str = "edram"
+    glimpses: int = 6
+    glimpse_size: int = 26
+    extraction: str = "spatial_transformer"
+    sigma: float = 0.5
+    initial: str = "context"
+    prediction: str = "last"
+    state: int = 512
+    features: int = 1024
+    classifier: int = 1024
+    convolutions: tuple[int, int, int, int, int, int] = (64, 64, 128, 128, 160, 192)
+    classes: int = 2
+
+
+#: What its glimpse network leaves something of.
+LEAST_EDRAM_GLIMPSE = 14
+#: Of `initial` and `prediction`.
+INITIALS, PREDICTIONS = ("context", "overview"), ("last", "all")
+
+
+class Edram(nn.Module):
+    """Per step: affine = emission(h_dec); g = relu(N(f)) * relu(N(W affine)); h_enc = LSTM(g); h_dec = LSTM(h_enc);
+    class logits from h_enc."""
+
+    def __init__(self, settings: EdramSettings, channels: int, mean: float, std: float):
+        """channels: of the image.  mean, std: of the training images' pixels."""
+        super().__init__()
+        self.settings, self.mean, self.std = settings, mean, std
+        s = settings
+        overview = s.initial == "overview"
+        self.glimpse = _GlimpseNet(s, channels, s.glimpses + overview)
+        # Before a normalisation a bias has no effect, and a gradient that is rounding alone.
+        self.where = nn.Linear(6, s.features, bias=False)
+        self.norms = nn.ModuleList([StepNorm(s.glimpses + overview, s.features) for _ in range(2)])
+        self.start = nn.Linear(s.features, 2 * s.state) if overview else _Context(channels, s.state)
+        self.encoder = PeepholeLSTM(s.features, s.state)
+        self.decoder = PeepholeLSTM(s.state, s.state)
+        self.emission = nn.Linear(s.state, 6)
+        nn.init.zeros_(self.emission.weight)
+        # tanh(1) of the image, in the middle: the first look.
+        self.emission.bias.data.copy_(torch.tensor([1.0, 0, 0, 0, 1, 0]))
+        self.classify = nn.Sequential(
+            nn.Linear(s.state, s.classifier),
+            nn.ReLU(),
+            nn.Linear(s.classifier, s.classifier),
+            nn.ReLU(),
+            nn.Linear(s.classifier, s.classes),
+        )
+        if s.prediction == "all":
+            self.aggregate = nn.Linear(s.features * (s.glimpses + overview), s.classes)
+
+    @staticmethod
+    def overview(settings: EdramSettings, images: Tensor) -> Tensor:
+        """[B,C,12,12] for the context network, or glimpse 0, [B,C,G,G]."""
+        size = CONTEXT if settings.initial == "context" else settings.glimpse_size
+        centre = images.new_zeros(len(images))
+        banks = (EXTRACTIONS["gaussian"](centre, side, size, 1.0, settings.sigma) for side in images.shape[-2:])
+        return extract(images, *banks)
+
+    def forward(self, batch: Batch) -> Rollout:
+        """One rollout."""
+        s = self.settings
+        count = len(batch.images)
+        zeros = batch.images.new_zeros(count, s.state)
+        overview = (batch.overview - self.mean) / self.std
+        encoder, decoder = (zeros, zeros), (zeros, zeros)
+        features, states, affines, coverages, norms = [], [], [], [], []
+        first = 0
+        if s.initial == "overview":
+            f = self.glimpse(overview, 0)
+            h_encoder, h_decoder = self.start(f).chunk(2, -1)
+            encoder, decoder = (h_encoder, zeros), (h_decoder, zeros)
+            features.append(f)
+            states.append(h_encoder)
+            norms.append(f.detach().norm(dim=-1))
+            first = 1
+        else:
+            decoder = (self.start(overview), zeros)
+        for step in range(first, first + s.glimpses):
+            affine = self._emit(decoder[0])
+            glimpse, covered = affine_glimpse(batch.images, batch.masks, affine, s.glimpse_size, s.extraction, s.sigma)
+            f = self.glimpse((glimpse - self.mean) / self.std, step)
+            g = F.relu(self.norms[0](f, step)) * F.relu(self.norms[1](self.where(affine), step))
+            encoder = self.encoder(g, encoder)
+            decoder = self.decoder(encoder[0], decoder)
+            features.append(f)
+            states.append(encoder[0])
+            affines.append(affine)
+            coverages.append(covered)
+            norms.append(g.detach().norm(dim=-1))
+        affines.append(self._emit(decoder[0]))
+        emitted = torch.stack(affines)
+        glimpse_logits = self.classify(torch.stack(states))
+        return Rollout(
+            glimpse_logits,
+            self.aggregate(torch.cat(features, -1)) if s.prediction == "all" else glimpse_logits[-1],
+            emitted[..., (2, 5)],
+            emitted[..., (0, 1, 3, 4)],
+            torch.stack(coverages),
+            torch.stack(norms),
+        )
+
+    def _emit(self, h: Tensor) -> Tensor:
+        """The affine (a11, a12, tx, a21, a22, ty), [B,6], with the two scales clipped to [0,1]."""
+        raw = torch.tanh(self.emission(h))
+        scale = torch.zeros(6, dtype=torch.bool, device=h.device)
+        scale[[0, 4]] = True
+        return torch.where(scale, raw.clamp(0, 1), raw)
+
+
+class PeepholeLSTM(nn.Module):
+    """An LSTM cell whose gates see the cell state through diagonal weights (Gers & Schmidhuber 2000); gate order i, f,
+    c, o."""
+
+    def __init__(self, inputs: int, state: int):
+        super().__init__()
+        self.input = nn.Linear(inputs, 4 * state)
+        self.recurrent = nn.Linear(state, 4 * state, bias=False)
+        self.peepholes = nn.Parameter(torch.zeros(3, state))
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """x [B, inputs], (h, c) [B, state] each -> the next (h, c)."""
+        h, c = state
+        i, f, new, o = (self.input(x) + self.recurrent(h)).chunk(4, -1)
+        to_i, to_f, to_o = self.peepholes.unbind()
+        c_next = torch.sigmoid(f + to_f * c) * c + torch.sigmoid(i + to_i * c) * torch.tanh(new)
+        return torch.sigmoid(o + to_o * c_next) * torch.tanh(c_next), c_next
+
+
+class _GlimpseNet(nn.Module):
+    """Six 3x3 convolutions and a linear layer: [B,C,G,G] -> [B, features]."""
+
+    def __init__(self, s: EdramSettings, channels: int, steps: int):
+        super().__init__()
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        side = s.glimpse_size
+        for width, padding, pooled in zip(s.convolutions, PADDING, POOLED, strict=True):
+            self.convolutions.append(nn.Conv2d(channels, width, 3, padding=padding, bias=False))
+            self.norms.append(StepNorm(steps, width))
+            side = (side - 2 + 2 * padding) // (2 if pooled else 1)
+            channels = width
+        self.linear = nn.Linear(side * side * channels, s.features, bias=False)
+
+    def forward(self, x: Tensor, step: int) -> Tensor:
+        for convolution, norm, pooled in zip(self.convolutions, self.norms, POOLED, strict=True):
+            x = F.relu(norm(convolution(x), step))
+            x = F.max_pool2d(x, 2) if pooled else x
+        features: Tensor = self.linear(x.flatten(1))
+        return features
+
+
+class _Context(nn.Module):
+    """The image at 12x12 to the decoder's first state, [B,C,12,12] -> [B, state], without a non-linearity."""
+
+    def __init__(self, channels: int, state: int):
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for width, kernel in zip((state // 32, state // 32, state // 16), CONTEXT_KERNELS, strict=True):
+            self.layers.append(nn.Conv2d(channels, width, kernel, bias=False))
+            self.layers.append(StepNorm(1, width))
+            channels = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        for convolution, norm in zip(self.layers[::2], self.layers[1::2], strict=True):
+            x = norm(convolution(x), 0)
+        return x.flatten(1)
