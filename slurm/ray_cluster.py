@@ -233,6 +233,8 @@ class _Task:
                 dead = ray is None or ray.poll() is not None
                 if "address" in state and (number != joined or (dead and now - tried > RETRY)):
                     tried = now
+                    if joined == number:
+                        _say("this node's Ray has died: joining again")
                     self._kill_children()
                     os.environ["RAY_AUTH_TOKEN_PATH"] = state["token"]
                     # Without its head a raylet ends itself after this many seconds; a minute by default.

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
-from core.ledger import CohortSpec
+from core.ledger import CohortRecord, CohortSpec
 from shards.samples import DataSettings
 from sweeps.agenda import Agenda
 from sweeps.run_directory import RunDirectory
+from sweeps.study import InitFrom
+from sweeps.transfer import Start
+
+#: A worker that dies before it has taken its cohort says nothing about the cohort, but something about its node, which
+#: Ray may not know yet: the cohort waits so many seconds, at most so many times.
+START_PAUSE, MOST_STARTS = 1.0, 60
 
 
 class Watcher(Protocol):
@@ -37,14 +47,18 @@ class CohortSearcher(Searcher):
         run: RunDirectory,
         launch: int,
         data: Mapping[DataSettings, Path],
+        starts: Mapping[InitFrom, Start],
         watchers: Sequence[Watcher],
         living_hosts: Callable[[], list[str]],
     ):
         super().__init__(metric="done", mode="max")
-        self._agenda, self._run, self._data = agenda, run, data
+        self._agenda, self._run, self._data, self._starts = agenda, run, data, starts
         self._watchers, self._living_hosts = watchers, living_hosts
         self._places: dict[str, Any] = {"runs": str(run.folder.parent), "study": run.folder.name, "launch": launch}
         self._specs: dict[str, CohortSpec] = {}
+        self._before: dict[str, tuple[dict[str, Any], float]] = {}
+        self._unstarted: Counter[tuple[str, str]] = Counter()
+        self._paused_until = 0.0
         self._error: Exception | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -61,14 +75,19 @@ class CohortSearcher(Searcher):
             raise self._error
         if self._run.retry_asked():
             self._agenda.retry()
+        if time.monotonic() < self._paused_until:
+            return None
         spec = self._agenda.next()
         if spec is None:
             return Searcher.FINISHED if self._agenda.done else None
-        self._specs[trial_id] = spec
+        record = self._agenda.ledger.record(spec)
+        self._specs[trial_id], self._before[trial_id] = spec, (record.owner(), record.failed_at)
         for watcher in self._watchers:
             watcher.began(spec)
-        folder, data = self._agenda.ledger.record(spec).folder, self._data[self._agenda.data(spec)]
-        return {"folder": str(folder), "data": str(data), **self._places}
+        study = self._agenda.studied(spec)
+        start = self._starts[study.init_from].path if study.init_from else ""
+        data = self._data[study.data]
+        return {"folder": str(record.folder), "data": str(data), "start": str(start), **self._places}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Progress of a cohort."""
@@ -79,19 +98,24 @@ class CohortSearcher(Searcher):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The ledger, not the message, says whether the cohort is finished."""
         with self._kept():
-            spec = self._specs.pop(trial_id)
+            spec, before = self._specs.pop(trial_id), self._before.pop(trial_id)
             given_up = False
             if self._agenda.ledger.record(spec).finished:
                 self._agenda.finish(spec)
-            elif not (given_up := self._agenda.fail(spec, lost=self._lost(spec))):
+            elif not (given_up := self._agenda.fail(spec, lost=self._lost(spec, before))):
                 return
             for watcher in self._watchers:
                 watcher.ended(spec, failed=given_up)
 
-    def _lost(self, spec: CohortSpec) -> bool:
-        """Whether a cohort ended because the node that it ran on is gone."""
-        host = self._agenda.ledger.record(spec).owner().get("host")
-        return host is not None and host not in self._living_hosts()
+    def _lost(self, spec: CohortSpec, before: tuple[dict[str, Any], float]) -> bool:
+        """Whether a cohort ended with the node that it ran on, or its worker before it had begun."""
+        record = self._agenda.ledger.record(spec)
+        owner = record.owner()
+        if (owner, record.failed_at) == before:
+            self._unstarted[spec.key] += 1
+            self._paused_until = time.monotonic() + START_PAUSE
+            return self._unstarted[spec.key] < MOST_STARTS
+        return owner.get("host") is not None and owner["host"] not in self._living_hosts()
 
     @contextlib.contextmanager
     def _kept(self) -> Iterator[None]:
@@ -100,3 +124,15 @@ class CohortSearcher(Searcher):
             yield
         except Exception as error:
             self._error = error
+
+
+class Reasons(tune.Callback):
+    """Leaves in a cohort's folder why its worker died, where the worker could not say it itself."""
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Tune calls this after the searcher."""
+        record = CohortRecord(Path(trial.config["folder"]))
+        if trial.error_file and not record.finished and record.error() is None:
+            # Ray's text of several lines has the reason first and hints after it.
+            words = Path(trial.error_file).read_text().split()
+            record.fail(" ".join(words) + "\n")

@@ -1,0 +1,63 @@
+"""Workers that die, on a real Ray, with cohorts that have their result at once."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from core.criterion import judge
+from core.ledger import Curves
+from sweeps import driver
+from sweeps.agenda import Agenda
+from sweeps.run_directory import RunDirectory
+from sweeps.study import load
+from tests.conftest import SMALL_STUDY
+
+DEATHS = 3
+
+
+def dying() -> type:
+    """A trainable whose worker dies so often before or after it has taken its cohort, as the variant's name says."""
+    from sweeps.trainable import CohortTrial
+
+    class Dying(CohortTrial):
+        def _open(self, config):
+            runs = Path(config["runs"])
+            self._spec = self._record.spec()
+            self._study = RunDirectory(runs, config["study"]).study()
+            self._die(runs, "before")
+            self._claim = self._record.claim(config["launch"])
+            self._die(runs, "after")
+
+        def _die(self, runs, moment):
+            for life in sorted(runs.glob(f"{moment}.*")) if self._spec.variant == moment else ():
+                life.unlink()
+                os._exit(1)
+
+        def _advance(self):
+            curves = Curves([1], np.zeros((1, len(self._spec.seeds), 1)), ["f1"], list(self._spec.seeds))
+            outcomes = [judge(seed, [1], np.zeros(1), None, self._study.criterion) for seed in self._spec.seeds]
+            self._claim.commit(curves, outcomes, {"host": "", "device": "", "engine": "", "seconds": 0.0})
+
+    return Dying
+
+
+def test_a_worker_that_dies_before_it_has_its_cohort_is_no_failure_of_the_cohort(tmp_path):
+    """A node's Ray that has died takes no workers for some seconds, in which it is not known to be dead."""
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL_STUDY)
+    two = ["search.explore=0", "search.first=[]", "variants={before: {}, after: {losses: {rank: 0.5}}}"]
+    settings = ["claimed_best={variant: before}", "seeds.compare=2", f"resources.retries={DEATHS - 1}"]
+    study = load(str(path), "laptop", [*two, *settings])
+    run = RunDirectory(tmp_path, "small")
+    run.begin(study, fresh=False)
+    for moment in study.variants:
+        for number in range(DEATHS):
+            (tmp_path / f"{moment}.{number}").touch()
+    agenda = Agenda(study, run.ledger, {study.data: "none"})
+    driver.train(study, run, 1, {study.data: tmp_path}, agenda, Console(quiet=True), trainable=dying)
+    assert [spec.variant for spec in agenda.finished] == ["before"]
+    assert [spec.variant for spec in agenda.failed] == ["after"]
+    (failed,) = agenda.failed
+    assert "actor died" in run.ledger.record(failed).error()
