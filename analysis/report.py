@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 from matplotlib.figure import Figure
 
-from analysis import figures, tables
+from analysis import figures, looks, tables
 from analysis.answer import compare
 from core.ledger import replace
 
@@ -29,6 +29,8 @@ def write(run_folder: Path) -> str:
     comparison.configurations.to_csv(report / "tables" / "configurations.csv", index=False)
     comparison.pairs.to_csv(report / "tables" / "pairs.csv", index=False)
     drawn = figures.draw(results, _importance(run_folder))
+    if chosen := looks.choose(results, run_folder):
+        drawn["glimpses"] = looks.draw(chosen)
     for name, (figure, _) in drawn.items():
         figures.save(figure, report / "figures", name)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)

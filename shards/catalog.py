@@ -8,6 +8,9 @@ from shards.ellipses import ellipses, ellipses_varied
 from shards.patterns import pattern1, pattern1_offset, pattern2, pattern2_rgb
 from shards.samples import DataSettings, Sample
 
+#: name -> channels of an image, where it is not one.
+CHANNELS = {"pattern2_rgb": 3}
+
 #: name -> generator of one sample from (settings, split, index)
 GENERATORS: dict[str, Callable[[DataSettings, str, int], Sample]] = {
     "ellipses": ellipses,

@@ -33,7 +33,7 @@ def pack(settings: DataSettings, root: Path, progress: Progress = lambda done, t
     processes that pack at once the first to finish wins. `progress(done, total)` is told in samples.
     Errors: OSError of the file system (no space, no permission).
     """
-    folder = root / f"{settings.name}-{settings.fingerprint()[:12]}"
+    folder = folder_of(settings, root)
     if (folder / "index.json").exists():
         return folder
     root.mkdir(parents=True, exist_ok=True)
@@ -49,6 +49,11 @@ def pack(settings: DataSettings, root: Path, progress: Progress = lambda done, t
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def folder_of(settings: DataSettings, root: Path) -> Path:
+    """Where such a data set is, or would be, under `root`."""
+    return root / f"{settings.name}-{settings.fingerprint()[:12]}"
 
 
 def _write(settings: DataSettings, folder: Path, progress: Progress) -> None:

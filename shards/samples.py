@@ -11,7 +11,7 @@ import numpy as np
 
 SPLITS = ("train", "validation")
 #: name -> one tumour image in so many. The report does not say how skewed its skewed data were (inferred).
-BALANCES = {"balanced": 2, "skewed": 10}
+BALANCES = {"balanced": 2, "skewed": 10, "tumour": 1}
 FORMAT = 1  # raised whenever the same settings would give other bytes
 
 

@@ -11,7 +11,7 @@ from core.schedules import Hyperparameters
 from shards.samples import DataSettings
 from sweeps.errors import UserError
 from sweeps.search import Exploration, distribution, grid_points, objective
-from sweeps.study import FIRST_SEARCH_SEED, WHOLE, Study
+from sweeps.study import FIRST_SEARCH_SEED, WHOLE, InitFrom, Study
 
 
 class Agenda:
@@ -21,8 +21,15 @@ class Agenda:
     exploration, and so fills every gap in which the search waits for a value.
     """
 
-    def __init__(self, study: Study, ledger: Ledger, data_fingerprints: Mapping[DataSettings, str]):
-        self.study, self.ledger, self._fingerprints = study, ledger, data_fingerprints
+    def __init__(
+        self,
+        study: Study,
+        ledger: Ledger,
+        data_fingerprints: Mapping[DataSettings, str],
+        start_fingerprints: Mapping[InitFrom, str] | None = None,
+    ):
+        self.study, self.ledger = study, ledger
+        self._fingerprints, self._starts = data_fingerprints, start_fingerprints or {}
         self._variants = {name: study.variant(name) for name in study.variants}
         self.exploration = _exploration(study)
         self._explored: dict[int, Hyperparameters] = {}
@@ -54,9 +61,9 @@ class Agenda:
             self._begun.insert(0, spec)
         return spec is not None
 
-    def data(self, spec: CohortSpec) -> DataSettings:
-        """The data set of a cohort."""
-        return self._variants[spec.variant].data if spec.variant else self.study.data
+    def studied(self, spec: CohortSpec) -> Study:
+        """The study as a cohort's variant has it."""
+        return self._variants[spec.variant] if spec.variant else self.study
 
     @property
     def done(self) -> bool:
@@ -211,7 +218,7 @@ class Agenda:
     def _missing_of_variant(self, number: int, name: str) -> CohortSpec | None:
         """A cohort of those of the variant's comparison seeds that no cohort has yet."""
         study = self._variants[name]
-        configuration = study.configuration_hash(study.hyperparameters, self._fingerprints[study.data])
+        configuration = self._hash(study, study.hyperparameters)
         block = self._missing_seeds("compare", configuration, range(study.seeds.compare))
         hyperparameters = asdict(study.hyperparameters)
         return CohortSpec("compare", number, configuration, hyperparameters, "named", block, name) if block else None
@@ -227,7 +234,11 @@ class Agenda:
         return tuple([seed for seed in seeds if seed not in taken][: self.study.resources.cohort])
 
     def _configuration(self, number: int) -> str:
-        return self.study.configuration_hash(self._explored[number], self._fingerprints[self.study.data])
+        return self._hash(self.study, self._explored[number])
+
+    def _hash(self, study: Study, hyperparameters: Hyperparameters) -> str:
+        start = self._starts[study.init_from] if study.init_from else ""
+        return study.configuration_hash(hyperparameters, self._fingerprints[study.data], start)
 
     @property
     def _search_seeds(self) -> range:

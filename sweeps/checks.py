@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from core.backbones import BACKBONES
-from core.cohort import ENGINES
+from core.cohort import ENGINES, engines
 from core.glimpses import EXTRACTIONS
 from core.locations import LOCATION_MAPS
-from core.losses import DISTANCE_READINGS, LOCATION_LOSSES
-from core.models import MODELS
+from core.losses import CLASSIFICATION_LOSSES, DISTANCE_READINGS, LOCATION_LOSSES
+from core.models import MODELS, AttentionSettings, EdramSettings, ModelSettings, MultiLevelSettings
+from core.models.edram import INITIALS, LEAST_EDRAM_GLIMPSE, PREDICTIONS
+from core.models.unet import LEVELS
+from core.pretrained import LEAST_GLIMPSE, NETWORKS, PretrainedError, check
 from core.schedules import Hyperparameters
 from core.task import measure_names
-from shards.catalog import GENERATORS
-from shards.samples import BALANCES
+from shards.catalog import CHANNELS, GENERATORS
+from shards.samples import BALANCES, DataSettings
 from slurm.settings import argument, minutes
 from sweeps.search import SAMPLERS
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from sweeps.study import Study
 
 #: Parts of a study that a variant may change.
-VARYING = ("data", "model", "losses", "training", "hyperparameters")
+VARYING = ("data", "model", "losses", "training", "hyperparameters", "init_from")
 _POSITIVE = (1, math.inf)
 #: path -> (lowest, highest) value, both allowed
 BOUNDS: dict[str, tuple[float, float]] = {
@@ -45,12 +48,19 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "model.window": (1e-3, 2),
     "model.sigma": (1e-2, 100),
     "model.state": _POSITIVE,
+    "model.features": _POSITIVE,
+    "model.classifier": _POSITIVE,
+    "model.depth": (1, 8),
+    "model.width": _POSITIVE,
+    "model.levels": (1, 8),
+    "model.level": (LEVELS[0], LEVELS[-1]),
     "model.classes": (2, 2),
     "losses.rank": (0, math.inf),
     "losses.area_floor": (1e-30, 1),
     "training.steps": _POSITIVE,
     "training.batch": _POSITIVE,
     "training.evaluate_every": _POSITIVE,
+    "training.clip": (0, math.inf),
     "hyperparameters.alpha": (0, 1),
     "hyperparameters.lr": (0, math.inf),
     "hyperparameters.lr_decay_steps": _POSITIVE,
@@ -83,7 +93,8 @@ def problems(study: Study) -> Iterable[str]:
     yield from _unknown_names(study)
     values = dict(flat(study.model_dump()))
     for key in BOUNDS:
-        yield from _out_of_range(key, key, values[key])
+        if key in values:
+            yield from _out_of_range(key, key, values[key])
     yield from _misfits(study)
     yield from _bad_allocation(study)
     yield from _bad_search(study)
@@ -95,6 +106,13 @@ def choose(given: str, known: Iterable[str]) -> str:
     known = sorted(known)
     near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+
+
+def place(location: tuple[int | str, ...]) -> str:
+    """Dotted path of a field that pydantic complains of, without the model's name, which it puts in where one of
+    several types was chosen by it."""
+    parts = [part for at, part in enumerate(location) if not (at and location[at - 1] == "model")]
+    return ".".join(map(str, parts))
 
 
 def field_names(kind: Any) -> list[str]:
@@ -125,13 +143,16 @@ def _unknown_names(study: Study) -> Iterable[str]:
         "model.location_map": LOCATION_MAPS,
         "model.extraction": EXTRACTIONS,
         "losses.location": LOCATION_LOSSES,
+        "model.initial": INITIALS,
+        "model.prediction": PREDICTIONS,
+        "losses.classification": CLASSIFICATION_LOSSES,
         "losses.distance": DISTANCE_READINGS,
         "search.sampler": SAMPLERS,
         "resources.engine": ("auto", *ENGINES),
         "criterion.metric": measure_names(study.model),
     }
     for key, names in known.items():
-        if values[key] not in set(names):
+        if key in values and values[key] not in set(names):
             yield f"{key}: there is no {values[key]!r}; {choose(values[key], names)}"
 
 
@@ -148,6 +169,47 @@ def _misfits(study: Study) -> Iterable[str]:
         yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
     if study.data.object_size > study.data.size:
         yield f"data.field: {study.data.object_size} is larger than data.size, {study.data.size}"
+    for problem in _bad_model(study.model, study.data):
+        yield f"model.{problem}"
+    if study.resources.engine not in ("auto", *engines(study.model)):
+        yield (
+            f"resources.engine: {study.resources.engine} trains members together, but this backbone is trained one "
+            "member at a time: loop, or auto"
+        )
+
+
+def _bad_model(model: ModelSettings, data: DataSettings) -> Iterable[str]:
+    """What does not fit in the model, or between it and its images."""
+    if isinstance(model, AttentionSettings):
+        yield from _bad_backbone(model, CHANNELS.get(data.name, 1))
+    elif isinstance(model, EdramSettings):
+        if model.glimpses < 1:
+            yield "glimpses: 0 is out of range; edram looks at least once"
+        if model.glimpse_size < LEAST_EDRAM_GLIMPSE:
+            yield f"glimpse_size: {model.glimpse_size} is out of range; it must be at least {LEAST_EDRAM_GLIMPSE}"
+        if model.state % 32:
+            yield f"state: {model.state} is no multiple of 32, as edram's context network makes it"
+    else:
+        levels = model.levels if isinstance(model, MultiLevelSettings) else 2
+        multiple = 2 ** (levels - 1 + model.depth)
+        if data.size % multiple:
+            yield f"depth: a U-Net of this depth needs data.size to be a multiple of {multiple}, not {data.size}"
+
+
+def _bad_backbone(model: AttentionSettings, channels: int) -> Iterable[str]:
+    if model.backbone == "small":
+        for field, value in (("weights", model.weights), ("frozen", model.frozen)):
+            if value:
+                yield f"{field}: the small backbone has no weights of its own: choose another backbone, or leave it out"
+        return
+    least = LEAST_GLIMPSE.get(model.backbone, 0)
+    if model.glimpse_size < least:
+        yield f"glimpse_size: {model.glimpse_size} is out of range; {model.backbone} needs at least {least}"
+    if model.backbone in NETWORKS:
+        try:
+            check(model.backbone, channels, model.weights)
+        except PretrainedError as error:
+            yield f"backbone: {error}"
 
 
 def _bad_variants(study: Study) -> Iterable[str]:
@@ -161,7 +223,7 @@ def _bad_variants(study: Study) -> Iterable[str]:
             varied = study.variant(name)
         except ValidationError as error:
             first = error.errors()[0]
-            yield f"{where}.{'.'.join(map(str, first['loc']))}: {first['msg'][0].lower()}{first['msg'][1:]}"
+            yield f"{where}.{place(first['loc'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
             return
         yield from (f"{where}.{problem}" for problem in problems(varied))
     if study.variants and (study.search.explore or study.search.first):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 
@@ -18,7 +19,8 @@ from sweeps.errors import UserError
 from sweeps.progress import Progress, describe, last_error
 from sweeps.run_directory import RunDirectory
 from sweeps.session import cores, joined_ray, largest_node, living_hosts, local_ray
-from sweeps.study import Study
+from sweeps.study import InitFrom, Study
+from sweeps.transfer import Start, take
 
 
 def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> list[str]:
@@ -35,7 +37,9 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
         run.begin(study, fresh)
         data = {settings: _prepare(settings, run, console) for settings in study.data_sets}
         fingerprints = {settings: data_fingerprint(folder) for settings, folder in data.items()}
-        agenda = Agenda(study, run.ledger, fingerprints)
+        starts = {start: take(start, run) for varied in study.varied if (start := varied.init_from)}
+        start_fingerprints = {start: taken.fingerprint for start, taken in starts.items()}
+        agenda = Agenda(study, run.ledger, fingerprints, start_fingerprints)
         cohorts, members = agenda.total
         done = len(agenda.finished)
         console.print(
@@ -44,7 +48,7 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
             highlight=False,
         )
         run.record_provenance(list(fingerprints.values()), [f"{cores()} cores"])
-        train(study, run, number, data, agenda, console)
+        train(study, run, number, data, agenda, console, starts)
         _write_views(study, run, agenda)
         return [f"{describe(spec)}: {last_error(agenda, spec)}" for spec in agenda.failed]
 
@@ -73,9 +77,11 @@ def train(
     data: Mapping[DataSettings, Path],
     agenda: Agenda,
     console: Console,
+    starts: Mapping[InitFrom, Start] = MappingProxyType({}),
     trainable: Callable[[], type] = cohort_trial,
 ) -> None:
-    """Hand the agenda's cohorts to Ray Tune until none is left. `data`: folder of each data set's shards."""
+    """Hand the agenda's cohorts to Ray Tune until none is left. `data`: folder of each data set's shards; `starts`: of
+    each `init_from` the weights."""
     if not agenda.anything_left():
         return
     head = detect.head()
@@ -84,7 +90,7 @@ def train(
         # Ray reads its settings when it is imported: not before the session has made them.
         from ray import tune
 
-        from sweeps.searcher import CohortSearcher, Watcher
+        from sweeps.searcher import CohortSearcher, Reasons, Watcher
         from sweeps.tensorboard import TensorBoard
 
         resources = study.resources
@@ -93,7 +99,7 @@ def train(
         tuner = tune.Tuner(
             tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=CohortSearcher(agenda, run, launch_number, data, watchers, living_hosts),
+                search_alg=CohortSearcher(agenda, run, launch_number, data, starts, watchers, living_hosts),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -102,6 +108,7 @@ def train(
                 name="trials",
                 storage_path=str(scratch),
                 verbose=0,
+                callbacks=[Reasons()],
                 # The agenda tries again: Tune's own retries do not cover a worker that dies between two cohorts.
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from core.batch import Split
 from core.cohort import probe
 from core.schedules import Member
-from core.task import GlimpseTask, Split
+from core.task import make_task
 from shards.catalog import GENERATORS
 from slurm import detect
 from sweeps.progress import duration
@@ -83,7 +84,7 @@ def _seconds(study: Study, count: int, seeds: int) -> tuple[float, str]:
         np.stack([s.mask for s in samples]),
         np.array([s.label for s in samples], np.int64),
     )
-    task = GlimpseTask(study.task, split, split)
+    task = make_task(study.task, split, split)
     size = min(seeds, study.resources.cohort)
     rates = probe(task, [Member(seed, study.hyperparameters) for seed in range(size)], study.training)
     engine = max(rates, key=lambda name: rates[name])

@@ -53,6 +53,7 @@ class RunDirectory:
         self.logs = self.folder / "logs"
         self.report = self.folder / "report"
         self.probe = self.folder / "probe"
+        self.starts = self.folder / "starts"
         self.cluster = self.folder / "cluster"
         self.source = self.folder / "source"
         self._retry = self.folder / ".retry"

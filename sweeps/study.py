@@ -9,23 +9,25 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from core.cohort import TrainingSettings
 from core.criterion import Criterion
 from core.losses import LossSettings
-from core.models import AttentionSettings
+from core.models import MODELS, AttentionSettings, EdramSettings, MultiLevelSettings, UNetSettings
 from core.schedules import Hyperparameters
 from core.task import TaskSettings
 from shards.samples import DataSettings
 from slurm.settings import AllocationSettings
-from sweeps.checks import choose, field_names, flat, problems
+from sweeps.checks import choose, field_names, flat, place, problems
 from sweeps.errors import UserError
 
 STUDIES = Path(__file__).parent / "studies"
+#: What studies have in common, one file each; no studies themselves.
+BASES = STUDIES / "bases"
 SCALES = ("laptop", "cluster")
 #: Search seeds are drawn from here upwards, comparison seeds from 0: the two sets never meet.
 FIRST_SEARCH_SEED = 1_000_000
@@ -51,6 +53,38 @@ _Loader.add_implicit_resolver(
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _model_name(values: Any) -> str | None:
+    """Of a study's model, as read or as made."""
+    return values.get("name", "recurrent_attention") if isinstance(values, dict) else getattr(values, "name", None)
+
+
+#: Any model's settings, told apart by their name.
+Model = Annotated[
+    Annotated[AttentionSettings, Tag("recurrent_attention")]
+    | Annotated[EdramSettings, Tag("edram")]
+    | Annotated[UNetSettings, Tag("unet")]
+    | Annotated[MultiLevelSettings, Tag("multilevel_unet")],
+    Discriminator(_model_name),
+]
+
+
+class InitFrom(_Part):
+    """A member of another run, beside this one, from whose weights every member starts.
+
+    run:   its name; it must have been run with `resources.keep_weights`.
+    where: hyperparameters of its configuration, or `{variant: name}`, among those that it compared.
+    seed:  of the member; none: of those that converged the one with the best final score.
+    """
+
+    run: str
+    where: dict[str, float | str] = Field(default_factory=dict)
+    seed: int | None = None
+
+    def __hash__(self) -> int:
+        """By its content, as a key of what was taken from there."""
+        return hash(self.model_dump_json())
 
 
 class Dimension(_Part):
@@ -96,6 +130,7 @@ class Resources(_Part):
     cpus, gpus: of one trial.  engine: fused, loop, or auto: a timed probe chooses.
     cohort:     most members trained together.
     checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
+    keep_weights: keep what each member has learnt, for `init_from` of another study.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.
     allocation: what is asked of SLURM on a cluster.
     """
@@ -105,6 +140,7 @@ class Resources(_Part):
     engine: str = "auto"
     cohort: int = 12
     checkpoint_seconds: float = 10.0
+    keep_weights: bool = False
     retries: int = 2
     allocation: AllocationSettings = AllocationSettings()
 
@@ -114,8 +150,9 @@ class Study(_Part):
 
     claimed_best: hyperparameters of that named configuration which somebody claimed to be the best, or
         `{variant: its name}`.
-    variants: name -> what is laid over data, model, losses, training and hyperparameters: the named configurations of a
-        study that compares more than hyperparameters. Such a study searches nothing.
+    init_from: where members start, if not at random.
+    variants: name -> what is laid over data, model, losses, training, hyperparameters and init_from: the named
+        configurations of a study that compares more than hyperparameters. Such a study searches nothing.
     """
 
     name: str
@@ -123,7 +160,7 @@ class Study(_Part):
     claimed_best: dict[str, float | str] = Field(default_factory=dict)
     scale: str = "laptop"
     data: DataSettings
-    model: AttentionSettings = AttentionSettings()
+    model: Model = AttentionSettings()
     losses: LossSettings = LossSettings()
     training: TrainingSettings = TrainingSettings()
     hyperparameters: Hyperparameters = Hyperparameters()
@@ -131,6 +168,7 @@ class Study(_Part):
     seeds: Seeds = Seeds()
     criterion: Criterion = Criterion()
     resources: Resources = Resources()
+    init_from: InitFrom | None = None
     variants: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
 
     def variant(self, name: str) -> Study:
@@ -142,13 +180,18 @@ class Study(_Part):
             return self
         values = self.model_dump(mode="json")
         for part, fields_over in self.variants[name].items():
-            values[part] = {**values[part], **fields_over} if isinstance(values.get(part), dict) else fields_over
+            values[part] = _lay_over(values.get(part), fields_over)
         return Study.model_validate({**values, "variants": {}, "claimed_best": {}})
 
     @property
     def data_sets(self) -> list[DataSettings]:
         """Of all variants, each once."""
-        return list(dict.fromkeys(self.variant(name).data for name in self.variants or [""]))
+        return list(dict.fromkeys(study.data for study in self.varied))
+
+    @property
+    def varied(self) -> list[Study]:
+        """The study as each of its variants has it, or as it is."""
+        return [self.variant(name) for name in self.variants or [""]]
 
     @property
     def task(self) -> TaskSettings:
@@ -166,9 +209,11 @@ class Study(_Part):
         typed: dict[str, Any] = {k: round(v) if k in WHOLE else float(v) for k, v in merged.items()}
         return Hyperparameters(**typed)
 
-    def configuration_hash(self, hyperparameters: Hyperparameters, data_fingerprint: str) -> str:
-        """Identity of a configuration: all that changes a member's result except its seed."""
+    def configuration_hash(self, hyperparameters: Hyperparameters, data_fingerprint: str, start: str = "") -> str:
+        """Identity of a configuration: all that changes a member's result except its seed. `start`: hash of the weights
+        that members start from."""
         identity = {
+            **({"start": start} if start else {}),
             "data": data_fingerprint,
             "model": asdict(self.model),
             "losses": asdict(self.losses),
@@ -185,19 +230,20 @@ class Study(_Part):
 def load(name: str, scale: str, overrides: Iterable[str] = (), rename: str | None = None) -> Study:
     """A study by name (in `sweeps/studies`) or path, at a scale, with `path.to.field=value` overrides.
 
-    At cluster scale the user's `cluster_settings` are laid over `resources.allocation` before the overrides.
+    A study with a `base` is laid over it. At cluster scale the user's `cluster_settings` are laid over
+    `resources.allocation` before the overrides.
 
     Errors: UserError, one line: which file, which field, what would be right.
     """
     path = _find(name)
     values = _parse(path)
-    scales = values.pop("scales", {})
-    unknown = sorted(set(scales) - set(SCALES)) if isinstance(scales, dict) else [str(scales)]
-    if unknown:
-        raise UserError(f"{path}: scales: {unknown[0]!r} is no scale; {choose(unknown[0], SCALES)}")
     if scale not in SCALES:
         raise UserError(f"--scale {scale}: {choose(scale, SCALES)}")
-    values = _merge(values, scales.get(scale) or {}, path, f"scales.{scale}")
+    if base := values.pop("base", None):
+        base_path = _find_base(str(base), path)
+        values = _merge(_at_scale(_parse(base_path), scale, base_path), _at_scale(values, scale, path), path, "base")
+    else:
+        values = _at_scale(values, scale, path)
     own = cluster_settings()
     if scale == "cluster" and own.is_file():
         _check_cluster_settings(own)
@@ -261,6 +307,24 @@ def _check_cluster_settings(path: Path) -> None:
         raise UserError(f"{path}: {_first_line(error, Resources).removeprefix('allocation.')}") from None
 
 
+def _at_scale(values: dict[str, Any], scale: str, path: Path) -> dict[str, Any]:
+    """A study's values with those of a scale laid over them."""
+    scales = values.pop("scales", {})
+    unknown = sorted(set(scales) - set(SCALES)) if isinstance(scales, dict) else [str(scales)]
+    if unknown:
+        raise UserError(f"{path}: scales: {unknown[0]!r} is no scale; {choose(unknown[0], SCALES)}")
+    return _merge(values, scales.get(scale) or {}, path, f"scales.{scale}")
+
+
+def _find_base(name: str, study: Path) -> Path:
+    """What a study is laid over: a file beside it, or one of BASES."""
+    for path in (study.parent / f"{name}.yaml", BASES / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    known = sorted(path.stem for path in BASES.glob("*.yaml"))
+    raise UserError(f"{study}: base: there is no {name!r}; {choose(name, known)}")
+
+
 def _find(name: str) -> Path:
     given = Path(name)
     if given.suffix in (".yaml", ".yml"):
@@ -296,9 +360,20 @@ def _merge(base: dict[str, Any], over: Any, path: Path, where: str) -> dict[str,
         raise UserError(f"{path}: {where}: expected a mapping of fields, not {over!r}")
     merged = dict(base)
     for key, value in over.items():
-        deeper = isinstance(merged.get(key), dict)
+        deeper = isinstance(merged.get(key), dict) and not _another(merged[key], value, key)
         merged[key] = _merge(merged[key], value, path, f"{where}.{key}") if deeper else value
     return merged
+
+
+def _lay_over(base: Any, over: Any) -> Any:
+    if not isinstance(base, dict) or not isinstance(over, dict) or _another(base, over, "model"):
+        return over
+    return {**base, **over}
+
+
+def _another(base: dict[str, Any], over: Any, part: str) -> bool:
+    """Whether another model takes the place of one: then none of its settings stay."""
+    return part == "model" and isinstance(over, dict) and _model_name({**base, **over}) != _model_name(base)
 
 
 def _validate(values: dict[str, Any], source: str) -> Study:
@@ -313,18 +388,24 @@ def _validate(values: dict[str, Any], source: str) -> Study:
 
 def _first_line(error: ValidationError, kind: Any = Study) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = place(first["loc"])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         parent = kind
         for part in first["loc"][:-1]:
             parent = _field_type(parent, str(part))
         return f"{where}: there is no such field; {choose(str(first['loc'][-1]), field_names(parent))}"
+    if first["type"] == "union_tag_invalid":
+        return f"{where}.name: there is no {first['ctx']['tag']!r}; {choose(str(first['ctx']['tag']), MODELS)}"
     if first["type"] in ("missing", "missing_argument"):
         return f"{where}: is missing"
     return f"{where}: {first['msg'][0].lower() + first['msg'][1:]}, not {first['input']!r}"
 
 
 def _field_type(kind: Any, name: str) -> Any:
+    if kind == Study and name == "model":
+        return {tag: settings for tag, (settings, _) in MODELS.items()}
+    if isinstance(kind, dict):
+        return kind[name]
     if hasattr(kind, "model_fields") and name in kind.model_fields:
         return kind.model_fields[name].annotation
     return Dimension if kind == dict[str, Dimension] else kind

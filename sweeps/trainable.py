@@ -21,22 +21,24 @@ import torch
 from ray import tune
 
 from core import checkpoint
+from core.batch import Split
 from core.cohort import Cohort, probe
 from core.criterion import judge
 from core.ledger import CohortRecord, Curves, FencedError, create
 from core.schedules import Member
-from core.task import GlimpseTask, Split, TaskSettings
+from core.task import Task, TaskSettings, make_task
 from shards.read import default_cache, read
 from sweeps.run_directory import RunDirectory
 from sweeps.study import Study
+from sweeps.transfer import read_start
 
 #: A result to the driver at least this often, so that progress shows and a lost worker costs little.
 REPORT_SECONDS = 2.0
 
 
 class CohortTrial(tune.Trainable):
-    """config: `folder` of the cohort, `runs` and `study` of the run directory, `data` folder of the shards, number of
-    the `launch`."""
+    """config: `folder` of the cohort, `runs` and `study` of the run directory, `data` folder of the shards, `start`:
+    file of the weights that members start from, or empty; number of the `launch`."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Take up the cohort where its last checkpoint left it."""
@@ -82,7 +84,8 @@ class CohortTrial(tune.Trainable):
         device = "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
         task = load_task(study.task, Path(config["data"]), device)
         engine = choose_engine(run, study, task, members)
-        self._cohort = Cohort(task, members, study.training, engine)
+        start = read_start(Path(config["start"])) if config["start"] else None
+        self._cohort = Cohort(task, members, study.training, engine, start)
         stored = checkpoint.latest(self._record.checkpoints(), device)
         self._seconds = 0.0
         if stored is not None:
@@ -111,13 +114,18 @@ class CohortTrial(tune.Trainable):
                 self._saved = time.monotonic()
         self._seconds += time.monotonic() - start
         if cohort.done:
+            if resources.keep_weights:
+                # Whoever owns the cohort, its members learn the same.
+                checkpoint.save(self._record.weights, cohort.weights())
             self._claim.commit(self._curves(), self._outcomes(), {**self._facts, "seconds": round(self._seconds, 3)})
 
     def _curves(self) -> Curves:
         cohort = self._cohort
         # Copies: the cohort goes on appending to its lists.
         values = np.array(cohort.evaluations)
-        return Curves(list(cohort.evaluated), values, list(cohort.columns), list(self._spec.seeds))
+        watched = cohort.task.watched.tolist()
+        looks = np.array(cohort.looks)
+        return Curves(list(cohort.evaluated), values, list(cohort.columns), list(self._spec.seeds), looks, watched)
 
     def _outcomes(self) -> list[Any]:
         curves, criterion = self._curves(), self._study.criterion
@@ -145,14 +153,14 @@ class CohortTrial(tune.Trainable):
 
 
 @functools.lru_cache(maxsize=1)
-def load_task(settings: TaskSettings, data: Path, device: str = "cpu") -> GlimpseTask:
+def load_task(settings: TaskSettings, data: Path, device: str = "cpu") -> Task:
     """The task on a packed data set, kept for the next cohort of the same process."""
     splits = read(data)
     train, validation = (Split(s.image, s.mask, s.label) for s in (splits["train"], splits["validation"]))
-    return GlimpseTask(settings, train, validation, device)
+    return make_task(settings, train, validation, device)
 
 
-def choose_engine(run: RunDirectory, study: Study, task: GlimpseTask, members: list[Member]) -> str:
+def choose_engine(run: RunDirectory, study: Study, task: Task, members: list[Member]) -> str:
     """The study's engine; for `auto` the faster by a timed probe, made once a device and size and then kept, so that
     a resumed cohort goes on with the engine it began with."""
     if study.resources.engine != "auto":

@@ -1,10 +1,12 @@
 """Bad input gets one clear line: what, where, what would be right."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from core.models import EdramSettings
 from core.schedules import Hyperparameters
 from sweeps import study as studies
 from sweeps.checks import flat
@@ -84,10 +86,15 @@ def test_malformed_yaml_names_the_place(tmp_path):
         ("seeds.compare=0", "seeds.compare: 0 is out of range; it must be at least 1"),
         ("seeds=[]", "--set.seeds: expected a mapping of fields, not []"),
         ("data.name=patern1", "data.name: there is no 'patern1'; did you mean pattern1"),
-        ("model.name=vit", "model.name: there is no 'vit'; known are recurrent_attention"),
-        ("model.backbone=big", "model.backbone: there is no 'big'; known are small"),
+        ("model.name=vit", "model.name: there is no 'vit'; known are edram, multilevel_unet, recurrent_attention"),
+        ("model.backbone=big", "model.backbone: there is no 'big'; known are efficientnet_lite0, inception_v3, small"),
         ("model.location_map=sigmoyd", "did you mean sigmoid?"),
         ("losses.location=aera", "losses.location: there is no 'aera'; did you mean area?"),
+        ("model={name: edram, glimpses: 0}", "model.glimpses: 0 is out of range; edram looks at least once"),
+        ("model={name: edram, state: 100}", "model.state: 100 is no multiple of 32"),
+        ("model={name: edram, backbone: small}", "model.backbone: there is no such field; known are"),
+        ("model.weights=imagenet", "model.weights: the small backbone has no weights of its own"),
+        ("model={backbone: inception_v3}", "model.glimpse_size: 8 is out of range; inception_v3 needs at least 75"),
         ("losses.distance=some", "losses.distance: there is no 'some'; known are all, consecutive"),
         ("criterion.metric=f2", "criterion.metric: there is no 'f2'; did you mean f1?"),
         ("criterion.hold=0", "criterion.hold: 0 is out of range"),
@@ -190,3 +197,30 @@ def test_every_field_of_the_resolved_study_can_be_set(study_file):
             continue
         again = load(str(study_file), "laptop", [f"{key}={yaml.safe_dump(value).split(chr(10))[0]}"])
         assert again == study, key
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("{name: unet, depth: 6}", "model.depth: a U-Net of this depth needs data.size to be a multiple of 128"),
+        ("{name: unet, level: 3}", "model.level: 3 is out of range; it must be from 1 to 2"),
+    ],
+)
+def test_a_wrong_value_of_a_segmenting_model_is_named(study_file, model, words):
+    assert words in bad(study_file, [f"model={model}", "criterion.metric=dice"])
+
+
+def test_another_model_brings_its_own_settings(study_file):
+    study = load(str(study_file), "laptop", ["model={name: edram, state: 64}", "variants={}"])
+    assert study.model == EdramSettings(state=64)
+    varied = load(
+        str(study_file),
+        "laptop",
+        [
+            "search={explore: 0, first: []}",
+            "claimed_best={variant: a}",
+            "variants={a: {model: {name: edram}}, b: {model: {glimpses: 1}}}",
+        ],
+    )
+    assert varied.variant("a").model == EdramSettings()
+    assert varied.variant("b").model == replace(varied.model, glimpses=1)

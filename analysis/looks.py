@@ -1,0 +1,135 @@
+"""Where chosen members look through training: their glimpses on an image, and the paths of the glimpses' centres."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from analysis.tables import Results
+from core.ledger import Ledger
+from shards.pack import folder_of
+from shards.read import ShardError, read
+from shards.samples import DataSettings
+
+#: Configurations shown, evaluations shown of each member.
+CONFIGURATIONS, MOMENTS = 3, 5
+#: Of glimpses 1, 2, ... in turn; the marker says which it is where colours do not.
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A member's looks at one image: label of its configuration, seed, outcome, steps [E], windows [E,P,4] (x, y and
+    extents, as `core.ledger.Curves` has them), image uint8 [H,W] or [H,W,3]."""
+
+    label: str
+    seed: int
+    outcome: str
+    steps: list[int]
+    windows: np.ndarray
+    image: np.ndarray
+
+
+def choose(results: Results, run_folder: Path) -> list[Looks]:
+    """Of the configurations that converged most, least and in between, the members with the best and the worst final
+    score; none where the model takes no glimpses, or the data set is not here any more."""
+    rates = [(group, float((group.outcome == "converged").mean())) for group in results.configurations]
+    ordered = [group for group, _ in sorted(rates, key=lambda pair: -pair[1])]
+    places = sorted({0, len(ordered) // 2, len(ordered) - 1}) if ordered else []
+    looks = []
+    for group in (ordered[place] for place in places[:CONFIGURATIONS]):
+        ranked = group.sort_values(["final", "seed"], na_position="first")
+        for member in (ranked.iloc[-1], ranked.iloc[0])[: len(ranked)]:
+            found = _looks(results, run_folder, member)
+            if found is not None:
+                looks.append(found)
+    return looks
+
+
+def draw(looks: list[Looks]) -> tuple[Figure, str]:
+    """A row a member: moments of its training, and the paths at its end."""
+    figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(looks) + 0.2))
+    panels = figure.subplots(len(looks), MOMENTS + 1, squeeze=False)
+    for row, member in zip(panels, looks, strict=True):
+        moments = np.unique(np.linspace(0, len(member.steps) - 1, MOMENTS).round().astype(int))
+        for axes in row:
+            axes.imshow(member.image, cmap="gray", vmin=0, vmax=255)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        for axes, moment in zip(row, moments, strict=False):
+            _windows(axes, member.windows[moment], member.image.shape[:2])
+            axes.set_title(f"step {member.steps[moment]}", fontsize=8)
+        for axes in row[len(moments) : -1]:
+            axes.set_visible(False)
+        _paths(row[-1], member.windows, member.image.shape[:2])
+        row[-1].set_title("paths of the centres", fontsize=8)
+        what = member.outcome.replace("_", " ")
+        row[0].set_ylabel(f"{member.label}\nseed {member.seed}: {what}", fontsize=7)
+    return figure, (
+        "Glimpses on one tumour image of the validation split, through training: of the configurations that converged "
+        "most, least and in between, the member with the best and the one with the worst final score. Each window has "
+        "the number of its glimpse; the last panel has the path of each glimpse's centre, marked where it ends."
+    )
+
+
+def _looks(results: Results, run_folder: Path, member: pd.Series) -> Looks | None:
+    for record in Ledger(run_folder).records_of(member.configuration, "compare"):
+        curves = record.curves()
+        if curves is None or member.seed not in curves.seeds:
+            continue
+        if not curves.looks.size:
+            return None
+        image = _image(results.study, member.variant, run_folder, curves.watched[0])
+        windows = curves.looks[:, curves.seeds.index(member.seed), 0]
+        finite = np.isfinite(windows).all((1, 2))
+        steps = [step for step, kept in zip(curves.steps, finite, strict=True) if kept]
+        if image is None or not steps:
+            return None
+        return Looks(member.label, int(member.seed), member.outcome, steps, windows[finite], image)
+    return None
+
+
+def _image(study: dict[str, Any], variant: str, run_folder: Path, index: int) -> np.ndarray | None:
+    """An image of the validation split, as pictures are drawn."""
+    over = study.get("variants", {}).get(variant, {}).get("data", {})
+    folder = folder_of(DataSettings(**{**study["data"], **over}), run_folder.parent / "_data")
+    try:
+        image: np.ndarray = np.array(read(folder)["validation"].image[index])
+    except (ShardError, OSError):
+        return None
+    return image[0] if len(image) != 3 else image.transpose(1, 2, 0)
+
+
+def _windows(axes: Axes, windows: np.ndarray, shape: tuple[int, int]) -> None:
+    height, width = shape
+    for number, (x, y, across, down) in enumerate(windows):
+        colour = COLOURS[number % len(COLOURS)]
+        left, top = _pixel(x, width) - across * width / 2, _pixel(y, height) - down * height / 2
+        axes.add_patch(Rectangle((left, top), across * width, down * height, fill=False, ec=colour, lw=1.4))
+        axes.text(
+            np.clip(left, 0, width - 1), np.clip(top, 0, height - 1), str(number + 1), color="white", fontsize=6,
+            ha="left", va="top", bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def _paths(axes: Axes, windows: np.ndarray, shape: tuple[int, int]) -> None:
+    height, width = shape
+    for number in range(windows.shape[1]):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        x, y = _pixel(windows[:, number, 0], width), _pixel(windows[:, number, 1], height)
+        axes.plot(x, y, color=colour, lw=1)
+        axes.plot(x[-1], y[-1], marker, color=colour, ms=4, mec="white", mew=0.6)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def _pixel(location: Any, side: int) -> Any:
+    return (location + 1) * (side - 1) / 2
