@@ -29,23 +29,23 @@ class PretrainedError(Exception):
 class Pretrained(nn.Module):
     """A network without its classifier: [B,C,G,G] in [0,1] -> [B, features].
 
-    Its batch normalisation keeps its running statistics in training, too: a batch's glimpses are few and alike. With a
-    random start those are 0 and 1, which is no normalisation.
+    With given weights its batch normalisation keeps their statistics in training, too: a batch's glimpses are few and
+    alike. From a random start it learns them, as the network was published.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, features: int, channels: int):
+    def __init__(self, network: nn.Module, features: int, channels: int, given: bool):
         super().__init__()
-        self.network, self.features = network, features
+        self.network, self.features, self.given = network, features, given
         for name, values in (("mean", MEAN), ("std", STD)):
             self.register_buffer(name, torch.tensor(values[:channels]).view(-1, 1, 1), persistent=False)
-        self.eval()
+        self.train()
 
     def train(self, mode: bool = True) -> Pretrained:
-        """Neither dropout nor statistics of the batch, ever."""
-        super().train(False)
+        """Statistics of the batch where the weights are not given."""
+        super().train(mode and not self.given)
         return self
 
     def forward(self, glimpses: Tensor) -> Tensor:
@@ -60,23 +60,25 @@ def inception_v3(channels: int, glimpse: int, weights: str) -> Pretrained:
 
     # The published weights were trained with another scaling of the input, which torchvision undoes here.
     network = build(weights=None, aux_logits=False, init_weights=False, transform_input=bool(weights))
-    network.fc = nn.Identity()
+    network.fc, network.dropout = nn.Identity(), nn.Identity()
     if weights:
         _fill(network, weights_file("inception_v3", weights), unused=("AuxLogits.", "fc."))
     elif channels != 3:
         network.Conv2d_1a_3x3.conv = nn.Conv2d(channels, 32, 3, 2, bias=False)
-    return Pretrained(network, 2048, channels)
+    return Pretrained(network, 2048, channels, bool(weights))
 
 
 def efficientnet_lite0(channels: int, glimpse: int, weights: str) -> Pretrained:
     """EfficientNet-Lite0, 1280 features; made for 224 px. Errors: PretrainedError."""
     from efficientnet_lite_pytorch import EfficientNet
 
-    # The side of the image decides its convolutions' padding.
-    network = EfficientNet.from_name("efficientnet-lite0", 3 if weights else channels, image_size=glimpse)
+    # The side of the image decides its convolutions' padding. Blocks left out at random would draw from torch's own
+    # generator, and not from the member's seed.
+    settings = {"image_size": glimpse, "drop_connect_rate": 0.0}
+    network = EfficientNet.from_name("efficientnet-lite0", 3 if weights else channels, **settings)
     if weights:
         _fill(network, weights_file("efficientnet_lite0", weights), unused=())
-    return Pretrained(_Features(network), 1280, channels)
+    return Pretrained(_Features(network), 1280, channels, bool(weights))
 
 
 NETWORKS = {"inception_v3": inception_v3, "efficientnet_lite0": efficientnet_lite0}
@@ -87,7 +89,7 @@ LEAST_GLIMPSE = {"inception_v3": 75, "efficientnet_lite0": 32}
 @functools.lru_cache(maxsize=2)
 def shared(name: str, channels: int, glimpse: int, weights: str, device: str) -> nn.Module:
     """One network for all members of this process, whose parameters nobody trains. Errors: PretrainedError."""
-    return NETWORKS[name](channels, glimpse, weights).requires_grad_(False).to(device)
+    return NETWORKS[name](channels, glimpse, weights).requires_grad_(False).eval().to(device)
 
 
 def check(name: str, channels: int, weights: str) -> None:

@@ -26,7 +26,8 @@ app = typer.Typer(
 app.add_typer(devcluster, name="devcluster")
 console = Console()
 
-StudyName = Annotated[str, typer.Argument(help="A study of sweeps/studies by name, or the path of a .yaml file.")]
+STUDY_HELP = "A study of sweeps/studies by name, or the path of a .yaml file."
+StudyName = Annotated[str, typer.Argument(help=STUDY_HELP)]
 RunName = Annotated[Optional[str], typer.Argument(help="Name of the run; may be left out where there is only one.")]
 Scale = Annotated[Optional[str], typer.Option(help="laptop or cluster [default: cluster where sbatch is found]")]
 Overrides = Annotated[
@@ -38,11 +39,12 @@ Runs = Annotated[Optional[Path], typer.Option("--runs", help="Folder of the runs
 
 @app.command()
 def launch(
-    study: StudyName,
+    study: Annotated[Optional[str], typer.Argument(help=STUDY_HELP)] = None,
     scale: Scale = None,
     overrides: Overrides = None,
     name: Name = None,
     runs: Runs = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every study, one after another.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="On a cluster: stay, and follow the jobs to the end.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="On a cluster: show the batch script only.")] = False,
@@ -55,6 +57,13 @@ def launch(
     On a login node it is submitted to SLURM; options of the allocation are `--set resources.allocation.nodes=4` and the
     like, or, for all studies, in ~/.config/seedsweep/cluster.yaml.
     """
+    if everything:
+        if study or name or dry_run:
+            raise UserError("--all runs every study under its own name: it goes with no study, --name or --dry-run")
+        _launch_all(scale, overrides or [], runs, fresh, wait, max_jobs)
+        return
+    if study is None:
+        raise UserError("launch which study? Give its name or file, or --all")
     loaded = _load(study, scale, overrides, name)
     run = _run_directory(loaded.name, runs)
     if loaded.scale == "cluster" and detect.can_submit() and not detect.in_allocation():
@@ -169,6 +178,18 @@ def main() -> None:
         sys.exit(130)
 
 
+def _launch_all(
+    scale: str | None, overrides: list[str], runs: Path | None, fresh: bool, wait: bool, max_jobs: int
+) -> None:
+    from sweeps.everything import launch_all
+
+    scale = scale or _scale_here()
+    options = [f"--set={override}" for override in overrides]
+    options += ["--fresh"] * fresh + ["--wait"] * wait + [f"--max-jobs={max_jobs}"] * (max_jobs > 1)
+    if not launch_all(scale, overrides, _run_directory("", runs).folder, options, console):
+        raise typer.Exit(1)
+
+
 def _submit(study: Any, run: Any, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
     from sweeps import cluster
 
@@ -207,10 +228,13 @@ def _show_results(run: Any, answer: str) -> None:
 def _load(study: str, scale: str | None, overrides: list[str] | None, name: str | None) -> Any:
     from sweeps.study import load
 
-    if scale is None:
-        scale = "cluster" if detect.can_submit() else "laptop"
-        console.print(f"scale: {scale} ({'a' if scale == 'cluster' else 'no'} SLURM cluster found; --scale overrides)")
-    return load(study, scale, overrides or [], name)
+    return load(study, scale or _scale_here(), overrides or [], name)
+
+
+def _scale_here() -> str:
+    scale = "cluster" if detect.can_submit() else "laptop"
+    console.print(f"scale: {scale} ({'a' if scale == 'cluster' else 'no'} SLURM cluster found; --scale overrides)")
+    return scale
 
 
 def _run_directory(name: str, runs: Path | None) -> Any:

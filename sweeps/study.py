@@ -180,7 +180,7 @@ class Study(_Part):
             return self
         values = self.model_dump(mode="json")
         for part, fields_over in self.variants[name].items():
-            values[part] = _lay_over(values.get(part), fields_over)
+            values[part] = _lay_over(values.get(part), fields_over, part)
         return Study.model_validate({**values, "variants": {}, "claimed_best": {}})
 
     @property
@@ -365,8 +365,8 @@ def _merge(base: dict[str, Any], over: Any, path: Path, where: str) -> dict[str,
     return merged
 
 
-def _lay_over(base: Any, over: Any) -> Any:
-    if not isinstance(base, dict) or not isinstance(over, dict) or _another(base, over, "model"):
+def _lay_over(base: Any, over: Any, part: str) -> Any:
+    if not isinstance(base, dict) or not isinstance(over, dict) or _another(base, over, part):
         return over
     return {**base, **over}
 

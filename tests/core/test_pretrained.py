@@ -63,15 +63,23 @@ def test_frozen_engines_agree_and_leave_the_backbone_alone():
     assert all(torch.equal(before[name], value) for name, value in shared.state_dict().items())
 
 
-@pytest.mark.parametrize(("weights", "name"), [("imagenet", "efficientnet_lite0"), ("", "inception_v3")])
+@pytest.mark.parametrize(
+    ("weights", "name"), [("imagenet", "efficientnet_lite0"), ("", "efficientnet_lite0"), ("", "inception_v3")]
+)
 def test_fine_tuned_one_member_at_a_time(weights, name):
     model = replace(LITE, backbone=name, weights=weights, frozen=False, glimpse_size=75)
     assert engines(model) == ("loop",)
     task = colour_task(model)
     cohort = Cohort(task, MEMBERS[:1], TrainingSettings(1, 2, 1), "loop")
-    before = cohort._parameters.values.clone()
+    before, drawn = cohort._parameters.values.clone(), torch.get_rng_state()
+    noted = {key: value.clone() for key, value in cohort._buffers.items() if "running" in key}
     cohort.advance()
     assert not torch.equal(before, cohort._parameters.values)
+    # Given statistics stay, and from a random start they are learnt.
+    assert noted
+    assert all(torch.equal(value, cohort._buffers[key]) == bool(weights) for key, value in noted.items())
+    # A member's randomness comes from its seed alone.
+    assert torch.equal(drawn, torch.get_rng_state())
     assert np.isfinite(cohort.evaluations[-1][:, cohort.columns.index("f1")]).all()
 
 

@@ -219,8 +219,10 @@ def test_another_model_brings_its_own_settings(study_file):
         [
             "search={explore: 0, first: []}",
             "claimed_best={variant: a}",
-            "variants={a: {model: {name: edram}}, b: {model: {glimpses: 1}}}",
+            "variants={a: {model: {name: edram}}, b: {model: {glimpses: 1}}, c: {data: {name: ellipses}}}",
         ],
     )
     assert varied.variant("a").model == EdramSettings()
     assert varied.variant("b").model == replace(varied.model, glimpses=1)
+    # Other data keep the size and the counts.
+    assert varied.variant("c").data == replace(varied.data, name="ellipses")

@@ -1,0 +1,62 @@
+"""Every study of `sweeps/studies`, one after another: those that start from another's weights last."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from sweeps.errors import UserError
+from sweeps.progress import duration
+from sweeps.study import STUDIES, load
+
+
+def launch_all(scale: str, overrides: Sequence[str], runs: Path, options: Sequence[str], console: Console) -> bool:
+    """Launch each study, with further options of `launch`; what fails does not stop the others.
+
+    Returns whether all went well.
+    """
+    names, problems = in_order(scale, overrides)
+    well = []
+    for number, name in enumerate(names):
+        console.print(f"\n[bold]study {number + 1} of {len(names)}: {name}[/]", highlight=False)
+        begun = time.monotonic()
+        # A process of its own: Ray keeps what it was told first for as long as its process lives.
+        command = [sys.executable, str(Path(__file__).with_name("launch.py")), name, "--scale", scale]
+        code = subprocess.run([*command, "--runs", str(runs), *options], check=False).returncode
+        took = duration(time.monotonic() - begun)
+        if code == 0:
+            well.append(f"{name}: {took}")
+        else:
+            problems.append(f"{name}: ended with code {code} after {took} (see above)")
+    console.print()
+    for line in well:
+        console.print(f"[green]done[/]:   {escape(line)}", highlight=False)
+    for line in problems:
+        console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
+    console.print(f"runs:   {escape(str(runs))}", highlight=False, soft_wrap=True)
+    if problems:
+        console.print(
+            f"{len(problems)} of {len(well) + len(problems)} studies failed; the same command goes on with them"
+        )
+    return not problems
+
+
+def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of the studies that can run here, and why others cannot, a line each."""
+    first: list[str] = []
+    last: list[str] = []
+    problems: list[str] = []
+    for path in sorted(STUDIES.glob("*.yaml")):
+        try:
+            study = load(path.stem, scale, overrides)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        (last if any(varied.init_from for varied in study.varied) else first).append(path.stem)
+    return [*first, *last], problems
