@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader
-from matplotlib.figure import Figure
 
 from analysis import figures, looks, tables
 from analysis.answer import compare
+from analysis.pages import inline, render
 from core.ledger import replace
 
 
@@ -33,11 +30,11 @@ def write(run_folder: Path) -> str:
         drawn["glimpses"] = looks.draw(chosen)
     for name, (figure, _) in drawn.items():
         figures.save(figure, report / "figures", name)
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
         study=results.study,
         answer=comparison.answer,
-        figures=[(name, _inline(figure), caption) for name, (figure, caption) in drawn.items()],
+        figures=[(name, inline(figure), caption) for name, (figure, caption) in drawn.items()],
         configurations=comparison.configurations.to_dict("records"),
         pairs=comparison.pairs.to_dict("records"),
         members=len(results.members),
@@ -46,12 +43,6 @@ def write(run_folder: Path) -> str:
     )
     replace(report / "index.html", page.encode())
     return comparison.answer
-
-
-def _inline(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _importance(run_folder: Path) -> pd.DataFrame:

@@ -104,8 +104,24 @@ def status(name: RunName = None, runs: Runs = None) -> None:
 
 
 @app.command()
-def report(name: RunName = None, runs: Runs = None) -> None:
+def report(
+    name: RunName = None,
+    runs: Runs = None,
+    replication: Annotated[
+        bool, typer.Option("--replication", help="The table of the 2019 report's claims, from the runs of all studies.")
+    ] = False,
+    to: Annotated[
+        Optional[Path], typer.Option("--to", help="With --replication: its folder [default: replication, in the runs]")
+    ] = None,
+) -> None:
     """Write tables, figures and the report anew from the ledger, finished or not."""
+    if replication:
+        if name:
+            raise UserError("--replication takes all runs together: leave the name out")
+        _write_replication(runs, to)
+        return
+    if to:
+        raise UserError("--to goes with --replication")
     run = _existing(name, runs)
     answer = _write_report(run)
     console.print(f"[bold]{escape(answer)}[/]", highlight=False)
@@ -262,6 +278,17 @@ def _write_report(run: Any) -> str:
 
     with console.status("writing the report"):
         return write(run.folder)
+
+
+def _write_replication(runs: Path | None, to: Path | None) -> None:
+    from analysis.replication_page import write
+
+    folder = _run_directory("", runs).folder
+    to = to or folder / "replication"
+    with console.status("writing the table"):
+        said = write(folder, to)
+    console.print(f"[bold]{escape(said)}[/]", highlight=False)
+    _say("table", to / "index.html")
 
 
 def _say(what: str, where: object) -> None:
