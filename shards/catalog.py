@@ -9,7 +9,10 @@ from shards.patterns import pattern1, pattern1_offset, pattern2, pattern2_rgb
 from shards.samples import DataSettings, Sample
 
 #: name -> channels of an image, where it is not one.
-CHANNELS = {"pattern2_rgb": 3}
+CHANNELS = {"pattern2_rgb": 3, "camelyon16": 3}
+
+#: Sets that are packed by hand, from files of the user's.
+PACKED = ("camelyon16",)
 
 #: name -> generator of one sample from (settings, split, index)
 GENERATORS: dict[str, Callable[[DataSettings, str, int], Sample]] = {

