@@ -9,12 +9,20 @@ import torch
 from torch import Tensor
 
 
+class Slides(NamedTuple):
+    """Where patches come from: the slide's number int64 [N], and each slide's label int64 [S]."""
+
+    numbers: np.ndarray
+    labels: np.ndarray
+
+
 class Split(NamedTuple):
-    """Images uint8 [N,C,H,W], masks uint8 [N,1,H,W] in {0,1}, labels int64 [N]."""
+    """Images uint8 [N,C,H,W], masks uint8 [N,1,H,W] in {0,1}, labels int64 [N]; the slides where they are patches."""
 
     images: np.ndarray
     masks: np.ndarray
     labels: np.ndarray
+    slides: Slides | None = None
 
 
 class Batch(NamedTuple):

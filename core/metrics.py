@@ -39,6 +39,27 @@ def _auc(scores: np.ndarray, actual: np.ndarray) -> float:
     return float((ranks[actual].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+SLIDES = ("slide_auc_mean", "slide_auc_max")
+
+
+def slide_metrics(scores: np.ndarray, numbers: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """AUC [M] of whole slides, from patches' logits [M,N], each patch's slide [N] and the slides' labels [S].
+
+    A slide's probability is the mean over its patches, or, where one tumour patch makes a tumour slide, the maximum.
+    Slides without patches are left out.
+    """
+    with np.errstate(over="ignore"):
+        probabilities = 1 / (1 + np.exp(-scores))
+    there = np.unique(numbers)
+    means = np.stack([probabilities[:, numbers == slide].mean(1) for slide in there], 1)
+    most = np.stack([probabilities[:, numbers == slide].max(1) for slide in there], 1)
+    actual = labels[there].astype(bool)
+    return {
+        "slide_auc_mean": np.array([_auc(row, actual) for row in means]),
+        "slide_auc_max": np.array([_auc(row, actual) for row in most]),
+    }
+
+
 SEGMENTATION = ("dice", "iou", "pixel_precision", "pixel_recall", "pixel_accuracy")
 
 

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from core.batch import Batch, Resident, Split, mask_regions, mean_and_std
 from core.locations import LOCATION_MAPS
 from core.losses import SEGMENTATION_TERMS, TERMS, LossSettings, losses, segmentation_losses
-from core.metrics import CLASSIFICATION, SEGMENTATION, classification_metrics, segmentation_metrics
+from core.metrics import (
+    CLASSIFICATION,
+    SEGMENTATION,
+    SLIDES,
+    classification_metrics,
+    segmentation_metrics,
+    slide_metrics,
+)
 from core.models import MODELS, AttentionSettings, EdramSettings, ModelSettings, MultiLevelSettings
 from core.models.rollout import Rollout
 from core.models.unet import Segmentation
@@ -41,6 +48,7 @@ class Task(ABC):
         self.mean, self.std = mean_and_std(train.images)
         self.train = self._resident(train)
         self.validation = self._resident(validation)
+        self.slides = validation.slides
         self.watched = np.flatnonzero(np.asarray(validation.labels) == 1)[:WATCHED]
 
     def build(self, seed: int) -> nn.Module:
@@ -60,7 +68,7 @@ class Task(ABC):
     @property
     def measures(self) -> tuple[str, ...]:
         """Names of what `measure` gives."""
-        return measure_names(self.settings.model)
+        return measure_names(self.settings.model, self.slides is not None)
 
     @abstractmethod
     def losses(self, rollout: Any, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
@@ -103,8 +111,9 @@ class GlimpseTask(Task):
 
         overview_*: from glimpse 0 alone (a model without one: from its first glimpse).  x, y: mean centre, and window:
         mean extent along x of each glimpse.  coverage: mean over tumour images.  location_distance: mean Euclidean
-        distance between two of the glimpses 1..P.  saturation: share of coordinates within 1 % of the location map's
-        ends.  what_where: mean norm.  empty_mask: share of tumour glimpses that see none of the mask.
+        distance between two of the glimpses 1..P.  slide_auc_*: see `core.metrics.slide_metrics`.
+        saturation: share of coordinates within 1 % of the location map's ends.  what_where: mean norm.  empty_mask:
+        share of tumour glimpses that see none of the mask.
         """
         model = self.settings.model
         assert isinstance(model, AttentionSettings | EdramSettings)
@@ -127,6 +136,8 @@ class GlimpseTask(Task):
             "what_where": _numpy(rollout.what_where.mean((1, 2))),
             "empty_mask": _numpy((tumour <= self.settings.losses.area_floor).float().mean((1, 2))),
         }
+        if self.slides is not None:
+            values |= slide_metrics(_score(rollout.logits), *self.slides)
         return values | {name: _numpy(terms[name]) for name in TERMS}
 
     def looks(self, rollout: Rollout) -> np.ndarray:
@@ -171,14 +182,15 @@ def make_task(settings: TaskSettings, train: Split, validation: Split, device: s
     return kind(settings, train, validation, device)
 
 
-def measure_names(model: ModelSettings) -> tuple[str, ...]:
-    """What every evaluation logs of such a model; the tasks' `measure` say what each is."""
+def measure_names(model: ModelSettings, of_slides: bool = False) -> tuple[str, ...]:
+    """What every evaluation logs of such a model, on patches of slides or not; see the tasks' `measure`."""
     if not isinstance(model, AttentionSettings | EdramSettings):
         levels = range(1, 1 + (model.levels if isinstance(model, MultiLevelSettings) else 1))
         of_each = (f"{what}_{level}" for level in levels for what in ("dice", "seen"))
         return (*SEGMENTATION, *of_each, *SEGMENTATION_TERMS)
     return (
         *CLASSIFICATION,
+        *(SLIDES if of_slides else ()),
         *(f"overview_{name}" for name in CLASSIFICATION),
         *(f"{what}_{p}" for what in ("x", "y", "window", "coverage") for p in range(1, model.glimpses + 1)),
         "location_distance",

@@ -34,7 +34,7 @@ def pack(settings: DataSettings, root: Path, progress: Progress = lambda done, t
     Errors: OSError of the file system (no space, no permission).
     """
     folder = folder_of(settings, root)
-    if (folder / "index.json").exists():
+    if settings.folder or (folder / "index.json").exists():
         return folder
     root.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".packing-", dir=root))

@@ -56,6 +56,28 @@ def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
     }
 
 
+def describe(folder: Path) -> dict[str, Any]:
+    """The settings that a packed data set was made with, from its index. Errors: ShardError."""
+    settings: dict[str, Any] = _read_index(folder)[0]["settings"]
+    return settings
+
+
+def slides(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
+    """Of each split of patches: the slide's number int64 [N], and each slide's label int64 [S]; None for a set that is
+    of no slides. Errors: ShardError."""
+    index, _ = _read_index(folder)
+    found = {}
+    for split in SPLITS:
+        shards = index["splits"][split]["shards"]
+        if not all("slide" in shard for shard in shards):
+            return None
+        labels = {shard["slide"]: int(shard["tumour"]) for shard in shards}
+        names = list(labels)
+        numbers = np.repeat([names.index(s["slide"]) for s in shards], [s["samples"] for s in shards])
+        found[split] = (numbers.astype(np.int64), np.array(list(labels.values()), np.int64))
+    return found
+
+
 def default_cache() -> Path:
     """$SEEDSWEEP_CACHE, or a folder of this user in the node's temporary directory."""
     given = os.environ.get("SEEDSWEEP_CACHE")

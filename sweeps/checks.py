@@ -22,7 +22,7 @@ from core.models.unet import LEVELS
 from core.pretrained import LEAST_GLIMPSE, NETWORKS, PretrainedError, check
 from core.schedules import Hyperparameters
 from core.task import measure_names
-from shards.catalog import CHANNELS, GENERATORS
+from shards.catalog import CHANNELS, GENERATORS, PACKED
 from shards.samples import BALANCES, DataSettings
 from slurm.settings import argument, minutes
 from sweeps.search import SAMPLERS
@@ -136,7 +136,7 @@ def _unknown_names(study: Study) -> Iterable[str]:
         yield f"name: {study.name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first"
     values = dict(flat(study.model_dump()))
     known: dict[str, Iterable[str]] = {
-        "data.name": GENERATORS,
+        "data.name": (*GENERATORS, *PACKED),
         "data.balance": BALANCES,
         "model.name": MODELS,
         "model.backbone": BACKBONES,
@@ -149,7 +149,7 @@ def _unknown_names(study: Study) -> Iterable[str]:
         "losses.distance": DISTANCE_READINGS,
         "search.sampler": SAMPLERS,
         "resources.engine": ("auto", *ENGINES),
-        "criterion.metric": measure_names(study.model),
+        "criterion.metric": measure_names(study.model, bool(study.data.folder)),
     }
     for key, names in known.items():
         if key in values and values[key] not in set(names):
@@ -165,6 +165,11 @@ def _out_of_range(key: str, bound: str, value: float) -> Iterable[str]:
 
 
 def _misfits(study: Study) -> Iterable[str]:
+    if study.data.name in PACKED and not study.data.folder:
+        yield (
+            f"data.folder: {study.data.name} is packed by hand first, see python -m shards.pack {study.data.name} "
+            "--help; then give its folder here"
+        )
     if study.training.batch > study.data.train:
         yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
     if study.data.object_size > study.data.size:

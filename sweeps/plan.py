@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from rich.console import Console
@@ -13,6 +15,7 @@ from core.cohort import probe
 from core.schedules import Member
 from core.task import make_task
 from shards.catalog import GENERATORS
+from shards.read import read
 from slurm import detect
 from sweeps.progress import duration
 from sweeps.run_directory import RunDirectory
@@ -77,13 +80,19 @@ def _seconds(study: Study, count: int, seeds: int) -> tuple[float, str]:
     """Seconds of so many configurations of so many seeds on one worker, by a timed probe, and its rate in words."""
     torch.set_num_threads(study.resources.cpus)
     settings = study.data
-    generate = GENERATORS[settings.name]
-    samples = [generate(settings, "train", i) for i in range(max(64, study.training.batch))]
-    split = Split(
-        np.stack([s.image for s in samples]),
-        np.stack([s.mask for s in samples]),
-        np.array([s.label for s in samples], np.int64),
-    )
+    count_probed = max(64, study.training.batch)
+    if settings.folder:
+        arrays = read(Path(settings.folder))["train"]
+        first = slice(count_probed)
+        split = Split(arrays.image[first], arrays.mask[first], arrays.label[first])
+    else:
+        generate = GENERATORS[settings.name]
+        samples = [generate(settings, "train", i) for i in range(count_probed)]
+        split = Split(
+            np.stack([s.image for s in samples]),
+            np.stack([s.mask for s in samples]),
+            np.array([s.label for s in samples], np.int64),
+        )
     task = make_task(study.task, split, split)
     size = min(seeds, study.resources.cohort)
     rates = probe(task, [Member(seed, study.hyperparameters) for seed in range(size)], study.training)

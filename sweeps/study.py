@@ -20,6 +20,7 @@ from core.losses import LossSettings
 from core.models import MODELS, AttentionSettings, EdramSettings, MultiLevelSettings, UNetSettings
 from core.schedules import Hyperparameters
 from core.task import TaskSettings
+from shards.read import ShardError, describe
 from shards.samples import DataSettings
 from slurm.settings import AllocationSettings
 from sweeps.checks import choose, field_names, flat, place, problems
@@ -262,9 +263,27 @@ def load(name: str, scale: str, overrides: Iterable[str] = (), rename: str | Non
         values = _merge(values, nested, path, "--set")
     values["scale"] = scale
     values.setdefault("name", path.stem)
+    _describe_packed(values)
     if rename:
         values["name"] = rename
     return _validate(values, str(path))
+
+
+def _describe_packed(values: Any) -> None:
+    """Where data are a folder that was packed by hand, its index says what is in it. Errors: UserError."""
+    variants = values.get("variants")
+    for part in (values, *(variants.values() if isinstance(variants, dict) else ())):
+        data = part.get("data") if isinstance(part, dict) else None
+        if isinstance(data, dict) and data.get("folder"):
+            folder = Path(str(data["folder"])).expanduser().absolute()
+            try:
+                known = describe(folder)
+            except ShardError as error:
+                raise UserError(f"data.folder: {error}") from None
+            part["data"] = {
+                **{key: known[key] for key in ("name", "size", "train", "validation")},
+                "folder": str(folder),
+            }
 
 
 def cluster_settings() -> Path:

@@ -21,13 +21,13 @@ import torch
 from ray import tune
 
 from core import checkpoint
-from core.batch import Split
+from core.batch import Slides, Split
 from core.cohort import Cohort, probe
 from core.criterion import judge
 from core.ledger import CohortRecord, Curves, FencedError, create
 from core.schedules import Member
 from core.task import Task, TaskSettings, make_task
-from shards.read import default_cache, read
+from shards.read import default_cache, read, slides
 from sweeps.run_directory import RunDirectory
 from sweeps.study import Study
 from sweeps.transfer import read_start
@@ -156,7 +156,11 @@ class CohortTrial(tune.Trainable):
 def load_task(settings: TaskSettings, data: Path, device: str = "cpu") -> Task:
     """The task on a packed data set, kept for the next cohort of the same process."""
     splits = read(data)
-    train, validation = (Split(s.image, s.mask, s.label) for s in (splits["train"], splits["validation"]))
+    of_slides = slides(data)
+    train, validation = (
+        Split(part.image, part.mask, part.label, Slides(*of_slides[name]) if of_slides else None)
+        for name, part in splits.items()
+    )
     return make_task(settings, train, validation, device)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.metrics import classification_metrics
+from core.metrics import classification_metrics, slide_metrics
 from core.schedules import Hyperparameters, batch_order, step_decay
 
 
@@ -52,3 +52,12 @@ def test_auc_counts_pairs():
 def test_auc_is_unknown_without_both_classes_or_with_a_score_that_is_not_finite():
     assert np.isnan(classification_metrics(np.zeros((1, 3)), np.ones(3, int))["auc"]).all()
     assert np.isnan(classification_metrics(np.array([[np.nan, 0.0]]), np.array([0, 1]))["auc"]).all()
+
+
+def test_slides_by_mean_and_by_maximum():
+    """Slide 0 is a tumour slide of one loud patch, slide 2 a normal one of middling patches; slide 1 has none."""
+    logits = np.array([[4.0, -4.0, -4.0, 1.0, 1.0], [np.nan] * 5])
+    found = slide_metrics(logits, np.array([0, 0, 0, 2, 2]), np.array([1, 1, 0]))
+    assert found["slide_auc_mean"][0] == 0
+    assert found["slide_auc_max"][0] == 1
+    assert np.isnan(found["slide_auc_mean"][1])
