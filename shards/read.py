@@ -40,7 +40,7 @@ def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
     `default_cache()`); others wait for it and map the same files. Nothing is unpickled.
     Errors: ShardError for a missing, truncated or altered file; OSError of the file system.
     """
-    index, key = _read_index(folder)
+    index, key = read_index(folder)
     home = cache or default_cache()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if home.stat().st_uid != os.getuid():
@@ -58,14 +58,14 @@ def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
 
 def describe(folder: Path) -> dict[str, Any]:
     """The settings that a packed data set was made with, from its index. Errors: ShardError."""
-    settings: dict[str, Any] = _read_index(folder)[0]["settings"]
+    settings: dict[str, Any] = read_index(folder)[0]["settings"]
     return settings
 
 
 def slides(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
     """Of each split of patches: the slide's number int64 [N], and each slide's label int64 [S]; None for a set that is
     of no slides. Errors: ShardError."""
-    index, _ = _read_index(folder)
+    index, _ = read_index(folder)
     found = {}
     for split in SPLITS:
         shards = index["splits"][split]["shards"]
@@ -86,10 +86,11 @@ def default_cache() -> Path:
 
 def data_fingerprint(folder: Path) -> str:
     """Hash of the index, and so of every shard's content."""
-    return _read_index(folder)[1]
+    return read_index(folder)[1]
 
 
-def _read_index(folder: Path) -> tuple[dict[str, Any], str]:
+def read_index(folder: Path) -> tuple[dict[str, Any], str]:
+    """The index of a packed data set, and its hash. Errors: ShardError."""
     try:
         text = (folder / "index.json").read_bytes()
         index = json.loads(text)
@@ -136,20 +137,29 @@ def _decode(folder: Path, index: dict[str, Any], entry: Path) -> None:
 
 def _read_shard(path: Path, sha256: str) -> list[dict[str, np.ndarray]]:
     """The records of one tar after its checksum was verified."""
-    again = f"remove {path.parent} and launch again to pack it anew"
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ShardError(f"{path} is missing: {again}") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ShardError(f"{path} does not match its checksum (truncated or altered): {again}")
+    content = checked_bytes(path, sha256)
     records: dict[str, dict[str, np.ndarray]] = {}
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         for member in tar:
             if not member.isfile() or member.name.startswith("/") or ".." in Path(member.name).parts:
-                raise ShardError(f"{path} holds {member.name!r}, which no shard of ours has: {again}")
+                raise ShardError(f"{path} holds {member.name!r}, which no shard of ours has: {_again(path)}")
             key, name, _ = member.name.split(".")
             file = tar.extractfile(member)
             assert file is not None
             records.setdefault(key, {})[name] = np.load(io.BytesIO(file.read()), allow_pickle=False)
     return list(records.values())
+
+
+def checked_bytes(path: Path, sha256: str) -> bytes:
+    """A shard's bytes, if they are what the index says. Errors: ShardError."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ShardError(f"{path} is missing: {_again(path)}") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ShardError(f"{path} does not match its checksum (truncated or altered): {_again(path)}")
+    return content
+
+
+def _again(path: Path) -> str:
+    return f"remove {path.parent} and launch again to pack it anew"
