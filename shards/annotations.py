@@ -86,7 +86,9 @@ def _inside(vertices: np.ndarray, x: float, y: float, shape: tuple[int, int], st
     at = u[edge] + (row - v[edge]) * (u_next - u)[edge] / (v_next - v)[edge]
     # From its first centre at or right of the crossing on, a row is on the other side of the edge.
     column = np.clip(np.ceil(at), 0, width).astype(int)
-    turns = np.zeros((height, width + 1), np.int64)
-    np.add.at(turns, (row, column), 1)
-    inside: np.ndarray = turns.cumsum(1)[:, :width] % 2 == 1
+    turned = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
+    if not turned[:, 1:width].any():
+        # Most patches lie all inside or all outside.
+        return np.repeat(turned[:, :1] % 2 == 1, width, axis=1)
+    inside: np.ndarray = np.bitwise_xor.accumulate(turned[:, :width].astype(np.uint8) & 1, axis=1) == 1
     return inside

@@ -19,7 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
@@ -44,6 +44,7 @@ PARTLY_ANNOTATED = frozenset(
 
 #: Told (patches or slides done, of how many, what is done).
 Progress = Callable[[int, int, str], None]
+_Record = tuple[str, dict[str, np.ndarray]]
 
 
 class CamelyonError(Exception):
@@ -294,7 +295,7 @@ def _cut(
         described = file.with_suffix(".tar.json")
         if not described.exists():
             partial = file.with_name(f".{file.name}.{os.getpid()}")
-            digest = write_shard(partial, _records(source, those, settings))
+            digest = write_shard(partial, _ahead(_records(source, those, settings)))
             partial.rename(file)
             _write_json(
                 described,
@@ -311,9 +312,7 @@ def _cut(
     return shards
 
 
-def _records(
-    source: Source, corners: np.ndarray, settings: CamelyonSettings
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _records(source: Source, corners: np.ndarray, settings: CamelyonSettings) -> Iterator[_Record]:
     with Slide(source.slide) as slide, _Truth(source, settings) as truth:
         for first in range(0, len(corners), settings.samples_per_record):
             those = corners[first : first + settings.samples_per_record].tolist()
@@ -327,6 +326,15 @@ def _records(
                     "centre.npy": np.stack([_centre(mask) for mask in masks]),
                 },
             )
+
+
+def _ahead(records: Iterator[_Record]) -> Iterator[_Record]:
+    """The records, each read while the one before it is written."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, records, None)
+        while (record := following.result()) is not None:
+            following = reader.submit(next, records, None)
+            yield record
 
 
 class _Truth:
@@ -359,8 +367,9 @@ def _centre(mask: np.ndarray) -> np.ndarray:
     """Of the tumour, in [-1,1]^2; zero without one."""
     if not mask.any():
         return np.zeros(2, np.float32)
-    rows, columns = np.nonzero(mask)
-    return to_location(columns.mean(), rows.mean(), len(mask))
+    places = np.arange(len(mask))
+    x, y = (np.average(places, weights=mask.sum(axis)) for axis in (0, 1))
+    return to_location(x, y, len(mask))
 
 
 def _rank(*parts: object) -> bytes:

@@ -1,3 +1,5 @@
+import hashlib
+import io
 import json
 import tarfile
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +12,7 @@ from shards.catalog import GENERATORS
 from shards.pack import pack
 from shards.read import ARRAYS, ShardError, data_fingerprint, read
 from shards.samples import DataSettings
+from shards.tars import write_shard
 
 SETTINGS = DataSettings(
     "pattern1", size=32, train=40, validation=10, field=8, samples_per_record=8, records_per_shard=2
@@ -179,3 +182,24 @@ def test_a_bad_index_is_named(tmp_path, content, words):
         (tmp_path / "index.json").write_text(content)
     with pytest.raises(ShardError, match=words):
         read(tmp_path, tmp_path / "cache")
+
+
+def test_a_shard_is_what_the_standard_library_writes(tmp_path):
+    rng = np.random.default_rng(0)
+    records = [
+        (f"{key:08d}", {"image.npy": rng.integers(0, 255, (3, 1, 5, 5), np.uint8), "label.npy": np.arange(key + 1)})
+        for key in range(3)
+    ] + [("empty", {"centre.npy": np.zeros((0, 2), np.float32)})]
+    digest = write_shard(tmp_path / "ours.tar", iter(records))
+    with tarfile.open(tmp_path / "theirs.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        for key, arrays in records:
+            for extension, array in arrays.items():
+                buffer = io.BytesIO()
+                np.save(buffer, array)
+                member = tarfile.TarInfo(f"{key}.{extension}")
+                member.size, member.mode, member.mtime = buffer.tell(), 0o644, 0
+                buffer.seek(0)
+                tar.addfile(member, buffer)
+    content = (tmp_path / "ours.tar").read_bytes()
+    assert content == (tmp_path / "theirs.tar").read_bytes()
+    assert digest == hashlib.sha256(content).hexdigest()
