@@ -21,13 +21,14 @@ def launch_all(scale: str, overrides: Sequence[str], runs: Path, options: Sequen
 
     Returns whether all went well.
     """
-    names, problems = in_order(scale, overrides)
+    studies, problems = in_order(scale, overrides)
     well = []
-    for number, name in enumerate(names):
-        console.print(f"\n[bold]study {number + 1} of {len(names)}: {name}[/]", highlight=False)
+    for number, path in enumerate(studies):
+        name = path.stem
+        console.print(f"\n[bold]study {number + 1} of {len(studies)}: {name}[/]", highlight=False)
         begun = time.monotonic()
         # A process of its own: Ray keeps what it was told first for as long as its process lives.
-        command = [sys.executable, str(Path(__file__).with_name("launch.py")), name, "--scale", scale]
+        command = [sys.executable, str(Path(__file__).with_name("launch.py")), str(path), "--scale", scale]
         code = subprocess.run([*command, "--runs", str(runs), *options], check=False).returncode
         took = duration(time.monotonic() - begun)
         if code == 0:
@@ -47,16 +48,16 @@ def launch_all(scale: str, overrides: Sequence[str], runs: Path, options: Sequen
     return not problems
 
 
-def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of the studies that can run here, and why others cannot, a line each."""
-    first: list[str] = []
-    last: list[str] = []
+def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The studies that can run here, and why others cannot, a line each."""
+    first: list[Path] = []
+    last: list[Path] = []
     problems: list[str] = []
     for path in sorted(STUDIES.glob("*.yaml")):
         try:
-            study = load(path.stem, scale, overrides)
+            study = load(str(path), scale, overrides)
         except UserError as error:
             problems.append(str(error))
             continue
-        (last if any(varied.init_from for varied in study.varied) else first).append(path.stem)
+        (last if any(varied.init_from for varied in study.varied) else first).append(path)
     return [*first, *last], problems

@@ -8,6 +8,7 @@ import yaml
 
 from core.models import EdramSettings
 from core.schedules import Hyperparameters
+from shards.samples import DataSettings
 from sweeps import study as studies
 from sweeps.checks import flat
 from sweeps.errors import UserError
@@ -226,3 +227,25 @@ def test_another_model_brings_its_own_settings(study_file):
     assert varied.variant("b").model == replace(varied.model, glimpses=1)
     # Other data keep the size and the counts.
     assert varied.variant("c").data == replace(varied.data, name="ellipses")
+
+
+def test_a_study_is_laid_over_its_base_at_each_scale(tmp_path):
+    (tmp_path / "common.yaml").write_text(
+        "data: {name: pattern1, size: 32, train: 64}\nmodel: {glimpses: 2}\nseeds: {compare: 5}\n"
+        "scales: {laptop: {}, cluster: {data: {size: 64}, seeds: {compare: 9}}}\n"
+    )
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "question: Why?\nbase: common\nmodel: {state: 8}\nsearch: {explore: 0}\nvariants: {only: {}}\n"
+        "scales: {cluster: {model: {state: 16}}}\n"
+    )
+    laptop, cluster = (load(str(path), scale) for scale in ("laptop", "cluster"))
+    assert (laptop.data.size, laptop.model.glimpses, laptop.model.state, laptop.seeds.compare) == (32, 2, 8, 5)
+    assert (cluster.data.size, cluster.model.glimpses, cluster.model.state, cluster.seeds.compare) == (64, 2, 16, 9)
+    path.write_text("question: Why?\nbase: atention\n")
+    with pytest.raises(UserError, match=r"base: there is no 'atention'; did you mean attention"):
+        load(str(path), "laptop")
+
+
+def test_tumours_alone_are_a_balance():
+    assert {DataSettings("pattern1", balance="tumour").label(index) for index in range(20)} == {1}

@@ -1,0 +1,72 @@
+"""All studies, one after another."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from sweeps import everything
+from sweeps.everything import in_order, launch_all
+from sweeps.study import STUDIES
+from tests.conftest import SMALL_STUDY
+from tests.sweeps.launching import SEEDSWEEP, run
+
+SHORT = SMALL_STUDY.replace("steps: 24", "steps: 8").replace("explore: 4", "explore: 2")
+
+
+@pytest.fixture
+def studies(tmp_path, monkeypatch):
+    """`a` starts from the weights of `b`; `c` is no study."""
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(f"{SHORT}init_from: {{run: b, seed: 0}}\n")
+    (folder / "b.yaml").write_text(f"{SHORT}".replace("cohort: 3", "cohort: 3, keep_weights: true"))
+    (folder / "c.yaml").write_text("question: Why?\nmodell: {}\n")
+    monkeypatch.setattr(everything, "STUDIES", folder)
+    return folder
+
+
+def test_a_study_that_starts_from_anothers_weights_comes_after_it(studies):
+    order, problems = in_order("laptop", [])
+    assert [path.stem for path in order] == ["b", "a"]
+    assert len(problems) == 1
+    assert "data: is missing" in problems[0]
+
+
+def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, capfd):
+    console = Console(file=io.StringIO(), width=200)
+    assert not launch_all("laptop", [], tmp_path / "runs", ["--set=seeds.compare=2"], console)
+    said = console.file.getvalue()
+    assert "study 1 of 2: b" in said
+    assert "done:   a:" in said
+    assert "failed: " in said
+    assert "1 of 3 studies failed; the same command goes on with them" in said
+    for name in "ab":
+        assert (tmp_path / "runs" / name / "report" / "index.html").exists()
+    assert list((tmp_path / "runs" / "a" / "starts").glob("*.pt"))
+    assert "converged" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("scale", ["laptop", "cluster"])
+def test_ours_are_in_order(scale):
+    """The one that starts from another's weights is the last."""
+    order, problems = in_order(scale, [])
+    assert len(order) + len(problems) == len(list(STUDIES.glob("*.yaml")))
+    assert order[-1].stem == "transfer"
+    assert all("efficientnet" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["launch"], "Give its name or file, or --all"),
+        (["launch", "alpha_seed_study", "--all"], "--all runs every study under its own name"),
+        (["report", "--to", "x"], "--to goes with --replication"),
+        (["report", "x", "--replication"], "leave the name out"),
+    ],
+)
+def test_a_users_mistake_is_one_line(arguments, words, tmp_path):
+    done = run(*arguments, command=SEEDSWEEP, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
