@@ -99,16 +99,18 @@ class Cells:
 
 
 def find(slides: Path, annotations: Path | None) -> list[Source]:
-    """The slides of a folder, in the order of their names, with their annotations. Errors: CamelyonError."""
+    """The slides below a folder, in the order of their names, with their annotations. Errors: CamelyonError."""
     if not slides.is_dir():
         raise CamelyonError(f"--slides {slides}: there is no such folder")
     if annotations is not None and not annotations.is_dir():
         raise CamelyonError(f"--annotations {annotations}: there is no such folder")
-    there = {path.name.lower(): path for path in sorted(annotations.iterdir())} if annotations else {}
-    found = []
-    for path in sorted(slides.iterdir()):
+    there = {path.name.lower(): path for path in sorted(annotations.rglob("*"))} if annotations else {}
+    found: list[Source] = []
+    for path in sorted(slides.rglob("*"), key=lambda path: (path.stem, path)):
         if path.suffix.lower() in SLIDES and not path.stem.lower().endswith("_mask"):
             names = [f"{path.stem.lower()}{ending}" for ending in (".xml", "_mask.tif", "_mask.tiff")]
+            if found and found[-1].name == path.stem:
+                raise CamelyonError(f"{found[-1].slide} and {path} have one name: keep one of them below --slides")
             found.append(Source(path, next((there[name] for name in names if name in there), None)))
     if not found:
         raise CamelyonError(f"--slides {slides}: no slide there ({', '.join(SLIDES)})")
@@ -228,8 +230,9 @@ def _cut_all(
             chosen[name] = choose({s: looked[s] for s in splits[name]}, settings, most)
             if not chosen[name]:
                 raise CamelyonError(
-                    f"the {name} split has no patches: {len(splits[name])} slides of {len(good)}; a set is split by "
-                    "slide, and needs tumour and normal ones in both (fewer than --coverage or --tissue allow?)"
+                    f"no patches in the {name} split, of {len(splits[name])} slides out of {len(good)}: it needs some "
+                    f"with {settings.tissue:g} tissue and at least {settings.coverage:g} tumour, and some without any "
+                    "(--tissue, --coverage, --size, --held-out)"
                 )
         cutting = {
             pool.submit(_cut, source, name, looked[source].corners[numbers], settings, work): source
@@ -408,8 +411,12 @@ def main(arguments: Sequence[str]) -> int:
     def show(done: int, total: int, what: str) -> None:
         print(f"\r{done}/{total} {what}, {time.monotonic() - start:.0f} s ", end="", flush=True)
 
+    settings = CamelyonSettings(**given)
+    for name, low, high in (("size", 8, 2**15), ("downsample", 1, 1024), ("coverage", 0, 1), ("tissue", 0, 1)):
+        if not low <= given[name] <= high:
+            parser.error(f"--{name} {given[name]}: it must be from {low} to {high}")
     try:
-        folder, left_out = pack(find(slides, annotations), CamelyonSettings(**given), root, max(workers, 1), show)
+        folder, left_out = pack(find(slides, annotations), settings, root, max(workers, 1), show)
     except CamelyonError as error:
         print(f"\nerror: {error}")
         return 2

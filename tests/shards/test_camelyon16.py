@@ -275,7 +275,7 @@ def test_a_users_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, w
 
 
 def test_no_patch_to_validate_is_said(lab, tmp_path):
-    with pytest.raises(CamelyonError, match="the validation split has no patches"):
+    with pytest.raises(CamelyonError, match="no patches in the validation split, of 0 slides out of 5"):
         pack(find(*lab), replace(SETTINGS, held_out=0.0), tmp_path)
 
 
@@ -319,3 +319,17 @@ def test_a_real_slide(real_slide, tmp_path):
     arrays = read(folder)["train"]
     (x, y) = index["splits"]["train"]["shards"][0]["corners"][0]
     np.testing.assert_array_equal(arrays.image[0].transpose(1, 2, 0), whole[y : y + 256, x : x + 256])
+
+
+def test_slides_are_found_below_folders_and_their_names_are_their_own(tmp_path):
+    for folder, name in (("tumor", "tumor_001.tif"), ("normal", "normal_001.tif"), ("masks", "tumor_001_mask.tif")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).touch()
+    found = find(tmp_path, tmp_path / "masks")
+    assert [(source.name, source.annotation is not None) for source in found] == [
+        ("normal_001", False),
+        ("tumor_001", True),
+    ]
+    (tmp_path / "normal" / "tumor_001.svs").touch()
+    with pytest.raises(CamelyonError, match="have one name"):
+        find(tmp_path, None)
