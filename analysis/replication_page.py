@@ -122,8 +122,8 @@ def _scale_note(judged: list[dict[str, Any]]) -> str:
     scales = sorted({row["scale"] for row in judged if "scale" in row})
     if scales == ["laptop"]:
         return (
-            "All rows ran at laptop scale: images of 64 px, models of some ten thousand weights, 150 to 600 steps, "
-            "and patterns in place of slides. A verdict here is about the claim at that scale, not about the report's "
+            "All rows ran at laptop scale: images of 64 px, small models, 150 to 600 steps, and patterns in place of "
+            "slides. A verdict here is about the claim at that scale, not about the report's "
             "own runs."
         )
     return f"Scales: {', '.join(scales) or 'none'}. Where it is laptop, a verdict is about the claim at that scale."

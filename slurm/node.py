@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import secrets
 import socket
 from pathlib import Path
@@ -59,10 +60,27 @@ def own_address() -> str:
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on now, and that the system gives to no connection before it is taken.
+
+    A port of those which the system gives out may be in use again by the time that Ray's agents, seconds later, want
+    it; and with an agent dies its raylet.
+    """
+    ours = _ports_not_given_out()
+    for port in random.SystemRandom().sample(ours, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("", port))
+            return port
+    raise OSError(f"none of 100 ports from {ours[0]} to {ours[-1]} is free")
+
+
+def _ports_not_given_out() -> range:
+    """Above those that Ray's own workers take (10002 to 19999), and the larger part beside the system's range."""
+    low, high = 32768, 60999
+    with contextlib.suppress(OSError, ValueError):
+        low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    parts = range(20000, max(low, 20000)), range(max(high + 1, 20000), 65536)
+    widest = max(parts, key=len)
+    return widest if len(widest) >= 1000 else range(20000, 65536)
 
 
 def listens(address: str, port: int) -> bool:

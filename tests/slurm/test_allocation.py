@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from slurm import node
 from slurm.allocation import executor, script
 from slurm.settings import AllocationSettings, argument, minutes
 from tests.slurm.conftest import STUDY, TWO_NODES, Launched
@@ -129,3 +130,13 @@ def test_no_option_of_a_cluster_on_a_laptop(study_file, tmp_path):
     done = run(study_file, "--scale", "laptop", "--runs", tmp_path, "--wait", *STUDY[:4], check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "--dry-run, --wait and --max-jobs are for a cluster" in done.stderr
+
+
+def test_ports_are_none_that_the_system_gives_out():
+    """What it gives to a connection is taken again before Ray's agents want it."""
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [node.free_port() for _ in range(50)]
+    assert len(set(ports)) > 40
+    assert not any(10002 <= port <= 19999 for port in ports)
+    if high - low < 40000:
+        assert not any(low <= port <= high for port in ports)
