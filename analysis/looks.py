@@ -40,7 +40,7 @@ class Looks:
 
 def choose(results: Results, run_folder: Path) -> list[Looks]:
     """Of the configurations that converged most, least and in between, the members with the best and the worst final
-    score; none where the model takes no glimpses, or the data set is not here any more."""
+    score; none where the model chooses no place to look at, or the data set is not here any more."""
     rates = [(group, float((group.outcome == "converged").mean())) for group in results.configurations]
     ordered = [group for group, _ in sorted(rates, key=lambda pair: -pair[1])]
     places = sorted({0, len(ordered) // 2, len(ordered) - 1}) if ordered else []
@@ -91,7 +91,8 @@ def _looks(results: Results, run_folder: Path, member: pd.Series) -> Looks | Non
         windows = curves.looks[:, curves.seeds.index(member.seed), 0]
         finite = np.isfinite(windows).all((1, 2))
         steps = [step for step, kept in zip(curves.steps, finite, strict=True) if kept]
-        if image is None or not steps:
+        # A single U-Net's window is not chosen: it never moves.
+        if image is None or not steps or not np.ptp(windows[finite], axis=0).any():
             return None
         return Looks(member.label, int(member.seed), member.outcome, steps, windows[finite], image)
     return None

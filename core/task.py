@@ -171,7 +171,8 @@ class SegmentationTask(Task):
     def looks(self, rollout: Segmentation) -> np.ndarray:
         """The windows of all levels."""
         chosen = rollout.centres[:, :, self.watched].movedim(2, 1).float()
-        extents = torch.tensor([0.5**level for level in range(chosen.shape[2])], device=chosen.device)
+        first = getattr(self.settings.model, "level", 1) - 1
+        extents = torch.tensor([0.5 ** (first + level) for level in range(chosen.shape[2])], device=chosen.device)
         return torch.cat([chosen, extents[:, None].expand(*chosen.shape[:3], 2)], -1).cpu().numpy()
 
 

@@ -5,9 +5,14 @@ import pytest
 import torch
 
 from core.batch import Batch
+from core.cohort import Cohort, TrainingSettings
 from core.losses import reinforce
 from core.models.levels import MultiLevelSettings, MultiLevelUNet, draw
 from core.models.unet import SingleLevelUNet, UNet, UNetSettings, centre_of, compare, crop
+from core.schedules import Hyperparameters, Member
+from core.task import TaskSettings, make_task
+from shards.samples import DataSettings
+from tests.conftest import make_split
 
 D = torch.float64
 
@@ -51,8 +56,8 @@ def batch(images: torch.Tensor, masks: torch.Tensor, draws: torch.Tensor) -> Bat
     return Batch(images, images.new_zeros(len(images), 0), masks, labels, images.new_zeros(len(images), 3, 2), draws)
 
 
-@pytest.mark.parametrize(("level", "seen"), [(1, 1.0), (2, 0.25)])
-def test_a_single_level_sees_the_whole_or_a_quarter(level, seen):
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_single_level_sees_the_whole_or_a_quarter(level):
     images = torch.rand(400, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     masks = torch.zeros_like(images)
     masks[:, :, 5, 5] = 1
@@ -61,6 +66,24 @@ def test_a_single_level_sees_the_whole_or_a_quarter(level, seen):
     # Pixel 5 is in 6 of the 9 places of a crop of 8 along an axis.
     assert rollout.seen.mean().item() == pytest.approx(1.0 if level == 1 else (6 / 9) ** 2, abs=0.05)
     assert rollout.dice.shape == (1, 400)
+
+
+@pytest.mark.parametrize(
+    ("model", "extents"),
+    [
+        (UNetSettings(level=1, depth=1, width=2), [1.0]),
+        (UNetSettings(level=2, depth=1, width=2), [0.5]),
+        (MultiLevelSettings(levels=3, depth=1, width=2), [1.0, 0.5, 0.25]),
+    ],
+)
+def test_pictures_show_windows_as_large_as_they_are(model, extents):
+    data = DataSettings("pattern1", size=32, train=8, validation=8, field=8, anywhere=True)
+    task = make_task(TaskSettings(model), make_split(data, "train"), make_split(data, "validation"))
+    cohort = Cohort(task, [Member(0, Hyperparameters())], TrainingSettings(1, 4, 1), "loop")
+    cohort.advance()
+    # One member, two watched images, a window a level.
+    assert cohort.looks[0].shape == (1, 2, len(extents), 4)
+    assert cohort.looks[0][0, 0, :, 2:].tolist() == [[extent, extent] for extent in extents]
 
 
 @pytest.mark.parametrize("pixel", [(0, 0), (3, 5), (7, 7)])
