@@ -319,12 +319,16 @@ def _records(source: Source, corners: np.ndarray, settings: CamelyonSettings) ->
     with Slide(source.slide) as slide, _Truth(source, settings) as truth:
         for first in range(0, len(corners), settings.samples_per_record):
             those = corners[first : first + settings.samples_per_record].tolist()
-            masks = [truth.mask(x, y) for x, y in those]
+            images = np.empty((len(those), 3, settings.size, settings.size), np.uint8)
+            masks = np.empty((len(those), settings.size, settings.size), np.uint8)
+            for image, mask, (x, y) in zip(images, masks, those, strict=True):
+                image[:] = slide.read(x, y, settings.size, settings.downsample)
+                mask[:] = truth.mask(x, y)
             yield (
                 f"{first:08d}",
                 {
-                    "image.npy": np.stack([slide.read(x, y, settings.size, settings.downsample) for x, y in those]),
-                    "mask.npy": np.stack(masks)[:, None],
+                    "image.npy": images,
+                    "mask.npy": masks[:, None],
                     "label.npy": np.array([mask.any() for mask in masks], np.int64),
                     "centre.npy": np.stack([_centre(mask) for mask in masks]),
                 },

@@ -55,13 +55,13 @@ class Slide:
         level = self._slide.get_best_level_for_downsample(downsample + 0.01)
         factor = round(downsample / self._slide.level_downsamples[level])
         rgba = self._region(x, y, level, size * factor)
-        if factor > 1:
-            rgba = rgba.reshape(size, factor, size, factor, 4).mean((1, 3)).round().astype(np.uint8)
         rgb = rgba[..., :3]
         # A pixel is scanned or not: openslide's alpha has no values between.
         if (rgba[..., 3] != 255).any():
             rgb = np.where(rgba[..., 3:] == 255, rgb, np.uint8(255))
-        return np.ascontiguousarray(rgb.transpose(2, 0, 1))
+        if factor > 1:
+            rgb = rgb.reshape(size, factor, size, factor, 3).mean((1, 3)).round().astype(np.uint8)
+        return rgb.transpose(2, 0, 1)
 
     def read_mask(self, x: int, y: int, size: int, downsample: int = 1) -> np.ndarray:
         """Of a mask slide: uint8 [size,size], 1 where the pixel in the middle of a block of level 0 is not zero."""
