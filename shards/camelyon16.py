@@ -30,7 +30,7 @@ import numpy as np
 from shards.annotations import AnnotationError, Polygon, paint, read_asap
 from shards.samples import BALANCES, FORMAT, SPLITS, to_location
 from shards.slides import Slide, SlideError
-from shards.tars import write_shard
+from shards.tars import to_disk, write_shard
 
 KINDS = ("main", "balanced", "skewed", "debug")
 DEBUG_PATCHES = 32
@@ -290,29 +290,39 @@ def _cut(
     source: Source, name: str, corners: np.ndarray, settings: CamelyonSettings, work: Path
 ) -> list[dict[str, Any]]:
     """A slide's shards, as the index describes them; those that were cut before are not cut again."""
-    shards = []
     per_shard = settings.samples_per_record * settings.records_per_shard
-    for number, start in enumerate(range(0, len(corners), per_shard)):
-        those = corners[start : start + per_shard]
-        file = work / f"{name}-{source.name.replace('.', '_')}-{number:04d}.tar"
-        described = file.with_suffix(".tar.json")
-        if not described.exists():
+    # The disk takes a shard while the next one is cut.
+    parts = [corners[start : start + per_shard] for start in range(0, len(corners), per_shard)]
+    files = [work / f"{name}-{source.name.replace('.', '_')}-{number:04d}.tar" for number in range(len(parts))]
+    with ThreadPoolExecutor(1) as finisher:
+        finishing = []
+        for file, those in zip(files, parts, strict=True):
+            if _described(file).exists():
+                continue
             partial = file.with_name(f".{file.name}.{os.getpid()}")
-            digest = write_shard(partial, _ahead(_records(source, those, settings)))
-            partial.rename(file)
-            _write_json(
-                described,
-                {
-                    "file": file.name,
-                    "samples": len(those),
-                    "sha256": digest,
-                    "slide": source.name,
-                    "tumour": source.annotation is not None,
-                    "corners": those.tolist(),
-                },
-            )
-        shards.append(json.loads(described.read_text()))
-    return shards
+            described = {
+                "file": file.name,
+                "samples": len(those),
+                "sha256": write_shard(partial, _ahead(_records(source, those, settings))),
+                "slide": source.name,
+                "tumour": source.annotation is not None,
+                "corners": those.tolist(),
+            }
+            finishing.append(finisher.submit(_finish, partial, file, described))
+        for each in finishing:
+            each.result()
+    return [json.loads(_described(file).read_text()) for file in files]
+
+
+def _finish(partial: Path, file: Path, described: dict[str, Any]) -> None:
+    to_disk(partial)
+    partial.rename(file)
+    _write_json(_described(file), described)
+
+
+def _described(file: Path) -> Path:
+    """What the index will say of a shard: it is there only once the shard is whole."""
+    return file.with_suffix(".tar.json")
 
 
 def _records(source: Source, corners: np.ndarray, settings: CamelyonSettings) -> Iterator[_Record]:

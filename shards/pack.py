@@ -21,7 +21,7 @@ import numpy as np
 from shards import camelyon16
 from shards.catalog import GENERATORS
 from shards.samples import FORMAT, SPLITS, DataSettings
-from shards.tars import write_shard
+from shards.tars import to_disk, write_shard
 
 Progress = Callable[[int, int], None]
 
@@ -67,6 +67,7 @@ def _write(settings: DataSettings, folder: Path, progress: Progress) -> None:
             stop = min(start + per_shard, settings.count(split))
             name = f"{split}-{number:06d}.tar"
             digest = write_shard(folder / name, _records(settings, split, start, stop))
+            to_disk(folder / name)
             shards.append({"file": name, "samples": stop - start, "sha256": digest})
             done += stop - start
             progress(done, total)

@@ -38,9 +38,13 @@ def write_shard(path: Path, records: Iterator[tuple[str, dict[str, np.ndarray]]]
                 put(bytes(-member.size % tarfile.BLOCKSIZE))
         put(bytes(2 * tarfile.BLOCKSIZE))
         put(bytes(-size % tarfile.RECORDSIZE))
-        file.flush()
-        os.fsync(file.fileno())
     return digest.hexdigest()
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a written file is on the disk."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def _npy(array: np.ndarray) -> tuple[bytes, memoryview]:
