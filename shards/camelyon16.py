@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
@@ -34,6 +35,8 @@ from shards.tars import to_disk, write_shard
 
 KINDS = ("main", "balanced", "skewed", "debug")
 DEBUG_PATCHES = 32
+#: Records that a process reads before it has written the first of them.
+AHEAD = 4
 SLIDES = (".tif", ".tiff", ".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".bif", ".svslide")
 #: Slides of the challenge that are known to trouble: wrongly labelled, twice there, or annotated in part.
 TROUBLED = frozenset({"normal_086", "test_049", "test_114"})
@@ -346,11 +349,11 @@ def _records(source: Source, corners: np.ndarray, settings: CamelyonSettings) ->
 
 
 def _ahead(records: Iterator[_Record]) -> Iterator[_Record]:
-    """The records, each read while the one before it is written."""
+    """The records, read while those before them are written: a disk takes them by fits and starts."""
     with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(next, records, None)
-        while (record := following.result()) is not None:
-            following = reader.submit(next, records, None)
+        following = deque(reader.submit(next, records, None) for _ in range(AHEAD))
+        while (record := following.popleft().result()) is not None:
+            following.append(reader.submit(next, records, None))
             yield record
 
 
