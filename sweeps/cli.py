@@ -202,7 +202,8 @@ def _launch_all(
     scale = scale or _scale_here()
     options = [f"--set={override}" for override in overrides]
     options += ["--fresh"] * fresh + ["--wait"] * wait + [f"--max-jobs={max_jobs}"] * (max_jobs > 1)
-    if not launch_all(scale, overrides, _run_directory("", runs).folder, options, console):
+    leaves = scale == "cluster" and detect.can_submit() and not detect.in_allocation() and not wait
+    if not launch_all(scale, overrides, _run_directory("", runs).folder, options, console, leaves):
         raise typer.Exit(1)
 
 

@@ -16,12 +16,16 @@ from sweeps.progress import duration
 from sweeps.study import STUDIES, load
 
 
-def launch_all(scale: str, overrides: Sequence[str], runs: Path, options: Sequence[str], console: Console) -> bool:
+def launch_all(
+    scale: str, overrides: Sequence[str], runs: Path, options: Sequence[str], console: Console, leaves: bool = False
+) -> bool:
     """Launch each study, with further options of `launch`; what fails does not stop the others.
 
+    leaves: each is submitted and left, so that what starts from another's weights has to be launched later.
     Returns whether all went well.
     """
-    studies, problems = in_order(scale, overrides)
+    first, last, problems = in_order(scale, overrides)
+    studies = first if leaves else [*first, *last]
     well = []
     for number, path in enumerate(studies):
         name = path.stem
@@ -38,6 +42,8 @@ def launch_all(scale: str, overrides: Sequence[str], runs: Path, options: Sequen
     console.print()
     for line in well:
         console.print(f"[green]done[/]:   {escape(line)}", highlight=False)
+    for path in last if leaves else ():
+        console.print(f"later:  {escape(path.stem)}, when the run that it starts from has ended", highlight=False)
     for line in problems:
         console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
     console.print(f"runs:   {escape(str(runs))}", highlight=False, soft_wrap=True)
@@ -48,8 +54,9 @@ def launch_all(scale: str, overrides: Sequence[str], runs: Path, options: Sequen
     return not problems
 
 
-def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """The studies that can run here, and why others cannot, a line each."""
+def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[Path], list[Path], list[str]]:
+    """The studies that can run here: those that start anew, and those that start from another's weights; and why others
+    cannot run, a line each."""
     first: list[Path] = []
     last: list[Path] = []
     problems: list[str] = []
@@ -60,4 +67,4 @@ def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[Path], list[str
             problems.append(str(error))
             continue
         (last if any(varied.init_from for varied in study.varied) else first).append(path)
-    return [*first, *last], problems
+    return first, last, problems

@@ -29,7 +29,7 @@ from shards.samples import DataSettings
 SIZE = 64
 PATCH = 512
 #: All the same pyramid, under so many names.
-SLIDES = 20
+SLIDES = 8
 
 
 def timed(*programs: Callable[[], object], rounds: int, after: Callable[[], object] = lambda: None) -> list[float]:

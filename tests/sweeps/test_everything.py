@@ -1,6 +1,8 @@
 """All studies, one after another."""
 
 import io
+import subprocess
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -27,8 +29,8 @@ def studies(tmp_path, monkeypatch):
 
 
 def test_a_study_that_starts_from_anothers_weights_comes_after_it(studies):
-    order, problems = in_order("laptop", [])
-    assert [path.stem for path in order] == ["b", "a"]
+    first, last, problems = in_order("laptop", [])
+    assert [path.stem for path in (*first, *last)] == ["b", "a"]
     assert len(problems) == 1
     assert "data: is missing" in problems[0]
 
@@ -47,12 +49,26 @@ def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, capf
     assert "converged" in capfd.readouterr().out
 
 
+def test_what_is_submitted_and_left_is_not_waited_for(studies, tmp_path, monkeypatch):
+    launched = []
+
+    def run(command, check):
+        launched.append(Path(command[2]).stem)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(everything.subprocess, "run", run)
+    console = Console(file=io.StringIO(), width=200)
+    launch_all("laptop", [], tmp_path / "runs", [], console, leaves=True)
+    assert launched == ["b"]
+    assert "later:  a, when the run that it starts from has ended" in console.file.getvalue()
+
+
 @pytest.mark.parametrize("scale", ["laptop", "cluster"])
 def test_ours_are_in_order(scale):
     """The one that starts from another's weights is the last."""
-    order, problems = in_order(scale, [])
-    assert len(order) + len(problems) == len(list(STUDIES.glob("*.yaml")))
-    assert order[-1].stem == "transfer"
+    first, last, problems = in_order(scale, [])
+    assert len(first) + len(last) + len(problems) == len(list(STUDIES.glob("*.yaml")))
+    assert [path.stem for path in last] == ["transfer"]
     assert all("efficientnet" in problem for problem in problems)
 
 
