@@ -84,7 +84,8 @@ class Task(ABC):
         x and y."""
 
     def _resident(self, split: Split) -> Resident:
-        images = torch.from_numpy(np.array(split.images)).to(self.device)
+        # On a CPU not copied: a node's trials map the same pages.
+        images = torch.from_numpy(np.asarray(split.images)).to(self.device)
         overview = getattr(MODELS[self.settings.model.name][1], "overview", None)
         with torch.no_grad():
             return Resident(
@@ -93,8 +94,8 @@ class Task(ABC):
                 torch.cat([overview(self.settings.model, part.float() / 255) for part in images.split(256)])
                 if overview
                 else images.new_zeros(len(images), 0),
-                torch.from_numpy(np.array(split.masks)).to(self.device),
-                torch.from_numpy(np.array(split.labels)).to(self.device),
+                torch.from_numpy(np.asarray(split.masks)).to(self.device),
+                torch.from_numpy(np.asarray(split.labels)).to(self.device),
                 torch.from_numpy(mask_regions(split.masks)).to(self.device),
             )
 

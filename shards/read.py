@@ -52,7 +52,9 @@ def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
             if not entry.exists():
                 _decode(folder, index, entry)
     return {
-        split: Arrays(*(np.load(entry / f"{split}.{name}.npy", mmap_mode="r") for name in ARRAYS)) for split in SPLITS
+        # Copy on write: PyTorch takes no arrays that are read-only, and nobody changes the files.
+        split: Arrays(*(np.load(entry / f"{split}.{name}.npy", mmap_mode="c") for name in ARRAYS))
+        for split in SPLITS
     }
 
 
@@ -104,6 +106,13 @@ def read_index(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def _decode(folder: Path, index: dict[str, Any], entry: Path) -> None:
+    needed = sum(shard.stat().st_size for shard in folder.glob("*.tar"))
+    free = shutil.disk_usage(entry.parent).free
+    if needed > free:
+        raise ShardError(
+            f"{folder} needs {needed / 1e9:.1f} GB in the cache {entry.parent}, where {free / 1e9:.1f} are free: set "
+            "SEEDSWEEP_CACHE to a folder on a larger disk, or pack fewer images"
+        )
     partial = Path(tempfile.mkdtemp(prefix=".decoding-", dir=entry.parent))
     try:
         for split in SPLITS:

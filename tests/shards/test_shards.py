@@ -3,6 +3,7 @@ import io
 import json
 import tarfile
 from concurrent.futures import ProcessPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -203,3 +204,12 @@ def test_a_shard_is_what_the_standard_library_writes(tmp_path):
     content = (tmp_path / "ours.tar").read_bytes()
     assert content == (tmp_path / "theirs.tar").read_bytes()
     assert digest == hashlib.sha256(content).hexdigest()
+
+
+def test_a_set_that_does_not_fit_the_cache_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    folder = pack(SETTINGS, tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(ShardError, match=r"needs 0\.0 GB in the cache .*SEEDSWEEP_CACHE") as caught:
+        read(folder, tmp_path / "cache")
+    assert "\n" not in str(caught.value)
+    assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
