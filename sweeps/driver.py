@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
+from types import FrameType, MappingProxyType
 
 from rich.console import Console
 
@@ -29,7 +30,15 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
     Returns what failed, a line each. Errors: UserError; KeyboardInterrupt after the workers have stopped.
     """
     # `kill` and SLURM's SIGTERM end a launch as Ctrl-C does: the workers stop, nothing is left behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Python drops what is raised while an object is finalised: the searcher looks at the event.
+        stop.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     # SLURM's warning before a time limit may reach every process: it is `slurm.ray_cluster`'s to answer.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     head = detect.head()
@@ -48,7 +57,7 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
             highlight=False,
         )
         run.record_provenance(list(fingerprints.values()), [f"{cores()} cores"])
-        train(study, run, number, data, agenda, console, starts)
+        train(study, run, number, data, agenda, console, starts, stop)
         _write_views(study, run, agenda)
         return [f"{describe(spec)}: {last_error(agenda, spec)}" for spec in agenda.failed]
 
@@ -78,10 +87,15 @@ def train(
     agenda: Agenda,
     console: Console,
     starts: Mapping[InitFrom, Start] = MappingProxyType({}),
+    stop: threading.Event | None = None,
     trainable: Callable[[], type] = cohort_trial,
 ) -> None:
     """Hand the agenda's cohorts to Ray Tune until none is left. `data`: folder of each data set's shards; `starts`: of
-    each `init_from` the weights."""
+    each `init_from` the weights.
+
+    Errors: KeyboardInterrupt once `stop` is set.
+    """
+    stop = stop or threading.Event()
     if not agenda.anything_left():
         return
     head = detect.head()
@@ -99,7 +113,7 @@ def train(
         tuner = tune.Tuner(
             tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=CohortSearcher(agenda, run, launch_number, data, starts, watchers, living_hosts),
+                search_alg=CohortSearcher(agenda, run, launch_number, data, starts, watchers, living_hosts, stop),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,10 +51,11 @@ class CohortSearcher(Searcher):
         starts: Mapping[InitFrom, Start],
         watchers: Sequence[Watcher],
         living_hosts: Callable[[], list[str]],
+        stop: threading.Event,
     ):
         super().__init__(metric="done", mode="max")
         self._agenda, self._run, self._data, self._starts = agenda, run, data, starts
-        self._watchers, self._living_hosts = watchers, living_hosts
+        self._watchers, self._living_hosts, self._stop = watchers, living_hosts, stop
         self._places: dict[str, Any] = {"runs": str(run.folder.parent), "study": run.folder.name, "launch": launch}
         self._specs: dict[str, CohortSpec] = {}
         self._before: dict[str, tuple[dict[str, Any], float]] = {}
@@ -68,9 +70,10 @@ class CohortSearcher(Searcher):
     def suggest(self, trial_id: str) -> Any:
         """A trial's config; None while what is next depends on a running cohort; FINISHED at the end.
 
-        Errors: whatever went wrong since the last call: Tune would take an error of the methods below for the trial's
-        failure, and try it again.
+        Errors: KeyboardInterrupt once the launch is to stop; whatever went wrong since the last call: Tune would take
+        an error of the methods below for the trial's failure, and try it again.
         """
+        self._check()
         if self._error:
             raise self._error
         if self._run.retry_asked():
@@ -91,6 +94,7 @@ class CohortSearcher(Searcher):
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Progress of a cohort."""
+        self._check()
         with self._kept():
             for watcher in self._watchers:
                 watcher.went_on(self._specs[trial_id], result["steps_done"], result["outcomes"])
@@ -106,6 +110,11 @@ class CohortSearcher(Searcher):
                 return
             for watcher in self._watchers:
                 watcher.ended(spec, failed=given_up)
+
+    def _check(self) -> None:
+        """Errors: KeyboardInterrupt if the launch is to stop."""
+        if self._stop.is_set():
+            raise KeyboardInterrupt
 
     def _lost(self, spec: CohortSpec, before: tuple[dict[str, Any], float]) -> bool:
         """Whether a cohort ended with the node that it ran on, or its worker before it had begun."""

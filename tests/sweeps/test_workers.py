@@ -1,9 +1,14 @@
 """Workers that die, on a real Ray, with cohorts that have their result at once."""
 
 import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from core.criterion import judge
@@ -43,21 +48,46 @@ def dying() -> type:
     return Dying
 
 
-def test_a_worker_that_dies_before_it_has_its_cohort_is_no_failure_of_the_cohort(tmp_path):
-    """A node's Ray that has died takes no workers for some seconds, in which it is not known to be dead."""
-    path = tmp_path / "small.yaml"
+def launch(folder: Path) -> tuple[list[str], list[str], str]:
+    """Variants that finished and that failed, and why the failed one did."""
+    path = folder / "small.yaml"
     path.write_text(SMALL_STUDY)
     two = ["search.explore=0", "search.first=[]", "variants={before: {}, after: {losses: {rank: 0.5}}}"]
     settings = ["claimed_best={variant: before}", "seeds.compare=2", f"resources.retries={DEATHS - 1}"]
     study = load(str(path), "laptop", [*two, *settings])
-    run = RunDirectory(tmp_path, "small")
+    run = RunDirectory(folder, "small")
     run.begin(study, fresh=False)
     for moment in study.variants:
         for number in range(DEATHS):
-            (tmp_path / f"{moment}.{number}").touch()
+            (folder / f"{moment}.{number}").touch()
     agenda = Agenda(study, run.ledger, {study.data: "none"})
-    driver.train(study, run, 1, {study.data: tmp_path}, agenda, Console(quiet=True), trainable=dying)
-    assert [spec.variant for spec in agenda.finished] == ["before"]
-    assert [spec.variant for spec in agenda.failed] == ["after"]
+    driver.train(study, run, 1, {study.data: folder}, agenda, Console(quiet=True), trainable=dying)
     (failed,) = agenda.failed
-    assert "actor died" in run.ledger.record(failed).error()
+    error = run.ledger.record(failed).error() or ""
+    return [spec.variant for spec in agenda.finished], [failed.variant], error
+
+
+def test_a_worker_that_dies_before_it_has_its_cohort_is_no_failure_of_the_cohort(tmp_path):
+    """A node's Ray that has died takes no workers for some seconds, in which it is not known to be dead."""
+    # A process of its own: Ray keeps the token that it was told first.
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        finished, failed, error = alone.submit(launch, tmp_path).result()
+    assert (finished, failed) == (["before"], ["after"])
+    assert "actor died" in error
+
+
+def test_an_interrupt_that_python_dropped_still_ends_a_launch(tmp_path):
+    """As it does while an object is finalised: then the event alone is left of it."""
+    from sweeps.searcher import CohortSearcher
+
+    study, agenda, run, stop = Mock(), Mock(), Mock(), threading.Event()
+    agenda.next.return_value = None
+    agenda.done = True
+    run.retry_asked.return_value = False
+    searcher = CohortSearcher(agenda, run, 1, {study.data: tmp_path}, {}, [], list, stop)
+    assert searcher.suggest("a") == searcher.FINISHED
+    stop.set()
+    with pytest.raises(KeyboardInterrupt):
+        searcher.suggest("b")
+    with pytest.raises(KeyboardInterrupt):
+        searcher.on_trial_result("a", {})
