@@ -111,7 +111,7 @@ def this_process() -> dict[str, Any]:
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "pids": _pid_namespace(),
-        "started": _started(os.getpid()),
+        "started": started(os.getpid()),
         "job": os.environ.get("SLURM_JOB_ID"),
         "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0),
         "since": time.strftime(SINCE),
@@ -128,7 +128,7 @@ def alive(folder: Path, name: str) -> dict[str, Any] | None:
     if not holder:
         return None
     if holder["pids"] == _pid_namespace() and holder["host"] == socket.gethostname():
-        return holder if _started(holder["pid"]) == holder["started"] else None
+        return holder if started(holder["pid"]) == holder["started"] else None
     here = this_process()
     if here["job"] and holder["job"] == here["job"] and holder["restart"] < here["restart"]:
         return None
@@ -169,7 +169,7 @@ def _pid_namespace() -> str:
     return ""
 
 
-def _started(pid: int) -> int | None:
+def started(pid: int) -> int | None:
     """When a process began, in ticks since boot: tells it from a later one of the same number."""
     with contextlib.suppress(OSError):
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

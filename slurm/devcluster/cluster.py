@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
+from core.lease import started
 from slurm.devcluster import configuration
 from slurm.devcluster.configuration import DATABASE, Shape
 from slurm.devcluster.layout import BRIDGE, NETWORK, Layout
@@ -34,6 +35,8 @@ NEEDS = {
     "ip": "iproute2",
     "ps": "procps",
 }
+#: Outside the nodes, in the order in which they stop.
+DAEMONS = ("slurmctld", "slurmdbd", "mariadbd", "munged")
 SBIN = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 #: After this long a daemon that does not answer never will.
 PATIENCE = 30.0
@@ -61,7 +64,7 @@ class DevCluster:
 
     def __init__(self, shape: Shape | None = None, shared: Sequence[Path] = (), folder: Path = FOLDER):
         self.layout = Layout(folder)
-        stored = json.loads(self.layout.shape.read_text()) if self.layout.shape.exists() else None
+        stored = json.loads(self.layout.shape.read_text()) if self.is_up() else None
         self.shared = sorted({Path(p) for p in (stored["shared"] if stored else shared)})
         self.shape = Shape(**stored["shape"]) if stored else shape or Shape()
         self.nodes = self.layout.nodes(self.shape.nodes)
@@ -80,13 +83,20 @@ class DevCluster:
         """What SLURM's commands need to find this cluster."""
         return {"SLURM_CONF": str(self.layout.slurm_conf)}
 
+    def is_up(self) -> bool:
+        """Whether any of it runs."""
+        return any(map(self._init, self.layout.made_nodes())) or any(map(self._pid, DAEMONS))
+
     def up(self) -> None:
         """Start everything, and wait until every node is idle. Errors: DevClusterError."""
         if reason := missing():
             raise DevClusterError(reason)
-        if self.layout.folder.exists():
-            raise DevClusterError(f"{self.layout.folder} exists: `seedsweep devcluster down` first")
+        if self.is_up():
+            raise DevClusterError(f"a development cluster is up in {self.layout.folder}: `seedsweep devcluster down`")
         layout = self.layout
+        if layout.folder.exists():
+            # The machine was switched off, or everything was killed: what is left runs nothing.
+            self.down()
         layout.make()
         layout.shape.write_text(json.dumps({"shape": asdict(self.shape), "shared": [str(p) for p in self.shared]}))
         configuration.write(layout, self.shape)
@@ -109,15 +119,16 @@ class DevCluster:
 
     def down(self) -> None:
         """Stop everything and remove every trace: processes, network, control groups, files."""
-        for node in self.nodes:
+        nodes = self.layout.made_nodes()
+        for node in nodes:
             self.kill(node)
-        for daemon in ("slurmctld", "slurmdbd", "mariadbd", "munged"):
+        for daemon in DAEMONS:
             self._stop(daemon)
-        for node in self.nodes:
+        for node in nodes:
             _run("ip", "link", "delete", self.layout.link(node), check=False)
             _run("ip", "netns", "delete", self.layout.namespace(node), check=False)
         _run("ip", "link", "delete", BRIDGE, check=False)
-        _remove_control_groups([f"slurm_{node}" for node in self.nodes])
+        _remove_control_groups([f"slurm_{node}" for node in nodes])
         folder = str(self.layout.folder)
         if any(line.split()[1].startswith(f"{folder}/") for line in Path("/proc/mounts").read_text().splitlines()):
             raise DevClusterError(f"something is mounted below {folder}: not removed")
@@ -144,7 +155,7 @@ class DevCluster:
             )
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
         _wait(lambda: children.exists() and children.read_text().split(), f"{node} does not boot", layout.logs)
-        layout.init_pid(node).write_text(children.read_text().split()[0])
+        _note(layout.init_pid(node), int(children.read_text().split()[0]))
 
     def kill(self, node: str) -> None:
         """Pull a node's power cord: every process on it ends at once."""
@@ -257,7 +268,7 @@ class DevCluster:
                 start_new_session=True,
                 env={**os.environ, **self.environment},
             )
-        self.layout.pid_file(f"{name}.of").write_text(str(process.pid))
+        _note(self.layout.pid_file(f"{name}.of"), process.pid)
 
     def _pid(self, daemon: str) -> int | None:
         return _alive(self.layout.pid_file(f"{daemon}.of"))
@@ -282,11 +293,16 @@ class DevCluster:
         ).split()
 
 
+def _note(file: Path, pid: int) -> None:
+    """Write a process into a pid file, with its beginning: after a boot its number is another's."""
+    file.write_text(f"{pid} {started(pid)}")
+
+
 def _alive(file: Path) -> int | None:
     """The process that a pid file names, if it runs."""
     with contextlib.suppress(OSError, ValueError):
-        pid = int(file.read_text())
-        if _running(pid):
+        pid, beginning = map(int, file.read_text().split())
+        if _running(pid) and started(pid) == beginning:
             return pid
     return None
 
@@ -295,10 +311,7 @@ def _running(pid: int) -> bool:
     """Whether a process is there and not merely unburied."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return started(pid) is not None
 
 
 def _run(*command: object, check: bool = True, env: dict[str, str] | None = None) -> str:

@@ -69,7 +69,7 @@ def status() -> None:
 
 def _cluster(node: str | None = None) -> DevCluster:
     cluster = DevCluster()
-    if not cluster.layout.shape.exists():
+    if not cluster.is_up():
         raise DevClusterError("no development cluster is up: `seedsweep devcluster up`")
     if node and node not in cluster.nodes:
         raise DevClusterError(f"there is no node {node!r}: known are {', '.join(cluster.nodes)}")

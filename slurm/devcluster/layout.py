@@ -47,6 +47,10 @@ class Layout:
         """n1, n2, ..."""
         return [f"n{i}" for i in range(1, count + 1)]
 
+    def made_nodes(self) -> list[str]:
+        """Nodes that were booted once."""
+        return sorted(folder.name for folder in self.folder.glob("nodes/*"))
+
     @staticmethod
     def address(node: str) -> str:
         """IP address of a node."""

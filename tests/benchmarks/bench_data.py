@@ -18,7 +18,6 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import webdataset as wds
 
 from shards.camelyon16 import CamelyonSettings, Source, cells
 from shards.camelyon16 import pack as cut
@@ -48,6 +47,8 @@ def timed(*programs: Callable[[], object], rounds: int, after: Callable[[], obje
 
 def documented(folder: Path, shards: str) -> int:
     """The pipeline of WebDataset's documentation: one sample a record, images as PNG, decoded by PIL."""
+    import webdataset as wds
+
     dataset = wds.WebDataset(str(folder / shards), shardshuffle=False).decode("pil").to_tuple("png", "mask.png", "cls")
     count = 0
     for image, mask, _ in dataset:
@@ -58,6 +59,7 @@ def documented(folder: Path, shards: str) -> int:
 
 def write_documented(folder: Path, arrays) -> str:
     """The same samples as the documentation writes them."""
+    import webdataset as wds
     from PIL import Image
 
     folder.mkdir()

@@ -1,5 +1,7 @@
 """The development cluster itself."""
 
+import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from slurm.devcluster import DevClusterError
+from slurm.devcluster.cluster import DAEMONS
 from slurm.devcluster.layout import BRIDGE, LINK, NAMESPACE
 from tests.sweeps.launching import SEEDSWEEP, run
 
@@ -48,6 +51,19 @@ def test_down_leaves_nothing_and_up_comes_again(cluster):
     assert cluster.status().count("idle") == 9
 
 
+def test_it_comes_up_over_what_a_power_cut_left(cluster):
+    for process in filter(None, [*map(cluster._init, cluster.nodes), *map(cluster._pid, DAEMONS)]):
+        os.kill(process, signal.SIGKILL)
+    # The number of a daemon that is no more is another process's by now, which is none of our business.
+    other = subprocess.Popen(["sleep", "60"])
+    cluster.layout.pid_file("munged.of").write_text(f"{other.pid} 1")
+    cluster.up()
+    assert cluster.status().count("idle") == 9
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
 def test_each_node_is_a_host_of_its_own(cluster):
     shown = {}
     for node in cluster.nodes:
@@ -68,7 +84,7 @@ def test_a_killed_node_boots_again(cluster):
 
 
 def test_a_second_one_is_refused(cluster):
-    with pytest.raises(DevClusterError, match="exists: `seedsweep devcluster down` first"):
+    with pytest.raises(DevClusterError, match="is up in /tmp/seedsweep-slurm: `seedsweep devcluster down`"):
         cluster.up()
 
 

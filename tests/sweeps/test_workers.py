@@ -19,7 +19,7 @@ from sweeps.run_directory import RunDirectory
 from sweeps.study import load
 from tests.conftest import SMALL_STUDY
 
-DEATHS = 3
+DEATHS = 2
 
 
 def dying() -> type:
