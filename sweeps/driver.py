@@ -110,10 +110,11 @@ def train(
         resources = study.resources
         _check_resources(study)
         watchers: list[Watcher] = [progress, TensorBoard(run.ledger, run.tensorboard)]
+        searcher = CohortSearcher(agenda, run, launch_number, data, starts, watchers, living_hosts, stop)
         tuner = tune.Tuner(
             tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
             tune_config=tune.TuneConfig(
-                search_alg=CohortSearcher(agenda, run, launch_number, data, starts, watchers, living_hosts, stop),
+                search_alg=searcher,
                 num_samples=-1,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
@@ -122,7 +123,7 @@ def train(
                 name="trials",
                 storage_path=str(scratch),
                 verbose=0,
-                callbacks=[Reasons()],
+                callbacks=[Reasons(searcher)],
                 # The agenda tries again: Tune's own retries do not cover a worker that dies between two cohorts.
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

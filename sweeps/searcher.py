@@ -95,13 +95,13 @@ class CohortSearcher(Searcher):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Progress of a cohort."""
         self._check()
-        with self._kept():
+        with self.kept():
             for watcher in self._watchers:
                 watcher.went_on(self._specs[trial_id], result["steps_done"], result["outcomes"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """The ledger, not the message, says whether the cohort is finished."""
-        with self._kept():
+        with self.kept():
             spec, before = self._specs.pop(trial_id), self._before.pop(trial_id)
             given_up = False
             if self._agenda.ledger.record(spec).finished:
@@ -127,8 +127,8 @@ class CohortSearcher(Searcher):
         return owner.get("host") is not None and owner["host"] not in self._living_hosts()
 
     @contextlib.contextmanager
-    def _kept(self) -> Iterator[None]:
-        """Keep an error for the next `suggest`."""
+    def kept(self) -> Iterator[None]:
+        """Keep an error for the next `suggest`: raised in a callback, Tune would take it for the trial's."""
         try:
             yield
         except Exception as error:
@@ -138,10 +138,14 @@ class CohortSearcher(Searcher):
 class Reasons(tune.Callback):
     """Leaves in a cohort's folder why its worker died, where the worker could not say it itself."""
 
+    def __init__(self, searcher: CohortSearcher):
+        self._searcher = searcher
+
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Tune calls this after the searcher."""
-        record = CohortRecord(Path(trial.config["folder"]))
-        if trial.error_file and not record.finished and record.error() is None:
-            # Ray's text of several lines has the reason first and hints after it.
-            words = Path(trial.error_file).read_text().split()
-            record.fail(" ".join(words) + "\n")
+        with self._searcher.kept():
+            record = CohortRecord(Path(trial.config["folder"]))
+            if trial.error_file and not record.finished and record.error() is None:
+                # Ray's text of several lines has the reason first and hints after it.
+                words = Path(trial.error_file).read_text().split()
+                record.fail(" ".join(words) + "\n")
