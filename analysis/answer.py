@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.convergence import median_time, named_best, pairwise, time_to_convergence, wilson
+from analysis.luck import named_best
+from analysis.proportions import pairwise, wilson
 from analysis.tables import Results, convergence_steps, final_scores
+from analysis.times import incidence
 
 SIGNIFICANCE = 0.05
 
@@ -47,7 +49,7 @@ def compare(results: Results) -> Comparison:
                 "low": low,
                 "high": high,
                 "median_final": float(np.median(final)),
-                "median_steps": median_time(*time_to_convergence(times, results.study["training"]["steps"])),
+                "median_steps": incidence(times, results.study["training"]["steps"]).median()[0],
             }
         )
         scores.append(final)

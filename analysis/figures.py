@@ -15,8 +15,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import tables
-from analysis.convergence import time_to_convergence, wilson
+from analysis.proportions import wilson
 from analysis.tables import Results
+from analysis.times import incidence
 
 matplotlib.use("Agg")
 matplotlib.rcParams.update(
@@ -117,23 +118,36 @@ def p_converge(results: Results) -> tuple[Figure, str]:
 
 
 def kaplan_meier(results: Results) -> tuple[Figure, str]:
-    """Share converged by step."""
+    """Share converged by step, with bands and the number at risk."""
     budget = results.study["training"]["steps"]
-    figure = Figure(figsize=(8.2, 3.8))
-    axes = figure.subplots()
     groups = results.configurations
+    marks = np.linspace(0, budget, 6)
+    figure = Figure(figsize=(8.2, 3.6 + 0.19 * len(groups)))
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 0.19 * len(groups) + 0.2])
     for place, group in enumerate(groups):
-        steps, share = time_to_convergence(tables.convergence_steps(group), budget)
+        curve = incidence(tables.convergence_steps(group), budget)
         look: dict[str, Any] = {"color": _colour(place, len(groups)), "ls": LINES[place % len(LINES)], "lw": 1.6}
         if group.origin.iloc[0] == "search":
             look = {"color": FOUND, "ls": "-", "lw": 2.6}
-        axes.step(steps, share, where="post", label=f"{group.label.iloc[0]} (n = {len(group)})", **look)
+        label = f"{group.label.iloc[0]} (n = {curve.members})"
+        axes.step(curve.steps, curve.share, where="post", label=label, **look)
+        axes.fill_between(curve.steps, curve.low, curve.high, step="post", color=look["color"], alpha=0.1, lw=0)
+        for mark in marks:
+            # Those without the event before the mark.
+            waiting = curve.at_risk[np.searchsorted(curve.steps, mark)]
+            below.annotate(f"{waiting}", (mark, place), ha="center", va="center", fontsize=7, color=look["color"])
     # Beyond the budget too, where a seed's last chance shows as a rise at the very end.
-    axes.set(xlabel="training step", ylabel="share converged", ylim=(-0.02, 1.04), xlim=(0, 1.03 * budget))
-    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    axes.set(ylabel="share converged", ylim=(-0.02, 1.04), xlim=(-0.01 * budget, 1.03 * budget))
+    below.set(xlabel="training step", ylim=(len(groups) - 0.5, -0.5), xticks=marks)
+    below.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups], fontsize=7)
+    below.set_title("not yet converged for good", fontsize=8, loc="left")
+    below.spines[:].set_visible(False)
+    below.tick_params(axis="y", length=0)
+    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside right upper")
     return figure, (
-        "Time to convergence (Kaplan-Meier). A curve rises where a seed's lasting convergence began; the others "
-        f"are censored at the budget of {budget} steps, so that a curve ends at its P(converge)."
+        "Time to convergence (Kaplan-Meier), with pointwise 95 % bands. A curve rises where a seed's lasting "
+        "convergence began; the others, those that diverged included, stay at risk to the budget of "
+        f"{budget} steps, so that a curve ends at its P(converge). Below: seeds that had not yet converged for good."
     )
 
 

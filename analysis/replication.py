@@ -22,7 +22,8 @@ import pandas as pd
 import yaml
 
 from analysis import tables
-from analysis.convergence import median_interval, newcombe, superiority, wilson
+from analysis.proportions import newcombe, wilson
+from analysis.scores import median_interval, superiority
 
 ROWS = Path(__file__).with_name("report_2019.yaml")
 #: A difference of P(converge) that matters.

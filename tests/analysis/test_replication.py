@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.convergence import median_interval, newcombe, superiority
+from analysis.proportions import newcombe
 from analysis.replication import MOST_SEEDS, Shares, final_values, judge, judged, percentile, read_rows, seeds_to_decide
 from analysis.replication_page import write
+from analysis.scores import median_interval, superiority
 from analysis.tables import read
 from core.task import measure_names
 from sweeps.study import load
