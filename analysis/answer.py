@@ -8,74 +8,182 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.luck import named_best
-from analysis.proportions import pairwise, wilson
-from analysis.tables import Results, convergence_steps, final_scores
-from analysis.times import incidence
+from analysis.luck import replication
+from analysis.proportions import (
+    POWER,
+    jeffreys,
+    minimum_detectable,
+    newcombe,
+    pairwise,
+    probability_greater,
+    seeds_for_power,
+    wilson,
+)
+from analysis.scores import f1_variance, interquartile_mean, median_interval, modes, split_variance, superiority
+from analysis.tables import Results, convergence_steps, final_scores, span
+from analysis.times import incidence, logrank_pairs
 
 SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Compared configurations in the order of the study, the pairs, and the sentence.
+    """Compared configurations in the order of the study, the pairs, the sentence, and what more can be said.
 
-    configurations: label, members, converged, fell_back, never, diverged, p, low, high, median_final,
-                    median_steps, named_best.
-    pairs:          first, second (labels), p, adjusted.
+    configurations: label, members, converged, fell_back, never, diverged; p (of converging) with low, high (Wilson) and
+                    jeffreys_low, jeffreys_high; diverged_high, Wilson's upper bound of the share that diverges;
+                    median_final, iqm and median_steps, each with _low and _high; named_best with _low and _high;
+                    bic_gain and dip_p of the final scores (`analysis.scores.modes`).
+    pairs:          first, second (labels); p and adjusted (Boschloo, Holm); difference of P(converge) with low, high
+                    (Newcombe); greater, Pr(p_first > p_second); better, with better_low, better_high: probability that
+                    a final score of the first is above one of the second; times_adjusted (log-rank, Holm).
+    facts:          sentences about luck: seeds that would be needed, what could be found, where the variance is.
     """
 
     configurations: pd.DataFrame
     pairs: pd.DataFrame
     answer: str
+    facts: list[str]
 
 
 def compare(results: Results) -> Comparison:
     """Judge the comparison's members, however many are finished."""
-    rows: list[dict[str, Any]] = []
-    scores = []
-    for group in results.configurations:
-        converged = int((group.outcome == "converged").sum())
-        low, high = wilson(converged, len(group))
-        final, times = final_scores(group), convergence_steps(group)
-        rows.append(
-            {
-                "label": group.label.iloc[0],
-                "origin": group.origin.iloc[0],
-                "alpha": group.alpha.iloc[0],
-                "members": len(group),
-                **{outcome: int((group.outcome == outcome).sum()) for outcome in _OUTCOMES},
-                "p": converged / len(group),
-                "low": low,
-                "high": high,
-                "median_final": float(np.median(final)),
-                "median_steps": incidence(times, results.study["training"]["steps"]).median()[0],
-            }
-        )
-        scores.append(final)
+    groups = results.configurations
+    if not groups:
+        answer = "No answer yet: no member of the comparison has finished."
+        return Comparison(pd.DataFrame(), pd.DataFrame(), answer, [])
+    budget, scores = results.study["training"]["steps"], [final_scores(group) for group in groups]
+    rows = [_row(group, final, budget, span(results)) for group, final in zip(groups, scores, strict=True)]
     table = pd.DataFrame(rows)
-    if not rows:
-        return Comparison(table, pd.DataFrame(), "No answer yet: no member of the comparison has finished.")
-    table["named_best"] = _shares(table, scores)
-    labels = list(table.label)
-    tested = pairwise(list(zip(table.converged, table.members, strict=True)))
-    pairs = pd.DataFrame(
-        [(labels[i], labels[j], p, adjusted) for i, j, p, adjusted in tested],
-        columns=["first", "second", "p", "adjusted"],
-    )
-    return Comparison(table, pairs, _sentence(results, table, pairs))
+    for name, values in _named_best(table, scores, span(results)).items():
+        table[name] = values
+    pairs = _pairs(table, scores, [convergence_steps(group) for group in groups], budget)
+    return Comparison(table, pairs, _sentence(results, table, pairs), _facts(results, table, scores))
 
 
 _OUTCOMES = ("converged", "fell_back", "never", "diverged")
 
 
-def _shares(table: pd.DataFrame, scores: list[np.ndarray]) -> np.ndarray:
+def _row(group: pd.DataFrame, final: np.ndarray, budget: int, bounds: tuple[float, float]) -> dict[str, Any]:
+    """One configuration, but for what is said of it beside the others."""
+    n, converged = len(group), int((group.outcome == "converged").sum())
+    low, high = wilson(converged, n)
+    jeffreys_low, jeffreys_high = jeffreys(converged, n)
+    median_low, median_high = median_interval(final)
+    iqm, iqm_low, iqm_high = interquartile_mean(final, span=bounds)
+    steps, steps_low, steps_high = incidence(convergence_steps(group), budget).median()
+    clumps = modes(final)
+    return {
+        "label": group.label.iloc[0],
+        "origin": group.origin.iloc[0],
+        "alpha": group.alpha.iloc[0],
+        "members": n,
+        **{outcome: int((group.outcome == outcome).sum()) for outcome in _OUTCOMES},
+        "p": converged / n,
+        "low": low,
+        "high": high,
+        "jeffreys_low": jeffreys_low,
+        "jeffreys_high": jeffreys_high,
+        "diverged_high": wilson(int((group.outcome == "diverged").sum()), n)[1],
+        "median_final": float(np.median(final)),
+        "median_final_low": median_low,
+        "median_final_high": median_high,
+        "iqm": iqm,
+        "iqm_low": iqm_low,
+        "iqm_high": iqm_high,
+        "median_steps": steps,
+        "median_steps_low": steps_low,
+        "median_steps_high": steps_high,
+        "bic_gain": clumps.bic_gain,
+        "dip_p": clumps.dip_p,
+    }
+
+
+def _named_best(table: pd.DataFrame, scores: list[np.ndarray], bounds: tuple[float, float]) -> dict[str, np.ndarray]:
     """How often one seed of each *named* configuration names each the best; NaN for one that the search found."""
     named = np.flatnonzero(table.origin == "named")
-    shares = np.full(len(table), np.nan)
+    shares = {name: np.full(len(table), np.nan) for name in ("named_best", "named_best_low", "named_best_high")}
     if len(named):
-        shares[named] = named_best([scores[i] for i in named])
+        found = replication([scores[i] for i in named], span=bounds)
+        for name, values in zip(shares, (found.share, found.low, found.high), strict=True):
+            shares[name][named] = values
     return shares
+
+
+def _pairs(table: pd.DataFrame, scores: list[np.ndarray], times: list[np.ndarray], budget: int) -> pd.DataFrame:
+    counts = list(zip(table.converged, table.members, strict=True))
+    labels = list(table.label)
+    by_time = {(i, j): adjusted for i, j, _, adjusted in logrank_pairs(times, budget)}
+    rows = []
+    for i, j, p, adjusted in pairwise(counts):
+        low, high = newcombe(counts[i], counts[j])
+        difference, greater = table.p[i] - table.p[j], probability_greater(counts[i], counts[j])
+        said = (labels[i], labels[j], p, adjusted, difference, low, high, greater)
+        rows.append((*said, *superiority(scores[i], scores[j]), by_time[i, j]))
+    columns = ["first", "second", "p", "adjusted", "difference", "low", "high", "greater"]
+    return pd.DataFrame(rows, columns=[*columns, "better", "better_low", "better_high", "times_adjusted"])
+
+
+def _facts(results: Results, table: pd.DataFrame, scores: list[np.ndarray]) -> list[str]:
+    """What the seeds that were run could and could not show."""
+    facts = []
+    ranked = table.sort_values(["p", "median_final"], ascending=False)
+    seeds = int(table.members.min())
+    if len(ranked) > 1:
+        best, second = ranked.iloc[0], ranked.iloc[1]
+        needed = seeds_for_power(best.p, second.p)
+        how_many = "more than 1000 seeds" if needed is None else f"{needed} seeds"
+        facts.append(
+            f"To tell {best.label} from {second.label} in {100 * POWER:.0f} % of studies, {how_many} of each would be "
+            f"needed, if their P(converge) were {best.p:.2f} and {second.p:.2f}."
+        )
+        least = minimum_detectable(best.p, seeds)
+        found = "no difference at all" if least is None else f"a difference of at least {100 * least:.0f} points"
+        facts.append(
+            f"With {seeds} seed{'s' * (seeds != 1)} each, {found} from {best.label}'s P(converge) would be found in "
+            f"{100 * POWER:.0f} % of studies, before any adjustment for several pairs."
+        )
+    clumped = table[(table.bic_gain > 0) & (table.dip_p < SIGNIFICANCE)]
+    metric = results.study["criterion"]["metric"]
+    if len(clumped):
+        facts.append(
+            f"The final {metric} comes in two clumps with {_join(list(clumped.label), 'and')} (two Gaussians by BIC, "
+            f"and a dip that fewer than {100 * SIGNIFICANCE:.0f} % of uniform samples have): no mean or median describes "
+            "those."
+        )
+    else:
+        facts.append(
+            f"In no configuration can the final {metric} be told from one clump (two Gaussians by BIC, and a dip that "
+            f"fewer than {100 * SIGNIFICANCE:.0f} % of uniform samples have); with a dozen seeds only clear gaps can."
+        )
+    parts = split_variance(scores, _validation_variance(results))
+    whole = parts.configurations + parts.seeds
+    if whole > 0:
+        noise = ""
+        if np.isfinite(parts.validation):
+            share = 100 * parts.validation / whole
+            amount = "less than 1 %" if share < 1 else f"at most about {share:.0f} %"
+            noise = f"; {amount} can come from the validation set's size"
+        facts.append(
+            f"Of the variance of the final {metric}, {100 * parts.configurations / whole:.0f} % is between "
+            f"configurations and {100 * parts.seeds / whole:.0f} % between seeds of one{noise}."
+        )
+    return facts
+
+
+def _validation_variance(results: Results) -> float:
+    """Mean variance of a final F1 by the images that it was measured on; NaN for another measure, or where their number
+    is not known."""
+    images = results.study.get("data", {}).get("validation")
+    evaluations = results.evaluations
+    if results.study["criterion"]["metric"] != "f1" or not images or "accuracy" not in evaluations:
+        return float("nan")
+    last = evaluations[evaluations.phase == "compare"].sort_values("step").groupby(["configuration", "seed"]).last()
+    last = last[np.isfinite(last.f1) & np.isfinite(last.accuracy)]
+    # F1 = 2 TP / (2 TP + errors); without an error there is no variance.
+    errors = (images * (1 - last.accuracy)).to_numpy(float)
+    f1 = np.minimum(last.f1.to_numpy(float), 1 - 1e-9)
+    return float(f1_variance(f1 * errors / (2 * (1 - f1)), errors).mean()) if len(last) else float("nan")
 
 
 def _sentence(results: Results, table: pd.DataFrame, pairs: pd.DataFrame) -> str:
@@ -139,5 +247,5 @@ def _seeds(table: pd.DataFrame) -> str:
     return f"{low} seed{'' if low == 1 else 's'} each" if low == high else f"{low} to {high} seeds each"
 
 
-def _join(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+def _join(words: list[str], last: str = "or") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from analysis.drawing import Drawn
 from analysis.tables import Results
 from core.ledger import Ledger
 from shards.pack import folder_of
@@ -54,7 +55,7 @@ def choose(results: Results, run_folder: Path) -> list[Looks]:
     return looks
 
 
-def draw(looks: list[Looks]) -> tuple[Figure, str]:
+def draw(looks: list[Looks]) -> Drawn:
     """A row a member: moments of its training, and the paths at its end."""
     figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(looks) + 0.2))
     panels = figure.subplots(len(looks), MOMENTS + 1, squeeze=False)
@@ -73,11 +74,23 @@ def draw(looks: list[Looks]) -> tuple[Figure, str]:
         row[-1].set_title("paths of the centres", fontsize=8)
         what = member.outcome.replace("_", " ")
         row[0].set_ylabel(f"{member.label}\nseed {member.seed}: {what}", fontsize=7)
-    return figure, (
+    caption = (
         "Glimpses on one tumour image of the validation split, through training: of the configurations that converged "
         "most, least and in between, the member with the best and the one with the worst final score. Each window has "
         "the number of its glimpse; the last panel has the path of each glimpse's centre, marked where it ends."
     )
+    return Drawn(figure, caption, pd.concat([_numbers(member) for member in looks]))
+
+
+def _numbers(member: Looks) -> pd.DataFrame:
+    """A row an evaluation and glimpse."""
+    evaluations, glimpses, _ = member.windows.shape
+    table = pd.DataFrame(member.windows.reshape(-1, 4), columns=["x", "y", "width", "height"])
+    table.insert(0, "glimpse", np.tile(np.arange(1, glimpses + 1), evaluations))
+    table.insert(0, "step", np.repeat(member.steps, glimpses))
+    table.insert(0, "seed", member.seed)
+    table.insert(0, "label", member.label)
+    return table
 
 
 def _looks(results: Results, run_folder: Path, member: pd.Series) -> Looks | None:

@@ -14,6 +14,8 @@ PRIOR = 0.5
 SIGNIFICANCE, POWER = 0.05, 0.8
 #: Beyond so many seeds of each configuration a number is not worth giving.
 MOST_SEEDS = 1000
+#: Seeds to which power is computed table by table.
+EXACT_TO = 100
 
 
 def wilson(converged: int, members: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -60,6 +62,7 @@ def pairwise(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int, float, f
     return [(i, j, p, q) for (i, j), p, q in zip(pairs, values, holm(values), strict=True)]
 
 
+@functools.lru_cache(maxsize=4096)
 def boschloo(first: tuple[int, int], second: tuple[int, int]) -> float:
     """P-value that two (converged, members) have one P(converge) (Boschloo 1970), two-sided; 1 without members."""
     (a, m), (b, n) = first, second
@@ -98,18 +101,21 @@ def seeds_for_power(p: float, q: float, wanted: float = POWER, significance: flo
     """Least seeds of each configuration that find the difference so often; None beyond MOST_SEEDS.
 
     The power of an exact test grows with the seeds by steps up and small steps down: the least number is exact to a
-    few seeds.
+    few seeds. Beyond EXACT_TO it is the normal approximation's.
     """
-    # No test can do better than the normal bound: beyond it nothing needs to be computed.
-    if abs(p - q) < 1e-9 or _normal_seeds(p, q, wanted, significance) > MOST_SEEDS:
+    if abs(p - q) < 1e-9:
         return None
+    quantiles = stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(wanted)
+    about = quantiles**2 * (p * (1 - p) + q * (1 - q)) / (p - q) ** 2
+    if about > EXACT_TO:
+        return int(np.ceil(about)) if about <= MOST_SEEDS else None
     low, high = 1, 4
     while power(p, q, high, significance) < wanted:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if power(p, q, middle, significance) >= wanted else (middle, high)
-    return high if high <= MOST_SEEDS else None
+    return high
 
 
 def minimum_detectable(p: float, seeds: int, wanted: float = POWER, significance: float = SIGNIFICANCE) -> float | None:
@@ -159,9 +165,3 @@ def _rejected(seeds: int, significance: float) -> np.ndarray:
     table = one_sided.reshape(seeds + 1, seeds + 1)
     rejected: np.ndarray = 2 * np.minimum(table, table.T) < significance
     return rejected
-
-
-def _normal_seeds(p: float, q: float, wanted: float, significance: float) -> float:
-    """Half of what the normal approximation asks for: less than any exact test needs."""
-    quantiles = stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(wanted)
-    return float(quantiles**2 * (p * (1 - p) + q * (1 - q)) / (p - q) ** 2 / 2)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import figures, replication, tables
+from analysis import replication, tables
+from analysis.drawing import save
 from analysis.pages import inline, render
 from analysis.replication import MARGIN, VERDICTS
 from core.ledger import replace
@@ -34,7 +35,7 @@ def write(runs: Path, folder: Path) -> str:
     judged = replication.judged(runs)
     folder.mkdir(parents=True, exist_ok=True)
     figure, caption = draw(judged, runs)
-    figures.save(figure, folder, "replication")
+    save(figure, folder, "replication")
     pd.DataFrame(judged).to_csv(folder / "replication.csv", index=False, float_format="%.6g")
     rows = [_words(row) for row in judged]
     note, sources, said = _scale_note(judged), _sources(judged, runs), summary(judged)
@@ -44,7 +45,7 @@ def write(runs: Path, folder: Path) -> str:
         summary=said,
         scale_note=note,
         rules=RULES,
-        image=inline(figure),
+        image=inline(folder / "replication.svg"),
         caption=caption,
         rows=rows,
         sources=sources,

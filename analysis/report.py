@@ -16,8 +16,9 @@ from core.ledger import replace
 def write(run_folder: Path) -> str:
     """Write `report/` of the run directory anew; returns the answer, a sentence or two.
 
-    Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG and SVG, and
-    `tables/` as parquet and CSV. Errors: core.ledger.LedgerError for a damaged record.
+    Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG, SVG and PDF with
+    the numbers behind each as CSV, and `tables/` as parquet and CSV. Errors: core.ledger.LedgerError for a damaged
+    record.
     """
     report = run_folder / "report"
     results = tables.read(run_folder)
@@ -28,13 +29,14 @@ def write(run_folder: Path) -> str:
     drawn = figures.draw(results, _importance(run_folder))
     if chosen := looks.choose(results, run_folder):
         drawn["glimpses"] = looks.draw(chosen)
-    for name, (figure, _) in drawn.items():
-        figures.save(figure, report / "figures", name)
+    for name, one in drawn.items():
+        one.save(report / "figures", name)
     page = render(
         "report.html",
         study=results.study,
         answer=comparison.answer,
-        figures=[(name, inline(figure), caption) for name, (figure, caption) in drawn.items()],
+        facts=comparison.facts,
+        figures=[(name, inline(report / "figures" / f"{name}.svg"), one.caption) for name, one in drawn.items()],
         configurations=comparison.configurations.to_dict("records"),
         pairs=comparison.pairs.to_dict("records"),
         members=len(results.members),

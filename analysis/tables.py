@@ -95,6 +95,15 @@ def final_scores(members: pd.DataFrame) -> np.ndarray:
     return members.final.fillna(0.0).to_numpy(float)
 
 
+def span(results: Results) -> tuple[float, float]:
+    """Between which values a score can be: 0 and 1, or, where some are beyond, a quarter of their range more."""
+    scores = results.members.final.dropna().to_numpy(float)
+    low, high = min(scores, default=0.0), max(scores, default=1.0)
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return float(low - (high - low) / 4), float(high + (high - low) / 4)
+
+
 def convergence_steps(members: pd.DataFrame) -> np.ndarray:
     """The step at which each member converged for good, NaN for one that did not."""
     return members.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)

@@ -17,6 +17,8 @@ from analysis.proportions import holm
 
 #: Of a test by permutation.
 PERMUTATIONS = 2000
+#: Pairs that are tested so.
+MOST_PERMUTED = 30
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,11 @@ def logrank(event_at: Sequence[np.ndarray], budget: float, rounds: int = PERMUTA
 
 
 def logrank_pairs(event_at: Sequence[np.ndarray], budget: float) -> list[tuple[int, int, float, float]]:
-    """(i, j, p, adjusted p) of every pair, with Holm's adjustment over the family."""
+    """(i, j, p, adjusted p) of every pair, with Holm's adjustment over the family; beyond MOST_PERMUTED pairs by the
+    statistic's limit, whose p-values are not bounded below by the number of permutations."""
     pairs = [(i, j) for i in range(len(event_at)) for j in range(i + 1, len(event_at))]
-    values = [logrank([event_at[i], event_at[j]], budget) for i, j in pairs]
+    rounds = PERMUTATIONS if len(pairs) <= MOST_PERMUTED else 0
+    values = [logrank([event_at[i], event_at[j]], budget, rounds) for i, j in pairs]
     return [(i, j, p, q) for (i, j), p, q in zip(pairs, values, holm(values), strict=True)]
 
 

@@ -126,6 +126,9 @@ def test_seeds_for_power():
     assert power(0.2, 0.5, seeds) >= 0.8 > power(0.2, 0.5, seeds - 4)
     assert seeds_for_power(0.5, 0.5) is None
     assert seeds_for_power(0.5, 0.51) is None
+    # On either side of where the exact power ends: p(1-p) + q(1-q) over the squared difference
+    assert seeds_for_power(0.5, 0.7) == pytest.approx(7.85 * 0.46 / 0.04, rel=0.08)
+    assert seeds_for_power(0.5, 0.6) == pytest.approx(7.85 * 0.49 / 0.01, rel=0.01)
     assert seeds_for_power(0.0, 1.0) <= 6
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from analysis import tables
-from analysis.answer import compare
+from analysis.answer import _validation_variance, compare
 from analysis.report import write
 from core.criterion import Criterion, judge
 from core.ledger import CohortSpec, Curves, Ledger
@@ -131,10 +131,17 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path):
     assert links
     assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
     assert "http" not in re.sub(r"data:[^\"']*", "", page)
-    assert page.count("<img") == 5 == len(re.findall(r'<img [^>]*alt="[^"]{40,}"', page))
-    for name in ("p_converge", "time_to_convergence", "learning_curves", "final_scores", "importance"):
+    assert page.count("<img") == 8 == len(re.findall(r'<img [^>]*alt="[^"]{40,}"', page))
+    drawn = {path.stem for path in (folder / "report" / "figures").iterdir()}
+    assert drawn == {
+        *("p_converge", "time_to_convergence", "learning_curves", "final_scores", "profiles", "expected_best"),
+        *("named_best", "importance"),
+    }
+    for name in drawn:
         assert (folder / "report" / "figures" / f"{name}.png").stat().st_size > 5000
         ET.parse(folder / "report" / "figures" / f"{name}.svg")
+        assert (folder / "report" / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert len(pd.read_csv(folder / "report" / "figures" / f"{name}.csv"))
 
 
 def test_same_ledger_same_bytes(tmp_path):
@@ -144,3 +151,28 @@ def test_same_ledger_same_bytes(tmp_path):
         write(folder)
         contents.append({p.name: p.read_bytes() for p in (folder / "report").rglob("*") if p.is_file()})
     assert contents[0] == contents[1]
+
+
+def test_the_facts(tmp_path):
+    facts = compare(tables.read(make_run(tmp_path / "run", MIXED))).facts
+    # .75 (9 of 12) against 1 (12 of 12)
+    assert re.search(
+        r"tell best found \(no. 3, alpha 0.87\) from alpha 1 in 80 % of studies, (2[5-9]) seeds", facts[0]
+    ), facts
+    assert re.search(r"With 12 seeds each, a difference of at least 4\d points", facts[1])
+    assert re.search(
+        r"variance of the final f1, \d+ % is between configurations and \d+ % between seeds of one\.", facts[3]
+    )
+
+
+def test_the_part_of_the_validation_sets_size_is_said_where_it_is_known(tmp_path):
+    folder = make_run(tmp_path / "run", MIXED)
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    (folder / "study.yaml").write_text(yaml.safe_dump({**study, "data": {"validation": 100}}))
+    results = tables.read(folder)
+    # F1 of .5 with accuracy .5: of 100 images 25 are true positives and 50 wrong, so that J = 1/3.
+    results.evaluations["accuracy"], results.evaluations["f1"] = 0.5, 0.5
+    share = 1 / 3
+    expected = (2 / (1 + share) ** 2) ** 2 * share * (1 - share) / 75
+    assert _validation_variance(results) == pytest.approx(expected)
+    assert "can come from the validation set's size" in compare(results).facts[3]
