@@ -148,8 +148,8 @@ def _facts(results: Results, table: pd.DataFrame, scores: list[np.ndarray]) -> l
     if len(clumped):
         facts.append(
             f"The final {metric} comes in two clumps with {_join(list(clumped.label), 'and')} (two Gaussians by BIC, "
-            f"and a dip that fewer than {100 * SIGNIFICANCE:.0f} % of uniform samples have): no mean or median describes "
-            "those."
+            f"and a dip that fewer than {100 * SIGNIFICANCE:.0f} % of uniform samples have): no mean or median "
+            "describes those."
         )
     else:
         facts.append(

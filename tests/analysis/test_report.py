@@ -155,14 +155,10 @@ def test_same_ledger_same_bytes(tmp_path):
 
 def test_the_facts(tmp_path):
     facts = compare(tables.read(make_run(tmp_path / "run", MIXED))).facts
-    # .75 (9 of 12) against 1 (12 of 12)
-    assert re.search(
-        r"tell best found \(no. 3, alpha 0.87\) from alpha 1 in 80 % of studies, (2[5-9]) seeds", facts[0]
-    ), facts
+    # 12 of 12 against 9 of 12
+    assert re.search(r"tell best found .* from alpha 1 in 80 % of studies, 2[5-9] seeds of each", facts[0]), facts
     assert re.search(r"With 12 seeds each, a difference of at least 4\d points", facts[1])
-    assert re.search(
-        r"variance of the final f1, \d+ % is between configurations and \d+ % between seeds of one\.", facts[3]
-    )
+    assert re.search(r"\d+ % is between configurations and \d+ % between seeds of one\.", facts[3])
 
 
 def test_the_part_of_the_validation_sets_size_is_said_where_it_is_known(tmp_path):
