@@ -20,7 +20,7 @@ from analysis.proportions import (
     wilson,
 )
 from analysis.scores import f1_variance, interquartile_mean, median_interval, modes, split_variance, superiority
-from analysis.tables import Results, convergence_steps, final_scores, span
+from analysis.tables import Results, convergence_steps
 from analysis.times import incidence, logrank_pairs
 
 SIGNIFICANCE = 0.05
@@ -52,10 +52,10 @@ def compare(results: Results) -> Comparison:
     if not groups:
         answer = "No answer yet: no member of the comparison has finished."
         return Comparison(pd.DataFrame(), pd.DataFrame(), answer, [])
-    budget, scores = results.study["training"]["steps"], [final_scores(group) for group in groups]
-    rows = [_row(group, final, budget, span(results)) for group, final in zip(groups, scores, strict=True)]
+    budget, scores = results.study["training"]["steps"], [results.scores(group) for group in groups]
+    rows = [_row(group, final, budget, results.span) for group, final in zip(groups, scores, strict=True)]
     table = pd.DataFrame(rows)
-    for name, values in _named_best(table, scores, span(results)).items():
+    for name, values in _named_best(table, scores, results.span).items():
         table[name] = values
     pairs = _pairs(table, scores, [convergence_steps(group) for group in groups], budget)
     return Comparison(table, pairs, _sentence(results, table, pairs), _facts(results, table, scores))

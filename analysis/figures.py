@@ -23,8 +23,8 @@ def draw(results: Results, importance: pd.DataFrame) -> dict[str, Drawn]:
         drawn["final_scores"] = score_figures.final_scores(results)
         drawn["profiles"] = score_figures.profiles(results)
         drawn["expected_best"] = score_figures.best_of_n(results)
-        if len(named := [group for group in results.configurations if group.origin.iloc[0] == "named"]) > 1:
-            drawn["named_best"] = score_figures.named_best(named)
+        if named := score_figures.named_best(results):
+            drawn["named_best"] = named
     if effects := score_figures.effects(results):
         drawn["effects"] = effects
     if len(importance):
@@ -147,7 +147,8 @@ def learning_curves(results: Results) -> Drawn:
     for panel in every:
         panel.set(xlabel="training step", ylabel=metric.upper() if len(metric) < 4 else metric)
         panel.label_outer()
-    every[0].set_ylim(-0.03, 1.03)
+    low, high = results.span
+    every[0].set_ylim(low - 0.03 * (high - low), high + 0.03 * (high - low))
     numbers = compared[["label", "seed", "step", metric]]
     caption = (
         f"Validation {metric} of every comparison seed. Thin solid blue: converged; thin dashed grey: did not; thick "

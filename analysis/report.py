@@ -1,34 +1,46 @@
-"""Tables, figures and one self-contained page, from a run directory's ledger."""
+"""Tables, figures and one self-contained page, from a run directory's ledger or from others' results."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from analysis import figures, looks, tables
+from analysis import export, figures, foreign, looks, tables
 from analysis.answer import compare
+from analysis.drawing import Drawn
 from analysis.pages import inline, render
+from analysis.tables import Results
 from core.ledger import replace
 
 
 def write(run_folder: Path) -> str:
     """Write `report/` of the run directory anew; returns the answer, a sentence or two.
 
-    Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG, SVG and PDF with
-    the numbers behind each as CSV, and `tables/` as parquet and CSV. Errors: core.ledger.LedgerError for a damaged
-    record.
+    Errors: core.ledger.LedgerError for a damaged record.
     """
-    report = run_folder / "report"
     results = tables.read(run_folder)
-    tables.write(results, report / "tables")
-    comparison = compare(results)
-    comparison.configurations.to_csv(report / "tables" / "configurations.csv", index=False)
-    comparison.pairs.to_csv(report / "tables" / "pairs.csv", index=False)
     drawn = figures.draw(results, _importance(run_folder))
     if chosen := looks.choose(results, run_folder):
         drawn["glimpses"] = looks.draw(chosen)
+    return publish(results, drawn, run_folder / "report", launches=_launches(run_folder))
+
+
+def publish(
+    results: Results, drawn: Mapping[str, Drawn], report: Path, launches: Sequence[Any] = (), source: str = ""
+) -> str:
+    """Write a report to its folder; returns the answer.
+
+    Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG, SVG and PDF with
+    the numbers behind each as CSV, and `tables/` as parquet and CSV. `launches`, or in one sentence `source`: where the
+    results come from.
+    """
+    comparison = compare(results)
+    export.write(results, comparison, report / "tables", ("parquet", "csv"))
     for name, one in drawn.items():
         one.save(report / "figures", name)
     page = render(
@@ -41,10 +53,31 @@ def write(run_folder: Path) -> str:
         pairs=comparison.pairs.to_dict("records"),
         members=len(results.members),
         seconds=_seconds(results.members),
-        launches=_launches(run_folder),
+        launches=launches,
+        source=source,
     )
     replace(report / "index.html", page.encode())
     return comparison.answer
+
+
+def write_table(path: Path, threshold: float, hold: int, report: Path) -> str:
+    """The report of results that this system did not produce (`analysis.foreign.read_csv`); returns the answer.
+
+    Errors: analysis.foreign.TableError.
+    """
+    results = foreign.read_csv(path, threshold, hold)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return publish(results, figures.draw(results, pd.DataFrame()), report, source=f"{path.name}, sha256 {digest}")
+
+
+def write_together(first: Path, second: Path, report: Path) -> str:
+    """The report of two run directories side by side; returns the answer.
+
+    Errors: analysis.foreign.TableError; core.ledger.LedgerError for a damaged record.
+    """
+    results = foreign.together(tables.read(first), tables.read(second))
+    launches = [*_launches(first), *_launches(second)]
+    return publish(results, figures.draw(results, pd.DataFrame()), report, launches=launches)
 
 
 def _importance(run_folder: Path) -> pd.DataFrame:
@@ -54,7 +87,7 @@ def _importance(run_folder: Path) -> pd.DataFrame:
 
 def _seconds(members: pd.DataFrame) -> float:
     """Training time of all finished cohorts, in seconds of one worker."""
-    return float((members.cohort_seconds / members.cohort_members).sum()) if len(members) else 0.0
+    return float((members.cohort_seconds / members.cohort_members).sum()) if "cohort_seconds" in members else 0.0
 
 
 def _launches(run_folder: Path) -> list[dict[str, object]]:

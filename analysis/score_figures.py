@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis import logistic, tables
+from analysis import logistic
 from analysis.drawing import OUTCOMES, Drawn, look, panels
 from analysis.luck import expected_best, replication
 from analysis.scores import profile
@@ -25,17 +23,17 @@ def final_scores(results: Results) -> Drawn:
     for place, group in enumerate(groups):
         for outcome, (marker, colour, _) in OUTCOMES.items():
             chosen = group[group.outcome == outcome]
-            scores = tables.final_scores(chosen)
+            scores = results.scores(chosen)
             # Spread by the seed's rank, not at random: same ledger, same picture.
             heights = place + (chosen.seed.rank().to_numpy(float) / (len(group) + 1) - 0.5) * 0.5
             axes.scatter(scores, heights, marker=marker, color=colour, s=26, lw=1.2, alpha=0.9)
-        median = float(np.median(tables.final_scores(group)))
+        median = float(np.median(results.scores(group)))
         axes.plot([median, median], [place - 0.33, place + 0.33], color="black", lw=2)
     for marker, colour, label in OUTCOMES.values():
         axes.scatter([], [], marker=marker, color=colour, label=label)
     axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups])
     axes.invert_yaxis()
-    axes.set(xlabel=f"{metric} on validation at the end", xlim=(-0.03, 1.03))
+    axes.set(xlabel=f"{metric} on validation at the end", xlim=_margin(results))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")
     numbers = results.compared[["label", "seed", "outcome", "final"]]
     caption = (
@@ -48,10 +46,10 @@ def final_scores(results: Results) -> Drawn:
 def profiles(results: Results) -> Drawn:
     """Share of seeds above each score."""
     metric = results.study["criterion"]["metric"]
-    thresholds = np.linspace(0, 1, 101)
+    thresholds = np.linspace(*results.span, 101)
     groups = results.configurations
     figure, every = panels(len(groups), sharex=True, sharey=True)
-    found = [profile([tables.final_scores(group)], thresholds) for group in groups]
+    found = [profile([results.scores(group)], thresholds) for group in groups]
     numbers = []
     for place, (panel, group, (share, low, high)) in enumerate(zip(every, groups, found, strict=True)):
         for other, _, _ in found:
@@ -77,7 +75,7 @@ def best_of_n(results: Results) -> Drawn:
     metric = results.study["criterion"]["metric"]
     groups = results.configurations
     figure, every = panels(len(groups), sharex=True, sharey=True)
-    found = [expected_best(tables.final_scores(group), span=tables.span(results)) for group in groups]
+    found = [expected_best(results.scores(group), span=results.span) for group in groups]
     numbers = []
     for place, (panel, group, (best, low, high)) in enumerate(zip(every, groups, found, strict=True)):
         for other, _, _ in found:
@@ -99,9 +97,12 @@ def best_of_n(results: Results) -> Drawn:
     return Drawn(figure, caption, pd.concat(numbers))
 
 
-def named_best(groups: Sequence[pd.DataFrame]) -> Drawn:
-    """How often one seed of each configuration names each the best."""
-    found = replication([tables.final_scores(group) for group in groups])
+def named_best(results: Results) -> Drawn | None:
+    """How often one seed of each named configuration names each the best; None with fewer than two."""
+    groups = [group for group in results.configurations if group.origin.iloc[0] == "named"]
+    if len(groups) < 2:
+        return None
+    found = replication([results.scores(group) for group in groups], span=results.span)
     labels = [group.label.iloc[0] for group in groups]
     figure = Figure(figsize=(6.4, 0.4 * len(groups) + 1.0))
     axes = figure.subplots()
@@ -174,3 +175,9 @@ def importances(importance: pd.DataFrame) -> Drawn:
         "With few explored configurations on few seeds this is a hint, not a result."
     )
     return Drawn(figure, caption, importance)
+
+
+def _margin(results: Results) -> tuple[float, float]:
+    """Of an axis of scores."""
+    low, high = results.span
+    return low - 0.03 * (high - low), high + 0.03 * (high - low)

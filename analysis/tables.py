@@ -38,6 +38,21 @@ class Results:
             return []
         return [group for _, group in self.compared.groupby("number", sort=True)]
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Between which values a score can be: 0 and 1, or, where some are beyond, a quarter of their range more."""
+        scores = self.members.final.dropna().to_numpy(float)
+        low, high = min(scores, default=0.0), max(scores, default=1.0)
+        if low >= 0 and high <= 1:
+            return 0.0, 1.0
+        return float(low - (high - low) / 4), float(high + (high - low) / 4)
+
+    def scores(self, members: pd.DataFrame) -> np.ndarray:
+        """The last score of each of some members; of one that diverged, a failure and not a gap, 0, or the lowest there
+        is where some are not between 0 and 1."""
+        worst = 0.0 if self.span == (0.0, 1.0) else float(self.members.final.min())
+        return members.final.fillna(worst).to_numpy(float)
+
 
 def read(run_folder: Path) -> Results:
     """The tables of a run directory. Errors: core.ledger.LedgerError for a damaged record."""
@@ -82,40 +97,21 @@ def read(run_folder: Path) -> Results:
     order = ["phase", "number", "seed"]
     frame = pd.DataFrame(members)
     if len(frame):
-        frame = frame.sort_values(order, ignore_index=True)
-        for column in ("first_met", "converged_at", "lost_at", "diverged_at"):
-            frame[column] = frame[column].astype("Int64")
+        frame = typed(frame.sort_values(order, ignore_index=True))
     else:
         frame = pd.DataFrame(columns=["configuration", "label", "outcome", "final", *order])
     return Results(study, frame, pd.concat(evaluations, ignore_index=True) if evaluations else pd.DataFrame())
 
 
-def final_scores(members: pd.DataFrame) -> np.ndarray:
-    """The last score of each member, 0 for one that has none: a diverged member is a failure, not a gap."""
-    return members.final.fillna(0.0).to_numpy(float)
-
-
-def span(results: Results) -> tuple[float, float]:
-    """Between which values a score can be: 0 and 1, or, where some are beyond, a quarter of their range more."""
-    scores = results.members.final.dropna().to_numpy(float)
-    low, high = min(scores, default=0.0), max(scores, default=1.0)
-    if low >= 0 and high <= 1:
-        return 0.0, 1.0
-    return float(low - (high - low) / 4), float(high + (high - low) / 4)
+def typed(members: pd.DataFrame) -> pd.DataFrame:
+    """With steps as whole numbers, missing where there is none."""
+    steps = ("first_met", "converged_at", "lost_at", "diverged_at")
+    return members.astype({**dict.fromkeys(steps, "Int64"), "final": float, "best": float})
 
 
 def convergence_steps(members: pd.DataFrame) -> np.ndarray:
     """The step at which each member converged for good, NaN for one that did not."""
     return members.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
-
-
-def write(results: Results, folder: Path) -> None:
-    """Both tables as parquet and CSV."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("members", "evaluations"):
-        table: pd.DataFrame = getattr(results, name)
-        table.to_parquet(folder / f"{name}.parquet", index=False)
-        table.to_csv(folder / f"{name}.csv", index=False)
 
 
 def _varied(specs: list[CohortSpec]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: `seedsweep launch | plan | status | report | cancel | logs | retry | doctor | devcluster`."""
+"""The command line: `seedsweep launch | plan | status | report | compare | export | cancel | ...`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.errors import TableError
 from core.ledger import LedgerError
 from shards.read import ShardError
 from slurm import detect
@@ -110,22 +111,83 @@ def report(
     replication: Annotated[
         bool, typer.Option("--replication", help="The table of the 2019 report's claims, from the runs of all studies.")
     ] = False,
+    table: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--tables", help="A CSV file of others' results: configuration, seed, step, score (more is better)."
+        ),
+    ] = None,
+    threshold: Annotated[
+        Optional[float], typer.Option("--threshold", help="With --tables: from which score on a seed has converged.")
+    ] = None,
+    hold: Annotated[
+        int, typer.Option("--hold", min=1, help="With --tables: for how many evaluations up to the last.")
+    ] = 1,
     to: Annotated[
-        Optional[Path], typer.Option("--to", help="With --replication: its folder [default: replication, in the runs]")
+        Optional[Path], typer.Option("--to", help="With --replication or --tables: the folder to write to.")
     ] = None,
 ) -> None:
-    """Write tables, figures and the report anew from the ledger, finished or not."""
+    """Write tables, figures and the report anew from the ledger, finished or not; or those of others' results."""
+    if table:
+        if name or replication:
+            raise UserError("--tables goes with no run and not with --replication")
+        if threshold is None:
+            raise UserError(
+                "--tables needs --threshold: from which score on has a seed converged? (and --hold, for how long)"
+            )
+        _report_table(table, threshold, hold, to or Path(f"{table.stem}-report"))
+        return
+    if threshold is not None:
+        raise UserError("--threshold goes with --tables: a run's own criterion is part of its study")
     if replication:
         if name:
             raise UserError("--replication takes all runs together: leave the name out")
         _write_replication(runs, to)
         return
     if to:
-        raise UserError("--to goes with --replication")
+        raise UserError("--to goes with --replication or --tables")
     run = _existing(name, runs)
     answer = _write_report(run)
     console.print(f"[bold]{escape(answer)}[/]", highlight=False)
     _say("report", run.report / "index.html")
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="Name of a run.")],
+    second: Annotated[str, typer.Argument(help="Name of another.")],
+    runs: Runs = None,
+    to: Annotated[Optional[Path], typer.Option("--to", help="The folder to write to.")] = None,
+) -> None:
+    """Two runs side by side: the same statistics and report over the configurations of both."""
+    from analysis.report import write_together
+
+    one, other = _existing(first, runs), _existing(second, runs)
+    if first == second:
+        raise UserError(f"{first} against itself: name two runs")
+    to = to or one.folder.parent / f"compare-{first}-{second}"
+    with console.status("writing the report"):
+        answer = write_together(one.folder, other.folder, to)
+    console.print(f"[bold]{escape(answer)}[/]", highlight=False)
+    _say("report", to / "index.html")
+
+
+@app.command()
+def export(
+    name: RunName = None,
+    runs: Runs = None,
+    to: Annotated[
+        Optional[Path], typer.Option("--to", help="The folder to write to [default: the run's export]")
+    ] = None,
+) -> None:
+    """Write a run's tables as parquet, CSV and, for a paper, LaTeX."""
+    from analysis import answer, tables
+    from analysis import export as exported
+
+    run = _existing(name, runs)
+    results = tables.read(run.folder)
+    for path in exported.write(results, answer.compare(results), to or run.folder / "export"):
+        console.print(escape(str(path)), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -181,7 +243,7 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
     try:
         app(prog_name="seedsweep")
-    except (UserError, ShardError, LedgerError, SlurmError, DevClusterError) as error:
+    except (UserError, ShardError, LedgerError, SlurmError, DevClusterError, TableError) as error:
         _stop(str(error))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -279,6 +341,15 @@ def _write_report(run: Any) -> str:
 
     with console.status("writing the report"):
         return write(run.folder)
+
+
+def _report_table(table: Path, threshold: float, hold: int, to: Path) -> None:
+    from analysis.report import write_table
+
+    with console.status("writing the report"):
+        answer = write_table(table, threshold, hold, to)
+    console.print(f"[bold]{escape(answer)}[/]", highlight=False)
+    _say("report", to / "index.html")
 
 
 def _write_replication(runs: Path | None, to: Path | None) -> None:

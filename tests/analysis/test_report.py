@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis import tables
+from analysis import export, tables
 from analysis.answer import _validation_variance, compare
 from analysis.report import write
 from core.criterion import Criterion, judge
@@ -68,7 +68,8 @@ def test_tables(tmp_path):
     fell_back = members[members.outcome == "fell_back"].iloc[0]
     assert (fell_back.first_met, fell_back.lost_at) == (30, 40)
     assert len(results.evaluations) == 4 * (12 + 2) * 5
-    tables.write(results, tmp_path / "tables")
+    written = export.write(results, compare(results), tmp_path / "tables")
+    assert {path.suffix for path in written} == {".parquet", ".csv", ".tex"}
     for name in ("members", "evaluations"):
         parquet = pd.read_parquet(tmp_path / "tables" / f"{name}.parquet")
         assert len(parquet) == len(pd.read_csv(tmp_path / "tables" / f"{name}.csv")) == len(getattr(results, name))
@@ -172,3 +173,15 @@ def test_the_part_of_the_validation_sets_size_is_said_where_it_is_known(tmp_path
     expected = (2 / (1 + share) ** 2) ** 2 * share * (1 - share) / 75
     assert _validation_variance(results) == pytest.approx(expected)
     assert "can come from the validation set's size" in compare(results).facts[3]
+
+
+def test_latex_says_what_the_tables_say_and_escapes(tmp_path):
+    results = tables.read(make_run(tmp_path / "run", MIXED))
+    comparison = compare(results)
+    comparison.configurations["label"] = comparison.configurations.label.replace({"alpha 1": "50 % & a_b\\c"})
+    export.write(results, comparison, tmp_path / "tables", ["latex"])
+    text = (tmp_path / "tables" / "configurations.tex").read_text()
+    assert r"50 \% \& a\_b\textbackslash{}c & 9/12 & 0.75 [0.47, 0.91] & " in text
+    assert r"alpha 0 & 0/12 & 0.00 [0.00, 0.24]" in text
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    assert (tmp_path / "tables" / "pairs.tex").read_text().count(" against ") == 6

@@ -1,0 +1,112 @@
+"""Tables as files: parquet and CSV for a machine, LaTeX for a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.answer import Comparison
+from analysis.tables import Results
+from core.ledger import replace
+
+FORMATS = ("parquet", "csv", "latex")
+
+
+def write(results: Results, comparison: Comparison, folder: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+    """Members, evaluations, configurations and pairs in each of some FORMATS; returns the files.
+
+    As LaTeX, which is for readers, configurations and pairs alone, with the columns of a paper (needs booktabs).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    every = {
+        "members": results.members,
+        "evaluations": results.evaluations,
+        "configurations": comparison.configurations,
+        "pairs": comparison.pairs,
+    }
+    written = []
+    for kind in formats:
+        for name, table in every.items():
+            path = folder / f"{name}.{'tex' if kind == 'latex' else kind}"
+            if kind == "parquet":
+                table.to_parquet(path, index=False)
+            elif kind == "csv":
+                table.to_csv(path, index=False)
+            elif name in _FOR_PAPERS and len(table):
+                replace(path, _FOR_PAPERS[name](table, results).encode())
+            else:
+                continue
+            written.append(path)
+    return written
+
+
+def _configurations(table: pd.DataFrame, results: Results) -> str:
+    criterion = results.study["criterion"]
+    rows = pd.DataFrame(
+        {
+            "configuration": table.label,
+            "converged": [f"{k}/{n}" for k, n in zip(table.converged, table.members, strict=True)],
+            "P(converge)": _with(table, "p", "low", "high", 2),
+            f"median final {criterion['metric']}": _with(
+                table, "median_final", "median_final_low", "median_final_high", 3
+            ),
+            "median steps": _with(table, "median_steps", "median_steps_low", "median_steps_high", 0),
+            "named best": _with(table, "named_best", "named_best_low", "named_best_high", 2),
+        }
+    )
+    return _latex(
+        rows,
+        f"Converged: {criterion['metric']} at or above {criterion['threshold']:g} for the last {criterion['hold']} "
+        f"evaluations of {results.study['training']['steps']} steps. In brackets 95 % intervals: P(converge) Wilson, "
+        "medians from order statistics and Kaplan-Meier. Named best: share of comparisons of one seed each that name "
+        "the configuration the best.",
+    )
+
+
+def _pairs(table: pd.DataFrame, results: Results) -> str:
+    rows = pd.DataFrame(
+        {
+            "pair": table["first"] + " against " + table["second"],
+            "difference": _with(table, "difference", "low", "high", 2),
+            "p": [f"{p:.2g}" for p in table.p],
+            "adjusted p": [f"{p:.2g}" for p in table.adjusted],
+            "better": _with(table, "better", "better_low", "better_high", 2),
+        }
+    )
+    return _latex(
+        rows,
+        "Differences of P(converge) with Newcombe's 95 % intervals; p by Boschloo's exact test, adjusted over all "
+        "pairs (Holm); better: probability that a final score of the first is above one of the second.",
+    )
+
+
+_FOR_PAPERS = {"configurations": _configurations, "pairs": _pairs}
+
+
+def _with(table: pd.DataFrame, value: str, low: str, high: str, digits: int) -> list[str]:
+    """`0.67 [0.39, 0.86]`; a dash for what is beyond the budget."""
+    numbers = table[[value, low, high]].to_numpy(float)
+    words = [["--" if np.isnan(number) else f"{number:.{digits}f}" for number in row] for row in numbers]
+    return [one if one == "--" and below == "--" else f"{one} [{below}, {above}]" for one, below, above in words]
+
+
+def _latex(rows: pd.DataFrame, caption: str) -> str:
+    heads = " & ".join(_escaped(name) for name in rows.columns)
+    lines = [" & ".join(_escaped(str(cell)) for cell in row) + r" \\" for row in rows.to_numpy()]
+    return "\n".join(
+        [
+            *(r"\begin{table}", r"\centering", rf"\caption{{{_escaped(caption)}}}"),
+            *(rf"\begin{{tabular}}{{l{'r' * (len(rows.columns) - 1)}}}", r"\toprule", heads + r" \\", r"\midrule"),
+            *lines,
+            *(r"\bottomrule", r"\end{tabular}", r"\end{table}", ""),
+        ]
+    )
+
+
+def _escaped(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {sign: "\\" + sign for sign in "&%$#_{}"}
+    return "".join(special.get(sign, sign) for sign in text)
