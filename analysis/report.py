@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis import export, figures, foreign, looks, tables
+from analysis import export, figures, foreign, looks, seeds, tables
 from analysis.answer import compare
 from analysis.drawing import Drawn
 from analysis.pages import inline, render
 from analysis.tables import Results
-from core.ledger import replace
+from core.ledger import Ledger, replace
 
 
 def write(run_folder: Path) -> str:
@@ -27,22 +28,28 @@ def write(run_folder: Path) -> str:
     drawn = figures.draw(results, _importance(run_folder))
     if chosen := looks.choose(results, run_folder):
         drawn["glimpses"] = looks.draw(chosen)
-    return publish(results, drawn, run_folder / "report", launches=_launches(run_folder))
+    return publish(results, drawn, run_folder / "report", _launches(run_folder), failures=_failures(run_folder))
 
 
 def publish(
-    results: Results, drawn: Mapping[str, Drawn], report: Path, launches: Sequence[Any] = (), source: str = ""
+    results: Results,
+    drawn: Mapping[str, Drawn],
+    report: Path,
+    launches: Sequence[Any] = (),
+    source: str = "",
+    failures: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Write a report to its folder; returns the answer.
 
     Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG, SVG and PDF with
-    the numbers behind each as CSV, and `tables/` as parquet and CSV. `launches`, or in one sentence `source`: where the
-    results come from.
+    the numbers behind each as CSV, and `tables/` as parquet and CSV. `launches`, or in a few words `source`: where the
+    results come from.  failures: a cohort and its last error. While seeds are missing, the page loads itself anew.
     """
     comparison = compare(results)
     export.write(results, comparison, report / "tables", ("parquet", "csv"))
     for name, one in drawn.items():
         one.save(report / "figures", name)
+    shown, left_out = seeds.shown(results)
     page = render(
         "report.html",
         study=results.study,
@@ -52,7 +59,12 @@ def publish(
         configurations=comparison.configurations.to_dict("records"),
         pairs=comparison.pairs.to_dict("records"),
         members=len(results.members),
-        seconds=_seconds(results.members),
+        cost=_cost(results),
+        unfinished=comparison.unfinished,
+        seeds=shown,
+        left_out=left_out,
+        threshold=seeds.height(results.study["criterion"]["threshold"], results),
+        failures=failures,
         launches=launches,
         source=source,
     )
@@ -85,12 +97,30 @@ def _importance(run_folder: Path) -> pd.DataFrame:
     return pd.read_csv(path) if path.exists() else pd.DataFrame()
 
 
-def _seconds(members: pd.DataFrame) -> float:
-    """Training time of all finished cohorts, in seconds of one worker."""
-    return float((members.cohort_seconds / members.cohort_members).sum()) if "cohort_seconds" in members else 0.0
+def _cost(results: Results) -> dict[str, float]:
+    """Hours of training of all finished cohorts: of one worker, of cores, of GPUs."""
+    members = results.members
+    if "cohort_seconds" not in members:
+        return {"hours": 0.0, "cpu": 0.0, "gpu": 0.0}
+    hours = float((members.cohort_seconds / members.cohort_members).sum()) / 3600
+    resources = results.study.get("resources", {})
+    return {"hours": hours, "cpu": hours * resources.get("cpus", 1), "gpu": hours * resources.get("gpus", 0)}
+
+
+def _failures(run_folder: Path) -> list[tuple[str, str]]:
+    """Each cohort that is not finished and has failed, with the last line of why."""
+    failed = []
+    for record in Ledger(run_folder).records():
+        if not record.finished and (error := record.error()):
+            failed.append((f"{record.folder.parent.name}/{record.folder.name}", error.strip().splitlines()[-1][:500]))
+    return failed
 
 
 def _launches(run_folder: Path) -> list[dict[str, object]]:
     path = run_folder / "provenance.json"
     launches: list[dict[str, object]] = json.loads(path.read_text())["launches"] if path.exists() else []
     return launches
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Results:
             return []
         return [group for _, group in self.compared.groupby("number", sort=True)]
 
-    @property
+    @functools.cached_property
     def span(self) -> tuple[float, float]:
         """Between which values a score can be: 0 and 1, or, where some are beyond, a quarter of their range more."""
         scores = self.members.final.dropna().to_numpy(float)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from analysis.race import goals
 from core.ledger import CohortSpec, Ledger
 from core.schedules import Hyperparameters
 from shards.samples import DataSettings
@@ -39,6 +40,8 @@ class Agenda:
         self._running: set[tuple[str, str]] = set()
         self._given_up: set[tuple[str, str]] = set()
         self._failures: Counter[tuple[str, str]] = Counter()
+        #: Of each compared configuration, whether its finished seeds converged.
+        self._converged: dict[str, dict[int, bool]] = defaultdict(dict)
         self._read()
 
     def next(self) -> CohortSpec | None:
@@ -74,6 +77,7 @@ class Agenda:
         """A cohort's outcome was committed."""
         self._running.discard(spec.key)
         self._finished.add(spec.key)
+        self._judge(spec)
         if spec.phase == "explore":
             for number in range(self.exploration.asked):
                 if self._configuration(number) == spec.configuration:
@@ -114,20 +118,62 @@ class Agenda:
 
     @property
     def total(self) -> tuple[int, int]:
-        """Cohorts and members of the whole study, as far as can be known now."""
-        return total(self.study)
+        """Cohorts and members of the whole study, as far as can be known now: a race goes on only where it is open."""
+        study = self.study
+        if not study.seeds.race:
+            return total(study)
+        wanted = list(self._goals().values())
+        if self._expects_more:
+            wanted.append(min(study.seeds.start, study.seeds.compare))
+        explored = study.search.explore, study.seeds.search
+        blocks = explored[0] * -(-explored[1] // study.resources.cohort) + sum(map(self._blocks, wanted))
+        return blocks, explored[0] * explored[1] + sum(wanted)
 
     def best(self) -> int | None:
         """Number of the best configuration that the search added to the named ones, once all are explored."""
-        numbers = range(len(self.study.search.first), self.study.search.explore)
-        if self.exploration.asked < self.study.search.explore and not self.exploration.exhausted:
+        if not self._explored_all:
             return None
         trials = self.exploration.trials()
-        found = [n for n in numbers if n < len(trials)]
-        if not found or not all(trials[n].state.is_finished() for n in range(len(trials))):
-            return None
+        found = range(len(self.study.search.first), min(self.study.search.explore, len(trials)))
         valued = [n for n in found if trials[n].value is not None]
         return max(valued, key=lambda n: (trials[n].value, -n), default=None)
+
+    @property
+    def _explored_all(self) -> bool:
+        more = self.exploration.asked < self.study.search.explore and not self.exploration.exhausted
+        return not more and all(trial.state.is_finished() for trial in self.exploration.trials())
+
+    @property
+    def _expects_more(self) -> bool:
+        """Whether the search may still add a configuration to the comparison."""
+        return self.study.search.explore > len(self.study.search.first) and not self._explored_all
+
+    def _goals(self) -> dict[int, int]:
+        """How many comparison seeds each configuration, by its number, should have now."""
+        best = self.best()
+        named = range(len(self._variants) or len(self.study.search.first))
+        numbers, seeds = [*named, *([] if best is None else [best])], self.study.seeds
+        if not seeds.race:
+            return dict.fromkeys(numbers, seeds.compare)
+        converged = {}
+        for number in numbers:
+            known = self._converged[self._compared(number)]
+            converged[number] = [known.get(seed) for seed in range(seeds.compare)]
+        return goals(converged, seeds.start, seeds.compare, entered=not self._expects_more)
+
+    def _blocks(self, goal: int) -> int:
+        """Cohorts of a raced configuration with so many seeds."""
+        count, size, most = 0, 0, self.study.seeds.compare
+        while size < goal:
+            more = min(2 * size or self.study.seeds.start, most, goal)
+            count += -(-(more - size) // self.study.resources.cohort)
+            size = more
+        return count
+
+    def _judge(self, spec: CohortSpec) -> None:
+        if spec.phase == "compare":
+            for outcome in self.ledger.record(spec).outcomes():
+                self._converged[spec.configuration][outcome.seed] = outcome.outcome == "converged"
 
     def _read(self) -> None:
         """Take over what the ledger holds."""
@@ -136,6 +182,7 @@ class Agenda:
             self._specs[spec.key] = spec
             if record.finished:
                 self._finished.add(spec.key)
+                self._judge(spec)
             else:
                 self._begun.append(spec)
         explored = {s.number: s for s in self._specs.values() if s.phase == "explore"}
@@ -196,17 +243,25 @@ class Agenda:
             self._tell(self.exploration.asked - 1)
 
     def _compare(self) -> CohortSpec | None:
-        for number, name in enumerate(self._variants):
-            if spec := self._missing_of_variant(number, name):
-                return spec
-        best = self.best()
-        named = range(len(self.study.search.first))
-        for number in [*named, *([] if best is None else [best])]:
-            if number not in self._explored:
-                self._explored[number] = self.study.first[number]
-            if spec := self._missing("compare", number, range(self.study.seeds.compare)):
+        variants = list(self._variants)
+        for number, goal in self._goals().items():
+            if variants:
+                spec = self._missing_of_variant(number, variants[number], range(goal))
+            else:
+                self._compared(number)
+                spec = self._missing("compare", number, range(goal))
+            if spec:
                 return spec
         return None
+
+    def _compared(self, number: int) -> str:
+        """Hash of a compared configuration, which need not have been explored."""
+        if self._variants:
+            study = self._variants[list(self._variants)[number]]
+            return self._hash(study, study.hyperparameters)
+        if number not in self._explored:
+            self._explored[number] = self.study.first[number]
+        return self._configuration(number)
 
     def _missing(self, phase: str, number: int, seeds: range) -> CohortSpec | None:
         """A cohort of those of the seeds that no cohort has yet."""
@@ -215,11 +270,11 @@ class Agenda:
         block = self._missing_seeds(phase, configuration, seeds)
         return CohortSpec(phase, number, configuration, asdict(hyperparameters), origin, block) if block else None
 
-    def _missing_of_variant(self, number: int, name: str) -> CohortSpec | None:
+    def _missing_of_variant(self, number: int, name: str, seeds: range) -> CohortSpec | None:
         """A cohort of those of the variant's comparison seeds that no cohort has yet."""
         study = self._variants[name]
-        configuration = self._hash(study, study.hyperparameters)
-        block = self._missing_seeds("compare", configuration, range(study.seeds.compare))
+        configuration = self._compared(number)
+        block = self._missing_seeds("compare", configuration, seeds)
         hyperparameters = asdict(study.hyperparameters)
         return CohortSpec("compare", number, configuration, hyperparameters, "named", block, name) if block else None
 
@@ -246,7 +301,7 @@ class Agenda:
 
 
 def total(study: Study) -> tuple[int, int]:
-    """Cohorts and members of a whole study, as far as can be known before it has run."""
+    """Cohorts and members of a whole study, as far as can be known before it has run; the most, if seeds are raced."""
     named = len(study.search.first)
     compared = len(study.variants) + named + (1 if study.search.explore > named else 0)
     wanted = ((study.search.explore, study.seeds.search), (compared, study.seeds.compare))

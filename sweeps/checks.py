@@ -73,6 +73,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "search.seed": (0, math.inf),
     "seeds.search": _POSITIVE,
     "seeds.compare": _POSITIVE,
+    "seeds.start": _POSITIVE,
     "criterion.hold": _POSITIVE,
     "resources.cpus": _POSITIVE,
     "resources.gpus": (0, math.inf),

@@ -95,13 +95,20 @@ def plan(
 
 
 @app.command()
-def status(name: RunName = None, runs: Runs = None) -> None:
+def status(
+    name: RunName = None,
+    runs: Runs = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every few seconds, until nothing runs.")] = False,
+) -> None:
     """Say how far a study is: queue, nodes, cohorts, members, time left, what failed and why."""
     from sweeps import cluster
-    from sweeps.status import show
+    from sweeps import status as shown
 
     run = _existing(name, runs)
-    show(run, cluster.queue_lines(run), console)
+    if watch:
+        shown.watch(run, cluster.queue_lines, console)
+    else:
+        shown.show(run, cluster.queue_lines(run), console)
 
 
 @app.command()

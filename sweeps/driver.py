@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -104,12 +105,14 @@ def train(
         # Ray reads its settings when it is imported: not before the session has made them.
         from ray import tune
 
+        from sweeps.live_report import LiveReport
         from sweeps.searcher import CohortSearcher, Reasons, Watcher
         from sweeps.tensorboard import TensorBoard
 
         resources = study.resources
         _check_resources(study)
-        watchers: list[Watcher] = [progress, TensorBoard(run.ledger, run.tensorboard)]
+        live_report = LiveReport(run.folder)
+        watchers: list[Watcher] = [progress, TensorBoard(run.ledger, run.tensorboard), live_report]
         searcher = CohortSearcher(agenda, run, launch_number, data, starts, watchers, living_hosts, stop)
         tuner = tune.Tuner(
             tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
@@ -129,7 +132,8 @@ def train(
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        tuner.fit()
+        with contextlib.closing(live_report):
+            tuner.fit()
 
 
 def _check_resources(study: Study) -> None:

@@ -37,9 +37,18 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     if search.explore:
         what = f"{len(search.first)} named, {found} by {search.sampler}"
         phases.insert(0, ("explore", what, search.explore, seeds.search))
+    most_of = f"{seeds.start} to " if seeds.race else ""
     for phase, what, count, each in phases:
-        table.add_row(phase, what, str(each), str(count * -(-each // most)), str(count * each))
+        table.add_row(
+            phase,
+            what,
+            f"{most_of if phase == 'compare' else ''}{each}",
+            str(count * -(-each // most)),
+            str(count * each),
+        )
     console.print(table)
+    if seeds.race:
+        console.print("  seeds are raced: cohorts, members and time are the most that it can take", highlight=False)
     for name, over in study.variants.items():
         console.print(f"  {escape(name)}: {escape(str(over))}", highlight=False, soft_wrap=True)
     for number, first in enumerate(study.first):

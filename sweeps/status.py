@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +17,8 @@ from sweeps.agenda import total as total_of
 from sweeps.progress import duration
 from sweeps.run_directory import LEASE, RunDirectory
 from sweeps.study import Study
+
+WATCH_SECONDS = 2.0
 
 
 def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
@@ -71,6 +74,18 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def watch(run: RunDirectory, jobs: Callable[[RunDirectory], list[str]], console: Console) -> None:
+    """`show` again every WATCH_SECONDS, until neither a launch runs nor a job is in the queue, or Ctrl-C."""
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            queued = jobs(run)
+            console.clear()
+            show(run, queued, console)
+            if not run.holder() and not queued:
+                return
+            time.sleep(WATCH_SECONDS)
 
 
 def summary(records: Sequence[CohortRecord]) -> str:

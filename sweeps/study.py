@@ -119,10 +119,16 @@ class Search(_Part):
 
 
 class Seeds(_Part):
-    """search: seeds of each explored configuration.  compare: fresh seeds of each compared one."""
+    """search: seeds of each explored configuration.  compare: fresh seeds of each compared one.
+
+    race:  compare with `start` seeds each, then twice as many, and so on up to `compare`, of those alone that may still
+           be the best (`analysis.race`).
+    """
 
     search: int = 3
     compare: int = 12
+    race: bool = False
+    start: int = 5
 
 
 class Resources(_Part):
@@ -300,12 +306,15 @@ def resolved(path: Path) -> Study:
 def differences(old: Study, new: Study) -> list[str]:
     """What keeps `new` from going on in the run directory of `old`: `path: old -> new`, a line each.
 
-    Comparison seeds and explored configurations may grow; the question's wording and the resources may change.
+    Comparison seeds and explored configurations may grow; the question's wording, the resources and whether seeds are
+    raced may change.
     """
     before, after = old.model_dump(mode="json"), new.model_dump(mode="json")
     for part in (before, after):
         for free in ("question", "claimed_best", "resources"):
             part.pop(free)
+        for free in ("race", "start"):
+            part["seeds"].pop(free)
     for growing in (("seeds", "compare"), ("search", "explore")):
         grown, had = after[growing[0]], before[growing[0]][growing[1]]
         grown[growing[1]] = min(grown[growing[1]], had)

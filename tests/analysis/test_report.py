@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis import export, tables
+from analysis import export, seeds, tables
 from analysis.answer import _validation_variance, compare
 from analysis.report import write
 from core.criterion import Criterion, judge
@@ -185,3 +185,44 @@ def test_latex_says_what_the_tables_say_and_escapes(tmp_path):
     assert r"alpha 0 & 0/12 & 0.00 [0.00, 0.24]" in text
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
     assert (tmp_path / "tables" / "pairs.tex").read_text().count(" against ") == 6
+
+
+def test_a_race_that_is_decided_misses_no_seeds(tmp_path):
+    folder = make_run(tmp_path / "run", {1.0: 4, 0.0: 0}, seeds=4, found=False)
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    for start, said in ((4, False), (12, True)):
+        raced = {**study, "seeds": {"compare": 40, "race": True, "start": start}}
+        (folder / "study.yaml").write_text(yaml.safe_dump(raced))
+        comparison = compare(tables.read(folder))
+        assert comparison.answer.startswith("So far") is said
+        assert f"Seeds were raced: {start} each" in comparison.facts[0]
+        assert "8 members in place of 80" in comparison.facts[0]
+
+
+def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason(tmp_path):
+    folder = make_run(tmp_path / "run", MIXED, diverged=1)
+    spec = CohortSpec("compare", 0, "hash0", {"alpha": 1.0, "lr": 0.1}, "named", (12, 13))
+    record = Ledger(folder).record(spec)
+    record.create(spec)
+    record.fail("Traceback\nOSError: <no> device\n")
+    write(folder)
+    page = (folder / "report" / "index.html").read_text()
+    assert page.count("<polyline") == 4 * 12
+    # Seed 0 of alpha 1: .5, .5, .95, .95, .95 at steps 10 to 50 of 50; 34 px are 1.
+    assert '<polyline points="32,17.0 64,17.0 96,1.7 128,1.7 160,1.7"/>' in page
+    assert "hash0/compare-000012-000013: <code>OSError: &lt;no&gt; device</code>" in page
+    assert "core hours" in page
+    assert 'http-equiv="refresh"' not in page
+
+
+def test_while_seeds_are_missing_the_page_loads_itself_anew(tmp_path):
+    folder = make_run(tmp_path / "run", MIXED, wanted=40)
+    write(folder)
+    assert '<meta http-equiv="refresh"' in (folder / "report" / "index.html").read_text()
+
+
+def test_a_page_of_many_seeds_says_how_many_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.seeds.MOST_SHOWN", 20)
+    shown, left_out = seeds.shown(tables.read(make_run(tmp_path / "run", MIXED)))
+    assert [len(rows) for _, rows in shown] == [5] * 4
+    assert left_out == 4 * 7

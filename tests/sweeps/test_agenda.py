@@ -8,7 +8,7 @@ import pytest
 from core.criterion import Outcome
 from core.ledger import Curves, Ledger
 from sweeps.agenda import Agenda
-from sweeps.study import FIRST_SEARCH_SEED, Dimension, load
+from sweeps.study import FIRST_SEARCH_SEED, Dimension, differences, load
 
 
 def simulate(ledger, spec) -> None:
@@ -172,3 +172,52 @@ def test_an_interrupted_run_keeps_its_blocks_when_the_cohort_size_changes(study,
     for phase in ("explore", "compare"):
         seen = [(s.configuration, seed) for s, _ in contents(ledger).values() if s.phase == phase for seed in s.seeds]
         assert len(seen) == len(set(seen))
+
+
+RACE = ["search.explore=7", "seeds.compare=24", "seeds.race=true", "seeds.start=4"]
+
+
+@pytest.fixture
+def race(study_file):
+    return load(str(study_file), "laptop", RACE)
+
+
+def test_a_race_gives_more_seeds_where_it_is_open(race, tmp_path):
+    agenda = run(race, Ledger(tmp_path))
+    seeds = seeds_of(agenda.ledger)
+    assert len(seeds) == 3
+    # In rounds of 4, 8, 16, 24, each the first so many.
+    assert {len(mine) for mine in seeds.values()} <= {4, 8, 16, 24}
+    assert all(mine == list(range(len(mine))) for mine in seeds.values())
+    assert sum(map(len, seeds.values())) < 3 * 24
+    assert len(contents_finished(agenda.ledger)) == agenda.total[0]
+    assert sum(map(len, seeds.values())) + 7 * 2 == agenda.total[1]
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_a_race_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(race, tmp_path, order):
+    undisturbed = contents(run(race, Ledger(tmp_path / "a")).ledger)
+    other = Ledger(tmp_path / "b")
+    run(race, other, workers=3, order=order, stop_after=6 + 3 * order)
+    agenda = run(race, other, workers=2)
+    assert contents(other) == undisturbed
+    assert not agenda.anything_left()
+
+
+def test_a_race_may_become_a_full_comparison(race, study_file, tmp_path):
+    ledger = Ledger(tmp_path)
+    run(race, ledger)
+    full = load(str(study_file), "laptop", ["search.explore=7", "seeds.compare=24"])
+    assert differences(race, full) == []
+    run(full, ledger)
+    assert {len(mine) for mine in seeds_of(ledger).values()} == {24}
+
+
+def seeds_of(ledger) -> dict:
+    """Comparison seeds of each configuration."""
+    found = {}
+    for record in ledger.records():
+        spec = record.spec()
+        if spec.phase == "compare":
+            found[spec.number] = sorted(found.get(spec.number, []) + list(spec.seeds))
+    return found
