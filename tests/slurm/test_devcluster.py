@@ -54,6 +54,10 @@ def test_down_leaves_nothing_and_up_comes_again(cluster):
 def test_it_comes_up_over_what_a_power_cut_left(cluster):
     for process in filter(None, [*map(cluster._init, cluster.nodes), *map(cluster._pid, DAEMONS)]):
         os.kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while cluster.is_up():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     # The number of a daemon that is no more is another process's by now, which is none of our business.
     other = subprocess.Popen(["sleep", "60"])
     cluster.layout.pid_file("munged.of").write_text(f"{other.pid} 1")
