@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.luck import replication
 from analysis.proportions import (
     POWER,
+    SIGNIFICANCE,
     jeffreys,
     minimum_detectable,
     newcombe,
@@ -23,8 +24,7 @@ from analysis.race import goals
 from analysis.scores import f1_variance, interquartile_mean, median_interval, modes, split_variance, superiority
 from analysis.tables import Results, convergence_steps
 from analysis.times import incidence, logrank_pairs
-
-SIGNIFICANCE = 0.05
+from core.criterion import OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,6 @@ def compare(results: Results) -> Comparison:
     return Comparison(table, pairs, answer, _facts(results, table, scores), unfinished)
 
 
-_OUTCOMES = ("converged", "fell_back", "never", "diverged")
-
-
 def _row(group: pd.DataFrame, final: np.ndarray, budget: int, bounds: tuple[float, float]) -> dict[str, Any]:
     """One configuration, but for what is said of it beside the others."""
     n, converged = len(group), int((group.outcome == "converged").sum())
@@ -83,7 +80,7 @@ def _row(group: pd.DataFrame, final: np.ndarray, budget: int, bounds: tuple[floa
         "origin": group.origin.iloc[0],
         "alpha": group.alpha.iloc[0],
         "members": n,
-        **{outcome: int((group.outcome == outcome).sum()) for outcome in _OUTCOMES},
+        **{outcome: int((group.outcome == outcome).sum()) for outcome in OUTCOMES},
         "p": converged / n,
         "low": low,
         "high": high,
@@ -132,7 +129,7 @@ def _pairs(table: pd.DataFrame, scores: list[np.ndarray], times: list[np.ndarray
 def _facts(results: Results, table: pd.DataFrame, scores: list[np.ndarray]) -> list[str]:
     """What the seeds that were run could and could not show."""
     facts = []
-    ranked = table.sort_values(["p", "median_final"], ascending=False)
+    ranked = _ranked(table)
     seeds = int(ranked.members.iloc[:2].min())
     planned = results.study["seeds"]
     if planned.get("race"):
@@ -202,8 +199,7 @@ def _validation_variance(results: Results) -> float:
 def _sentence(results: Results, table: pd.DataFrame, pairs: pd.DataFrame, unfinished: bool) -> str:
     real = pairs[pairs.adjusted < SIGNIFICANCE] if len(pairs) else pairs
     so_far = "So far, with seeds still missing: " if unfinished else ""
-    ranked = table.sort_values(["p", "median_final"], ascending=False)
-    best = ranked.iloc[0]
+    best = _ranked(table).iloc[0]
     against_best = real[(real["first"] == best.label) | (real["second"] == best.label)] if len(real) else real
     names = {str(name) for name in against_best.get(["first", "second"], pd.DataFrame()).to_numpy().flat}
     others = [str(label) for label in table.label if label != best.label]
@@ -223,6 +219,11 @@ def _sentence(results: Results, table: pd.DataFrame, pairs: pd.DataFrame, unfini
     else:
         verdict = f"It was the configuration: {_phrase(best)} and is better than every other."
     return so_far + verdict + _claim(results, table, pairs, best)
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """The best first."""
+    return table.sort_values(["p", "median_final"], ascending=False)
 
 
 def _missing(results: Results) -> bool:

@@ -5,11 +5,13 @@ Colours are from a lightness-ordered, colour-blind-safe map, and line styles and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -87,3 +89,44 @@ def panels(count: int, **options: Any) -> tuple[Figure, list[Axes]]:
     for unused in every.flat[count:]:
         unused.set_visible(False)
     return figure, list(every.flat[:count])
+
+
+@dataclass(frozen=True)
+class Banded:
+    """A configuration's curve with its band: label, origin, title of its panel; x, value, low, high, each [N]."""
+
+    label: str
+    origin: str
+    title: str
+    x: np.ndarray
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def banded(curves: Sequence[Banded], step: bool = False, **options: Any) -> tuple[Figure, list[Axes]]:
+    """A panel a curve, with its band and the others in grey. `step`: a curve jumps at each x."""
+    drawn: Any = {"drawstyle": "steps-post"} if step else {}
+    filled: Any = {"step": "post"} if step else {}
+    figure, every = panels(len(curves), **options)
+    for place, (panel, curve) in enumerate(zip(every, curves, strict=True)):
+        for other in curves:
+            panel.plot(other.x, other.value, color="0.75", lw=0.8, **drawn)
+        line = look(place, len(curves), curve.origin)
+        panel.plot(curve.x, curve.value, **drawn, **line)
+        panel.fill_between(curve.x, curve.low, curve.high, color=line["color"], alpha=0.15, lw=0, **filled)
+        panel.set_title(curve.title)
+    return figure, every
+
+
+def numbers(curves: Sequence[Banded], x: str, value: str) -> pd.DataFrame:
+    """The curves as a table, with these names for x and value."""
+    return pd.concat(
+        [pd.DataFrame({"label": c.label, x: c.x, value: c.value, "low": c.low, "high": c.high}) for c in curves]
+    )
+
+
+def margin(span: tuple[float, float]) -> tuple[float, float]:
+    """Limits of an axis of scores that are within a span."""
+    low, high = span
+    return low - 0.03 * (high - low), high + 0.03 * (high - low)

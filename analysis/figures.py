@@ -7,14 +7,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import score_figures, tables
-from analysis.drawing import FOUND, Drawn, look, panels
+from analysis.drawing import FOUND, Banded, Drawn, banded, margin, numbers, panels
 from analysis.proportions import wilson
 from analysis.tables import Results
 from analysis.times import incidence
 
 
-def draw(results: Results, importance: pd.DataFrame) -> dict[str, Drawn]:
-    """Name -> figure, those that the results allow."""
+def draw(results: Results, configurations: pd.DataFrame, importance: pd.DataFrame) -> dict[str, Drawn]:
+    """Name -> figure, those that the results allow. `configurations`: as `analysis.answer.Comparison` has them."""
     drawn = {}
     if len(results.compared):
         drawn["p_converge"] = p_converge(results)
@@ -23,7 +23,7 @@ def draw(results: Results, importance: pd.DataFrame) -> dict[str, Drawn]:
         drawn["final_scores"] = score_figures.final_scores(results)
         drawn["profiles"] = score_figures.profiles(results)
         drawn["expected_best"] = score_figures.best_of_n(results)
-        if named := score_figures.named_best(results):
+        if named := score_figures.named_best(configurations):
             drawn["named_best"] = named
     if effects := score_figures.effects(results):
         drawn["effects"] = effects
@@ -89,39 +89,32 @@ def p_converge(results: Results) -> Drawn:
 def kaplan_meier(results: Results) -> Drawn:
     """Share converged by step, a panel a configuration, with its band and the number at risk."""
     budget = results.study["training"]["steps"]
-    groups = results.configurations
-    labels = [group.label.iloc[0] for group in groups]
-    curves = [incidence(tables.convergence_steps(group), budget) for group in groups]
+    found = [incidence(tables.convergence_steps(group), budget) for group in results.configurations]
+    curves = []
+    for group, curve in zip(results.configurations, found, strict=True):
+        label = group.label.iloc[0]
+        title = f"{label}: {round(curve.share[-1] * curve.members)}/{curve.members}"
+        band = (curve.steps, curve.share, curve.low, curve.high)
+        curves.append(Banded(label, group.origin.iloc[0], title, *band))
     marks = np.linspace(0, budget, 5)
-    figure, every = panels(len(groups), sharey=True)
-    for place, (panel, group, curve) in enumerate(zip(every, groups, curves, strict=True)):
-        for other in curves:
-            panel.step(other.steps, other.share, where="post", color="0.75", lw=0.8)
-        line = look(place, len(groups), group.origin.iloc[0])
-        panel.step(curve.steps, curve.share, where="post", **line)
-        panel.fill_between(curve.steps, curve.low, curve.high, step="post", color=line["color"], alpha=0.15, lw=0)
+    figure, every = banded(curves, step=True, sharey=True)
+    for panel, curve in zip(every, found, strict=True):
         # At risk: without the event before the mark.
         waiting = curve.at_risk[np.searchsorted(curve.steps, marks)]
         panel.set_xticks(marks, [f"{mark:g}\n{left}" for mark, left in zip(marks, waiting, strict=True)], fontsize=8)
-        panel.set_title(f"{labels[place]}: {round(curve.share[-1] * curve.members)}/{curve.members}")
         # Beyond the budget too, where a seed's last chance shows as a rise at the very end.
         panel.set(ylim=(-0.02, 1.04), xlim=(-0.02 * budget, 1.04 * budget))
     for panel in every[-3:]:
         panel.set_xlabel("training step, and seeds still at risk")
     for panel in every[::3]:
         panel.set_ylabel("share converged")
-    numbers = [
-        pd.DataFrame(
-            {"label": label, "step": c.steps, "share": c.share, "low": c.low, "high": c.high, "at_risk": c.at_risk}
-        )
-        for label, c in zip(labels, curves, strict=True)
-    ]
+    table = numbers(curves, "step", "share").assign(at_risk=np.concatenate([curve.at_risk for curve in found]))
     caption = (
         "Time to convergence (Kaplan-Meier), with pointwise 95 % bands; grey: the other configurations. A curve rises "
         "where a seed's lasting convergence began; the others, those that diverged included, stay at risk to the "
         f"budget of {budget} steps, so that a curve ends at its P(converge). Under each step: the seeds at risk there."
     )
-    return Drawn(figure, caption, pd.concat(numbers))
+    return Drawn(figure, caption, table)
 
 
 def learning_curves(results: Results) -> Drawn:
@@ -147,15 +140,13 @@ def learning_curves(results: Results) -> Drawn:
     for panel in every:
         panel.set(xlabel="training step", ylabel=metric.upper() if len(metric) < 4 else metric)
         panel.label_outer()
-    low, high = results.span
-    every[0].set_ylim(low - 0.03 * (high - low), high + 0.03 * (high - low))
-    numbers = compared[["label", "seed", "step", metric]]
+    every[0].set_ylim(margin(results.span))
     caption = (
         f"Validation {metric} of every comparison seed. Thin solid blue: converged; thin dashed grey: did not; thick "
         f"black: the median; dotted: the criterion's threshold, {threshold:g}, to be held for the last "
         f"{criterion['hold']} evaluations. Titles: converged/seeds. The spread in a panel is the seed's doing alone."
     )
-    return Drawn(figure, caption, numbers)
+    return Drawn(figure, caption, compared[["label", "seed", "step", metric]])
 
 
 def _shares(results: Results) -> pd.DataFrame:

@@ -26,28 +26,30 @@ def read_csv(path: Path, threshold: float, hold: int = 1) -> Results:
     criterion = Criterion("score", threshold, hold)
     budget = int(table.step.max())
     members: list[dict[str, Any]] = []
-    for number, label in enumerate(table.configuration.unique()):
-        configuration = table[table.configuration == label]
-        for seed in sorted(configuration.seed.unique()):
-            own = configuration[configuration.seed == seed]
-            finite = np.isfinite(own.score)
-            if finite.all() and own.step.max() < budget:
-                raise TableError(
-                    f"{path}: seed {seed} of {label!r} ends at step {own.step.max()}, others at {budget}: cut all at "
-                    "one step, or, where it diverged, give it a last row without a score"
-                )
-            # What a member scored after it diverged is nobody's result.
-            out = None if finite.all() else int(own.step[~finite].iloc[0])
-            kept = own if out is None else own[own.step <= out]
-            scores = np.where(np.isfinite(kept.score), kept.score, np.nan)
-            outcome = judge(int(seed), kept.step.tolist(), scores, out, criterion)
-            members.append({**_identity(str(label), number), "alpha": np.nan, **asdict(outcome)})
+    numbers = {label: number for number, label in enumerate(table.configuration.unique())}
+    for _, own in table.groupby(["configuration", "seed"]):
+        label, seed = str(own.configuration.iloc[0]), int(own.seed.iloc[0])
+        finite = np.isfinite(own.score)
+        if finite.all() and own.step.max() < budget:
+            raise TableError(
+                f"{path}: seed {seed} of {label!r} ends at step {own.step.max()}, others at {budget}: cut all at one "
+                "step, or, where it diverged, give it a last row without a score"
+            )
+        # What a member scored after it diverged is nobody's result.
+        out = None if finite.all() else int(own.step[~finite].iloc[0])
+        kept = own if out is None else own[own.step <= out]
+        scores = np.where(np.isfinite(kept.score), kept.score, np.nan)
+        outcome = judge(seed, kept.step.tolist(), scores, out, criterion)
+        identity = {"configuration": label, "label": label, "phase": "compare", "number": numbers[label]}
+        named = {"variant": label, "origin": "named", "alpha": np.nan}
+        members.append({**identity, **named, **asdict(outcome)})
+    members.sort(key=lambda member: (member["number"], member["seed"]))
     fewest = int(pd.DataFrame(members).groupby("label").size().min())
     study = {
         "name": path.stem,
         "question": f"Which configuration of {path.name} is better, and which only luckier?",
         "scale": "",
-        "variants": {label: {} for label in table.configuration.unique()},
+        "variants": {label: {} for label in numbers},
         "training": {"steps": budget},
         "seeds": {"compare": fewest},
         "criterion": asdict(criterion),
@@ -107,9 +109,7 @@ def _parsed(path: Path) -> pd.DataFrame:
     table = table[list(COLUMNS)]
     for name in ("seed", "step", "score"):
         numbers = pd.to_numeric(table[name], errors="coerce")
-        unread = (
-            numbers.isna() & table[name].notna() & ~table[name].astype(str).str.lower().isin(["nan", "inf", "-inf"])
-        )
+        unread = numbers.isna() & table[name].notna()
         # A score may be missing, where its member diverged.
         if name != "score":
             unread |= numbers.isna() | (numbers % 1 != 0)
@@ -127,8 +127,3 @@ def _parsed(path: Path) -> pd.DataFrame:
         row = table[twice].iloc[0]
         raise TableError(f"{path}: step {row.step} of seed {row.seed} of {row.configuration!r} is there twice")
     return table.sort_values("step", kind="stable")
-
-
-def _identity(label: str, number: int) -> dict[str, Any]:
-    named = {"phase": "compare", "number": number, "variant": label, "origin": "named"}
-    return {"configuration": label, "label": label, **named}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def choose(results: Results, run_folder: Path) -> list[Looks]:
     return looks
 
 
-def draw(looks: list[Looks]) -> Drawn:
+def draw(looks: Sequence[Looks]) -> Drawn:
     """A row a member: moments of its training, and the paths at its end."""
     figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(looks) + 0.2))
     panels = figure.subplots(len(looks), MOMENTS + 1, squeeze=False)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from analysis.scores import smoothed
+from analysis.proportions import quadrature
+from analysis.scores import central, smoothed
 
 
 def named_best(scores: Sequence[np.ndarray]) -> np.ndarray:
@@ -21,8 +22,7 @@ def named_best(scores: Sequence[np.ndarray]) -> np.ndarray:
     if any(len(values) == 0 for values in scores):
         raise ValueError("a configuration without scores cannot be compared")
     # Gauss-Legendre of this many nodes is exact for the product's degree.
-    nodes, weights = np.polynomial.legendre.leggauss(len(scores) // 2 + 1)
-    nodes, weights = (nodes + 1) / 2, weights / 2
+    nodes, weights = quadrature(len(scores) // 2 + 1)
     shares = []
     scores = [np.sort(values) for values in scores]
     for i, own in enumerate(scores):
@@ -57,7 +57,7 @@ def replication(
     # Each configuration's draws in an order of its own: alike seeds of the generator would pair them.
     orders = np.random.default_rng(1).permuted(np.tile(np.arange(rounds), (len(scores), 1)), axis=1)
     drawn = [named_best([q[o[i]] for q, o in zip(quantiles, orders, strict=True)]) for i in range(rounds)]
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    low, high = central(drawn, confidence)
     return Replication(share, np.minimum(low, share), np.maximum(high, share))
 
 
@@ -76,7 +76,7 @@ def expected_best(
     # Of k draws the largest is in the j-th of J equal shares of the distribution with probability (j^k - (j-1)^k)/J^k.
     largest = np.diff((np.arange(points + 1) / points)[None, :] ** runs[:, None], axis=1)
     drawn = smoothed(scores, points=points, span=span) @ largest.T
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    low, high = central(drawn, confidence)
     best = _largest(len(scores), runs) @ np.sort(scores)
     return best, np.minimum(low, best), np.maximum(high, best)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -54,14 +55,6 @@ def newcombe(first: tuple[int, int], second: tuple[int, int], confidence: float 
     return p - q - float(np.hypot(p - p_low, q_high - q)), p - q + float(np.hypot(p_high - p, q - q_low))
 
 
-def pairwise(counts: Sequence[tuple[int, int]]) -> list[tuple[int, int, float, float]]:
-    """(i, j, p, adjusted p) of every pair of (converged, members): Boschloo's exact test, two-sided, with Holm's
-    adjustment over the family."""
-    pairs = list(itertools.combinations(range(len(counts)), 2))
-    values = [boschloo(counts[i], counts[j]) for i, j in pairs]
-    return [(i, j, p, q) for (i, j), p, q in zip(pairs, values, holm(values), strict=True)]
-
-
 @functools.lru_cache(maxsize=4096)
 def boschloo(first: tuple[int, int], second: tuple[int, int]) -> float:
     """P-value that two (converged, members) have one P(converge) (Boschloo 1970), two-sided; 1 without members."""
@@ -82,12 +75,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
+def pairwise(
+    groups: Sequence[Any], test: Callable[[Any, Any], float] = boschloo
+) -> list[tuple[int, int, float, float]]:
+    """(i, j, p, adjusted p) of every pair, with Holm's adjustment over the family: of (converged, members) by
+    Boschloo's exact test, or of other groups by another."""
+    pairs = list(itertools.combinations(range(len(groups)), 2))
+    values = [test(groups[i], groups[j]) for i, j in pairs]
+    return [(i, j, p, q) for (i, j), p, q in zip(pairs, values, holm(values), strict=True)]
+
+
 def probability_greater(first: tuple[int, int], second: tuple[int, int]) -> float:
     """Pr(p_A > p_B) of two (converged, members), from independent Beta posteriors with Jeffreys' prior.
 
     The expectation of B's distribution function over A's quantiles, by Gauss-Legendre.
     """
-    nodes, weights = _quadrature(200)
+    nodes, weights = quadrature(200)
     return float(weights @ _posterior(*second).cdf(_posterior(*first).ppf(nodes)))
 
 
@@ -137,7 +140,7 @@ def _posterior(converged: int, members: int) -> stats.rv_continuous:
     return stats.beta(converged + PRIOR, members - converged + PRIOR)
 
 
-def _quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
+def quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre on [0, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1) / 2, weights / 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import pandas as pd
 
 from analysis import export, figures, foreign, looks, seeds, tables
 from analysis.answer import compare
-from analysis.drawing import Drawn
 from analysis.pages import inline, render
 from analysis.tables import Results
 from core.ledger import Ledger, replace
@@ -25,16 +24,21 @@ def write(run_folder: Path) -> str:
     Errors: core.ledger.LedgerError for a damaged record.
     """
     results = tables.read(run_folder)
-    drawn = figures.draw(results, _importance(run_folder))
-    if chosen := looks.choose(results, run_folder):
-        drawn["glimpses"] = looks.draw(chosen)
-    return publish(results, drawn, run_folder / "report", _launches(run_folder), failures=_failures(run_folder))
+    return publish(
+        results,
+        run_folder / "report",
+        _importance(run_folder),
+        looks.choose(results, run_folder),
+        _launches(run_folder),
+        failures=_failures(run_folder),
+    )
 
 
 def publish(
     results: Results,
-    drawn: Mapping[str, Drawn],
     report: Path,
+    importance: pd.DataFrame | None = None,
+    looked: Sequence[looks.Looks] = (),
     launches: Sequence[Any] = (),
     source: str = "",
     failures: Sequence[tuple[str, str]] = (),
@@ -42,11 +46,15 @@ def publish(
     """Write a report to its folder; returns the answer.
 
     Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG, SVG and PDF with
-    the numbers behind each as CSV, and `tables/` as parquet and CSV. `launches`, or in a few words `source`: where the
-    results come from.  failures: a cohort and its last error. While seeds are missing, the page loads itself anew.
+    the numbers behind each as CSV, and `tables/` as parquet and CSV. `importance` of hyperparameters and what was
+    `looked` at: shown where there is any. `launches`, or in a few words `source`: where the results come from.
+    failures: a cohort and its last error. While seeds are missing, the page loads itself anew.
     """
     comparison = compare(results)
     export.write(results, comparison, report / "tables", ("parquet", "csv"))
+    drawn = figures.draw(results, comparison.configurations, pd.DataFrame() if importance is None else importance)
+    if looked:
+        drawn["glimpses"] = looks.draw(looked)
     for name, one in drawn.items():
         one.save(report / "figures", name)
     shown, left_out = seeds.shown(results)
@@ -79,7 +87,7 @@ def write_table(path: Path, threshold: float, hold: int, report: Path) -> str:
     """
     results = foreign.read_csv(path, threshold, hold)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return publish(results, figures.draw(results, pd.DataFrame()), report, source=f"{path.name}, sha256 {digest}")
+    return publish(results, report, source=f"{path.name}, sha256 {digest}")
 
 
 def write_together(first: Path, second: Path, report: Path) -> str:
@@ -89,7 +97,7 @@ def write_together(first: Path, second: Path, report: Path) -> str:
     """
     results = foreign.together(tables.read(first), tables.read(second))
     launches = [*_launches(first), *_launches(second)]
-    return publish(results, figures.draw(results, pd.DataFrame()), report, launches=launches)
+    return publish(results, report, launches=launches)
 
 
 def _importance(run_folder: Path) -> pd.DataFrame:
@@ -109,11 +117,12 @@ def _cost(results: Results) -> dict[str, float]:
 
 def _failures(run_folder: Path) -> list[tuple[str, str]]:
     """Each cohort that is not finished and has failed, with the last line of why."""
-    failed = []
-    for record in Ledger(run_folder).records():
-        if not record.finished and (error := record.error()):
-            failed.append((f"{record.folder.parent.name}/{record.folder.name}", error.strip().splitlines()[-1][:500]))
-    return failed
+    failed = [record for record in Ledger(run_folder).records() if not record.finished]
+    return [
+        (f"{record.folder.parent.name}/{record.folder.name}", reason[:500])
+        for record in failed
+        if (reason := record.reason())
+    ]
 
 
 def _launches(run_folder: Path) -> list[dict[str, object]]:

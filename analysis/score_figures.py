@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import logistic
-from analysis.drawing import OUTCOMES, Drawn, look, panels
-from analysis.luck import expected_best, replication
+from analysis.drawing import OUTCOMES, Banded, Drawn, banded, margin, numbers, panels
+from analysis.luck import expected_best
 from analysis.scores import profile
 from analysis.tables import Results
 
@@ -33,92 +33,75 @@ def final_scores(results: Results) -> Drawn:
         axes.scatter([], [], marker=marker, color=colour, label=label)
     axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups])
     axes.invert_yaxis()
-    axes.set(xlabel=f"{metric} on validation at the end", xlim=_margin(results))
+    axes.set(xlabel=f"{metric} on validation at the end", xlim=margin(results.span))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")
-    numbers = results.compared[["label", "seed", "outcome", "final"]]
     caption = (
         f"Final {metric} of every comparison seed; the black bar is the median. A row in two clumps is random "
         "convergence: its median or mean describes no run that happened."
     )
-    return Drawn(figure, caption, numbers)
+    return Drawn(figure, caption, results.compared[["label", "seed", "outcome", "final"]])
 
 
 def profiles(results: Results) -> Drawn:
     """Share of seeds above each score."""
     metric = results.study["criterion"]["metric"]
     thresholds = np.linspace(*results.span, 101)
-    groups = results.configurations
-    figure, every = panels(len(groups), sharex=True, sharey=True)
-    found = [profile([results.scores(group)], thresholds) for group in groups]
-    numbers = []
-    for place, (panel, group, (share, low, high)) in enumerate(zip(every, groups, found, strict=True)):
-        for other, _, _ in found:
-            panel.step(thresholds, other, where="post", color="0.75", lw=0.8)
-        line = look(place, len(groups), group.origin.iloc[0])
-        panel.step(thresholds, share, where="post", **line)
-        panel.fill_between(thresholds, low, high, step="post", color=line["color"], alpha=0.15, lw=0)
-        label = group.label.iloc[0]
-        panel.set_title(f"{label} (n = {len(group)})")
+    curves = [
+        _banded(group, thresholds, profile([results.scores(group)], thresholds)) for group in results.configurations
+    ]
+    figure, every = banded(curves, step=True, sharex=True, sharey=True)
+    for panel in every:
         panel.set(xlabel=f"final {metric}", ylabel="share of seeds above", ylim=(-0.02, 1.04))
         panel.label_outer()
-        numbers.append(pd.DataFrame({"label": label, "above": thresholds, "share": share, "low": low, "high": high}))
     caption = (
         f"Performance profiles: the share of seeds whose final {metric} is above each value, with pointwise 95 % bands "
         "(Jeffreys); grey: the other configurations. A curve that is higher everywhere is better whatever score one "
         "asks for; a plateau between two falls is random convergence."
     )
-    return Drawn(figure, caption, pd.concat(numbers))
+    return Drawn(figure, caption, numbers(curves, "above", "share"))
 
 
 def best_of_n(results: Results) -> Drawn:
     """Expected best score of n seeds against n."""
     metric = results.study["criterion"]["metric"]
-    groups = results.configurations
-    figure, every = panels(len(groups), sharex=True, sharey=True)
-    found = [expected_best(results.scores(group), span=results.span) for group in groups]
-    numbers = []
-    for place, (panel, group, (best, low, high)) in enumerate(zip(every, groups, found, strict=True)):
-        for other, _, _ in found:
-            panel.plot(range(1, len(other) + 1), other, color="0.75", lw=0.8)
-        line = look(place, len(groups), group.origin.iloc[0])
-        runs, label = np.arange(1, len(best) + 1), group.label.iloc[0]
-        panel.plot(runs, best, **line)
-        panel.fill_between(runs, low, high, color=line["color"], alpha=0.15, lw=0)
-        panel.set_title(f"{label} (n = {len(group)})")
+    curves = []
+    for group in results.configurations:
+        best = expected_best(results.scores(group), span=results.span)
+        curves.append(_banded(group, np.arange(1, len(best[0]) + 1), best))
+    figure, every = banded(curves, sharex=True, sharey=True)
+    for panel in every:
         panel.set(xlabel="runs", ylabel=f"expected best {metric}")
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panel.label_outer()
-        numbers.append(pd.DataFrame({"label": label, "runs": runs, "expected": best, "low": low, "high": high}))
     caption = (
         f"Luck: the final {metric} that the best of so many seeds is expected to have, with 95 % bands; grey: the "
         "other configurations. Who reports the best of ten runs of one configuration and a single run of another "
         "compares a curve's right end with another's left."
     )
-    return Drawn(figure, caption, pd.concat(numbers))
+    return Drawn(figure, caption, numbers(curves, "runs", "expected"))
 
 
-def named_best(results: Results) -> Drawn | None:
+def named_best(configurations: pd.DataFrame) -> Drawn | None:
     """How often one seed of each named configuration names each the best; None with fewer than two."""
-    groups = [group for group in results.configurations if group.origin.iloc[0] == "named"]
-    if len(groups) < 2:
+    named = configurations[configurations.origin == "named"]
+    if len(named) < 2:
         return None
-    found = replication([results.scores(group) for group in groups], span=results.span)
-    labels = [group.label.iloc[0] for group in groups]
-    figure = Figure(figsize=(6.4, 0.4 * len(groups) + 1.0))
+    table = named[["label", "named_best", "named_best_low", "named_best_high"]]
+    table = table.set_axis(["label", "share", "low", "high"], axis=1)
+    figure = Figure(figsize=(6.4, 0.4 * len(table) + 1.0))
     axes = figure.subplots()
-    places = np.arange(len(groups))
-    errors = [found.share - found.low, found.high - found.share]
-    axes.errorbar(found.share, places, xerr=errors, fmt="o", color="black", capsize=4, ms=6)
-    axes.axvline(1 / len(groups), color="0.4", lw=0.9, ls="--")
-    axes.set_yticks(places, labels)
+    places = np.arange(len(table))
+    errors = [table.share - table.low, table.high - table.share]
+    axes.errorbar(table.share, places, xerr=errors, fmt="o", color="black", capsize=4, ms=6)
+    axes.axvline(1 / len(table), color="0.4", lw=0.9, ls="--")
+    axes.set_yticks(places, table.label)
     axes.invert_yaxis()
     axes.set(xlabel="share of single-seed comparisons that name it the best", xlim=(-0.02, 1.02))
-    numbers = pd.DataFrame({"label": labels, "share": found.share, "low": found.low, "high": found.high})
     caption = (
         "What single runs would have said: how often a study with one seed of each named configuration names each the "
         "best (exact over the seeds that were run; bars: 95 % intervals for their finite number). Dashed: drawing lots."
     )
-    return Drawn(figure, caption, numbers)
+    return Drawn(figure, caption, table)
 
 
 def effects(results: Results) -> Drawn | None:
@@ -136,7 +119,7 @@ def effects(results: Results) -> Drawn | None:
     except ValueError:
         return None
     figure, every = panels(len(space), sharey=True)
-    numbers = []
+    tables = []
     for place, (name, panel, p_value) in enumerate(zip(space, every, model.p_values(), strict=True)):
         at = np.tile(model.centre, (60, 1))
         at[:, place] = np.linspace(scaled[name].min(), scaled[name].max(), 60)
@@ -151,7 +134,7 @@ def effects(results: Results) -> Drawn | None:
             panel.set_xscale("log")
             panel.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
             panel.minorticks_off()
-        numbers.append(pd.DataFrame({"parameter": name, "value": shown, "p": p, "low": low, "high": high}))
+        tables.append(pd.DataFrame({"parameter": name, "value": shown, "p": p, "low": low, "high": high}))
     for panel in every[::3]:
         panel.set_ylabel("P(converge)")
     caption = (
@@ -160,7 +143,7 @@ def effects(results: Results) -> Drawn | None:
         "are widened where configurations differ by more than seeds do. Circles: the configurations. The search chose "
         "where to look and the model knows straight effects alone: a hint, not a result."
     )
-    return Drawn(figure, caption, pd.concat(numbers))
+    return Drawn(figure, caption, pd.concat(tables))
 
 
 def importances(importance: pd.DataFrame) -> Drawn:
@@ -177,7 +160,6 @@ def importances(importance: pd.DataFrame) -> Drawn:
     return Drawn(figure, caption, importance)
 
 
-def _margin(results: Results) -> tuple[float, float]:
-    """Of an axis of scores."""
-    low, high = results.span
-    return low - 0.03 * (high - low), high + 0.03 * (high - low)
+def _banded(group: pd.DataFrame, x: np.ndarray, curve: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Banded:
+    label = group.label.iloc[0]
+    return Banded(label, group.origin.iloc[0], f"{label} (n = {len(group)})", x, *curve)

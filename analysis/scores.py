@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
@@ -37,6 +38,12 @@ def smoothed(
     return np.stack([np.interp(middles, np.concatenate([[0.0], row[:-1], [1.0]]), knots) for row in reached])
 
 
+def central(drawn: Any, confidence: float) -> np.ndarray:
+    """Between which bounds this share of the draws [R,...] is, as many below as above: [2,...]."""
+    bounds: np.ndarray = np.quantile(np.asarray(drawn), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return bounds
+
+
 def profile(
     strata: Sequence[np.ndarray], thresholds: np.ndarray, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -54,7 +61,7 @@ def profile(
         return share, low, high
     rng = np.random.default_rng(0)
     drawn = [rng.beta(k + 0.5, n - k + 0.5, (ROUNDS, len(thresholds))) for k, n in zip(above, sizes, strict=True)]
-    low, high = np.quantile(np.mean(drawn, axis=0), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    low, high = central(np.mean(drawn, axis=0), confidence)
     return share, low, high
 
 
@@ -81,7 +88,7 @@ def interquartile_mean(
     if not np.isfinite(values).all():
         raise ValueError("the interquartile mean of values that are not finite: say what a diverged member counts as")
     drawn = smoothed(values, span=span)[:, 50:150].mean(1)
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = central(drawn, confidence)
     return float(stats.trim_mean(values, 0.25)), float(low), float(high)
 
 

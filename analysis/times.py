@@ -7,13 +7,14 @@ incidence of divergence is the same of the steps at which members diverged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from analysis.proportions import holm
+from analysis.proportions import pairwise
 
 #: Of a test by permutation.
 PERMUTATIONS = 2000
@@ -107,10 +108,8 @@ def logrank(event_at: Sequence[np.ndarray], budget: float, rounds: int = PERMUTA
 def logrank_pairs(event_at: Sequence[np.ndarray], budget: float) -> list[tuple[int, int, float, float]]:
     """(i, j, p, adjusted p) of every pair, with Holm's adjustment over the family; beyond MOST_PERMUTED pairs by the
     statistic's limit, whose p-values are not bounded below by the number of permutations."""
-    pairs = [(i, j) for i in range(len(event_at)) for j in range(i + 1, len(event_at))]
-    rounds = PERMUTATIONS if len(pairs) <= MOST_PERMUTED else 0
-    values = [logrank([event_at[i], event_at[j]], budget, rounds) for i, j in pairs]
-    return [(i, j, p, q) for (i, j), p, q in zip(pairs, values, holm(values), strict=True)]
+    rounds = PERMUTATIONS if math.comb(len(event_at), 2) <= MOST_PERMUTED else 0
+    return pairwise(event_at, lambda one, other: logrank([one, other], budget, rounds))
 
 
 def _logrank_statistic(member: np.ndarray, waiting: np.ndarray, happening: np.ndarray) -> np.ndarray:

@@ -183,6 +183,13 @@ class CohortRecord:
         """The last failure of a cohort that has not finished since."""
         return self._error.read_text() if self._error.exists() else None
 
+    def reason(self) -> str | None:
+        """The line of the last failure that says what it was."""
+        lines = (self.error() or "").strip().splitlines()
+        if not lines:
+            return None
+        return lines[0] if lines[0].startswith("no space") else lines[-1]
+
     @property
     def failed_at(self) -> float:
         """When that failure was recorded, in seconds since 1970; 0 if there is none."""

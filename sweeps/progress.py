@@ -120,7 +120,5 @@ def describe(spec: CohortSpec) -> str:
 
 
 def last_error(agenda: Agenda, spec: CohortSpec) -> str:
-    """The last line of a cohort's recorded failure that says what it was."""
-    text = agenda.ledger.record(spec).error() or "its worker died without a word (see the logs)"
-    lines = text.strip().splitlines()
-    return lines[0] if lines[0].startswith("no space") else lines[-1]
+    """The line of a cohort's recorded failure that says what it was."""
+    return agenda.ledger.record(spec).reason() or "its worker died without a word (see the logs)"

@@ -49,7 +49,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         finished = [record for record in records if record.finished]
         counts = Counter(o.outcome for record in finished for o in record.outcomes())
         steps = [curves.steps[-1] for record in records if not record.finished and (curves := record.curves())]
-        errors += [(record, text) for record in records if (text := record.error())]
+        errors += [(record, text) for record in records if (text := record.reason())]
         table.add_row(
             phase,
             str(number),
@@ -70,7 +70,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(summary(all_records) + left, highlight=False, soft_wrap=True)
     for record, text in errors:
         console.print(
-            f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text.strip().splitlines()[-1])}",
+            f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text)}",
             highlight=False,
             soft_wrap=True,
         )
