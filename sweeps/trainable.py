@@ -41,13 +41,10 @@ class CohortTrial(tune.Trainable):
     file of the weights that members start from, or empty; number of the `launch`."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Take up the cohort where its last checkpoint left it."""
+        """Take nothing yet: a worker that starts slowly may have lost its cohort to one that was free before, and
+        would fence it."""
+        self._given: dict[str, Any] | None = config
         self._record = CohortRecord(Path(config["folder"]))
-        try:
-            self._open(config)
-        except Exception as error:
-            self._fail(error)
-            raise
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Turn to another cohort in the same process."""
@@ -55,8 +52,11 @@ class CohortTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train for a while; the last call commits the outcome."""
+        """Train for a while, from the last checkpoint on in the first call; the last commits the outcome."""
         try:
+            if self._given:
+                given, self._given = self._given, None
+                self._open(given)
             if not self._record.finished:
                 self._advance()
         except Exception as error:

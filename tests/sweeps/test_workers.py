@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from core import lease
 from core.criterion import judge
 from core.ledger import Curves
 from sweeps import driver
@@ -20,6 +22,10 @@ from sweeps.study import load
 from tests.conftest import SMALL_STUDY
 
 DEATHS = 2
+TWO_VARIANTS = [
+    *("search.explore=0", "search.first=[]", "variants={before: {}, after: {losses: {rank: 0.5}}}"),
+    "claimed_best={variant: before}",
+]
 
 
 def dying() -> type:
@@ -48,13 +54,46 @@ def dying() -> type:
     return Dying
 
 
+def slow() -> type:
+    """A trainable whose workers but the first start slowly: by then Tune has given their cohorts to the first."""
+
+    class Slow(dying()):
+        def setup(self, config):
+            try:
+                (Path(config["runs"]) / "first").touch(exist_ok=False)
+            except FileExistsError:
+                time.sleep(3)
+            super().setup(config)
+
+        def reset_config(self, config):
+            super().setup(config)
+            return True
+
+        def _advance(self):
+            time.sleep(0.5)
+            super()._advance()
+
+    return Slow
+
+
+def launch_slow(folder: Path) -> list[int]:
+    """How many workers took each cohort."""
+    path = folder / "small.yaml"
+    path.write_text(SMALL_STUDY)
+    study = load(str(path), "laptop", [*TWO_VARIANTS, "seeds.compare=24"])
+    run = RunDirectory(folder, "small")
+    run.begin(study, fresh=False)
+    agenda = Agenda(study, run.ledger, {study.data: "none"})
+    driver.train(study, run, 1, {study.data: folder}, agenda, Console(quiet=True), trainable=slow)
+    assert agenda.failed == []
+    return [lease.newest(record.folder, "owner")[0] for record in run.ledger.records()]
+
+
 def launch(folder: Path) -> tuple[list[str], list[str], str]:
     """Variants that finished and that failed, and why the failed one did."""
     path = folder / "small.yaml"
     path.write_text(SMALL_STUDY)
-    two = ["search.explore=0", "search.first=[]", "variants={before: {}, after: {losses: {rank: 0.5}}}"]
-    settings = ["claimed_best={variant: before}", "seeds.compare=2", f"resources.retries={DEATHS - 1}"]
-    study = load(str(path), "laptop", [*two, *settings])
+    study = load(str(path), "laptop", [*TWO_VARIANTS, "seeds.compare=2", f"resources.retries={DEATHS - 1}"])
     run = RunDirectory(folder, "small")
     run.begin(study, fresh=False)
     for moment in study.variants:
@@ -74,6 +113,14 @@ def test_a_worker_that_dies_before_it_has_its_cohort_is_no_failure_of_the_cohort
         finished, failed, error = alone.submit(launch, tmp_path).result()
     assert (finished, failed) == (["before"], ["after"])
     assert "actor died" in error
+
+
+def test_a_worker_that_tune_has_no_use_for_any_more_takes_no_cohort(tmp_path):
+    """It would fence the worker that the cohort was given to in its place."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+        taken = alone.submit(launch_slow, tmp_path).result()
+    assert len(taken) == 16
+    assert set(taken) == {1}
 
 
 def test_an_interrupt_that_python_dropped_still_ends_a_launch(tmp_path):
