@@ -2,17 +2,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 
-# Of Debian's, for a real SLURM of three nodes on this machine; without them its tests are skipped.
-SLURM := slurm-wlm slurmdbd munge mariadb-server iproute2 procps
+# Of Debian's, for a real SLURM of three nodes on this machine and a real browser; without them their tests are skipped.
+DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium
 
-.PHONY: study test bench clean slurm
+.PHONY: study test bench clean debian
 
 ## Run the study that the project began with, from nothing to its report.
 study: .venv/.installed
 	$(BIN)/python sweeps/launch.py alpha_seed_study
 
 ## Everything that this machine can check.
-test: .venv/.installed-test slurm
+test: .venv/.installed-test debian
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -23,10 +23,10 @@ test: .venv/.installed-test slurm
 bench: .venv/.installed-test
 	for name in $(or $(NAME),$(BENCHMARKS)); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
-## The packages of the development cluster, where this user may install them.
-slurm:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(SLURM) >/dev/null 2>&1; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(SLURM); \
+## The packages that tests with a real SLURM and a real browser need, where this user may install them.
+debian:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(DEBIAN); \
 	fi
 
 clean:

@@ -12,6 +12,7 @@ from analysis.luck import replication
 from analysis.proportions import (
     POWER,
     SIGNIFICANCE,
+    clopper_pearson,
     jeffreys,
     minimum_detectable,
     newcombe,
@@ -26,24 +27,30 @@ from analysis.tables import Results, convergence_steps
 from analysis.times import incidence, logrank_pairs
 from core.criterion import OUTCOMES
 
+#: Configurations that a sentence names.
+MOST_NAMED = 6
+
 
 @dataclass(frozen=True)
 class Comparison:
     """Compared configurations in the order of the study, the pairs, the sentence, and what more can be said.
 
-    configurations: label, members, converged, fell_back, never, diverged; p (of converging) with low, high (Wilson) and
-                    jeffreys_low, jeffreys_high; diverged_high, Wilson's upper bound of the share that diverges;
+    configurations: label, members, converged, fell_back, never, diverged; p (of converging) with low, high (Wilson),
+                    exact_low, exact_high (Clopper-Pearson) and jeffreys_low, jeffreys_high; p_diverged with
+                    diverged_low, diverged_high (Wilson);
                     median_final, iqm and median_steps, each with _low and _high; named_best with _low and _high;
                     bic_gain and dip_p of the final scores (`analysis.scores.modes`).
     pairs:          first, second (labels); p and adjusted (Boschloo, Holm); difference of P(converge) with low, high
                     (Newcombe); greater, Pr(p_first > p_second); better, with better_low, better_high: probability that
                     a final score of the first is above one of the second; times_adjusted (log-rank, Holm).
+    verdict:        of the configuration and the seed, which it was, and what became of the claim; a few words.
     unfinished:     whether seeds are still missing.
     facts:          sentences about luck: seeds that would be needed, what could be found, where the variance is.
     """
 
     configurations: pd.DataFrame
     pairs: pd.DataFrame
+    verdict: str
     answer: str
     facts: list[str]
     unfinished: bool
@@ -54,7 +61,7 @@ def compare(results: Results) -> Comparison:
     groups = results.configurations
     if not groups:
         answer = "No answer yet: no member of the comparison has finished."
-        return Comparison(pd.DataFrame(), pd.DataFrame(), answer, [], True)
+        return Comparison(pd.DataFrame(), pd.DataFrame(), "None yet.", answer, [], True)
     budget, scores = results.study["training"]["steps"], [results.scores(group) for group in groups]
     rows = [_row(group, final, budget, results.span) for group, final in zip(groups, scores, strict=True)]
     table = pd.DataFrame(rows)
@@ -62,15 +69,25 @@ def compare(results: Results) -> Comparison:
         table[name] = values
     pairs = _pairs(table, scores, [convergence_steps(group) for group in groups], budget)
     unfinished = _missing(results)
-    answer = _sentence(results, table, pairs, unfinished)
-    return Comparison(table, pairs, answer, _facts(results, table, scores), unfinished)
+    short, answer = _judged(table, pairs)
+    claimed = _claimed(results, table)
+    verdict = f"{'So far: ' if unfinished else ''}{short}."
+    if claimed is not None:
+        verdict += f" That {claimed.label} is the best of the named: {_claim_holds(table, pairs, claimed)}."
+        answer += _luck(table, claimed)
+    if unfinished:
+        answer = f"So far, with seeds still missing: {answer}"
+    return Comparison(table, pairs, verdict, answer, _facts(results, table, scores), unfinished)
 
 
 def _row(group: pd.DataFrame, final: np.ndarray, budget: int, bounds: tuple[float, float]) -> dict[str, Any]:
     """One configuration, but for what is said of it beside the others."""
     n, converged = len(group), int((group.outcome == "converged").sum())
     low, high = wilson(converged, n)
+    exact_low, exact_high = clopper_pearson(converged, n)
     jeffreys_low, jeffreys_high = jeffreys(converged, n)
+    diverged = int((group.outcome == "diverged").sum())
+    diverged_low, diverged_high = wilson(diverged, n)
     median_low, median_high = median_interval(final)
     iqm, iqm_low, iqm_high = interquartile_mean(final, span=bounds)
     steps, steps_low, steps_high = incidence(convergence_steps(group), budget).median()
@@ -84,9 +101,13 @@ def _row(group: pd.DataFrame, final: np.ndarray, budget: int, bounds: tuple[floa
         "p": converged / n,
         "low": low,
         "high": high,
+        "exact_low": exact_low,
+        "exact_high": exact_high,
         "jeffreys_low": jeffreys_low,
         "jeffreys_high": jeffreys_high,
-        "diverged_high": wilson(int((group.outcome == "diverged").sum()), n)[1],
+        "p_diverged": diverged / n,
+        "diverged_low": diverged_low,
+        "diverged_high": diverged_high,
         "median_final": float(np.median(final)),
         "median_final_low": median_low,
         "median_final_high": median_high,
@@ -188,7 +209,8 @@ def _validation_variance(results: Results) -> float:
     evaluations = results.evaluations
     if results.study["criterion"]["metric"] != "f1" or not images or "accuracy" not in evaluations:
         return float("nan")
-    last = evaluations[evaluations.phase == "compare"].sort_values("step").groupby(["configuration", "seed"]).last()
+    compared = evaluations[evaluations.phase == "compare"].sort_values("step")
+    last = compared.groupby(["configuration", "seed"], observed=True)[["f1", "accuracy"]].last()
     last = last[np.isfinite(last.f1) & np.isfinite(last.accuracy)]
     # F1 = 2 TP / (2 TP + errors); without an error there is no variance.
     errors = (images * (1 - last.accuracy)).to_numpy(float)
@@ -196,29 +218,46 @@ def _validation_variance(results: Results) -> float:
     return float(f1_variance(f1 * errors / (2 * (1 - f1)), errors).mean()) if len(last) else float("nan")
 
 
-def _sentence(results: Results, table: pd.DataFrame, pairs: pd.DataFrame, unfinished: bool) -> str:
-    real = pairs[pairs.adjusted < SIGNIFICANCE] if len(pairs) else pairs
-    so_far = "So far, with seeds still missing: " if unfinished else ""
+def _judged(table: pd.DataFrame, pairs: pd.DataFrame) -> tuple[str, str]:
+    """Whether it was the configuration or the seed: in a few words, and in a sentence with its numbers."""
+    real = _real(pairs)
     best = _ranked(table).iloc[0]
-    against_best = real[(real["first"] == best.label) | (real["second"] == best.label)] if len(real) else real
-    names = {str(name) for name in against_best.get(["first", "second"], pd.DataFrame()).to_numpy().flat}
-    others = [str(label) for label in table.label if label != best.label]
-    beaten = [label for label in others if label in names]
-    rivals = [label for label in others if label not in names]
+    beaten = [str(label) for label in table.label if _differ(real, best.label, label)]
+    rivals = [str(label) for label in table.label if label not in (*beaten, best.label)]
     if not len(real):
         smallest = f" (smallest adjusted p = {pairs.adjusted.min():.2g})" if len(pairs) else ""
-        verdict = f"It was the seed as far as {_seeds(table)} can tell: no two configurations differ{smallest}."
-    elif not beaten:
-        row = real.sort_values("adjusted").iloc[0]
-        verdict = f"Only some differ: {_pair(table, row)}; the best, {best.label}, stands out from none."
-    elif rivals:
-        verdict = (
-            f"Both: {_phrase(best)} and is better than {_join(beaten)}, but "
-            f"cannot be told from {_join(rivals)}; between those it is the seed."
+        return (
+            "no difference between configurations is told from the seed",
+            f"It was the seed as far as {_seeds(table)} can tell: no two configurations differ{smallest}.",
         )
-    else:
-        verdict = f"It was the configuration: {_phrase(best)} and is better than every other."
-    return so_far + verdict + _claim(results, table, pairs, best)
+    if not beaten:
+        row = real.sort_values("adjusted").iloc[0]
+        return (
+            "some configurations differ, none stands out",
+            f"Only some differ: {_pair(table, row)}; the best, {best.label}, stands out from none.",
+        )
+    if rivals:
+        return (
+            "the configuration matters, but the best cannot be told from the next",
+            f"Both: {_phrase(best)} and is better than {_join(beaten)}, but "
+            f"cannot be told from {_join(rivals)}; between those it is the seed.",
+        )
+    return (
+        f"{best.label} is better than every other",
+        f"It was the configuration: {_phrase(best)} and is better than every other.",
+    )
+
+
+def _real(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs that differ, the adjustment for their number included."""
+    return pairs[pairs.adjusted < SIGNIFICANCE] if len(pairs) else pairs
+
+
+def _differ(real: pd.DataFrame, one: str, other: str) -> bool:
+    if not len(real):
+        return False
+    first, second = real["first"], real["second"]
+    return bool((((first == one) & (second == other)) | ((first == other) & (second == one))).any())
 
 
 def _ranked(table: pd.DataFrame) -> pd.DataFrame:
@@ -244,21 +283,32 @@ def _missing(results: Results) -> bool:
     return not entered or any(len(group) < wanted[number] for number, group in enumerate(groups))
 
 
-def _claim(results: Results, table: pd.DataFrame, pairs: pd.DataFrame, best: Any) -> str:
-    """What became of the configuration that the study's claim calls the best."""
+def _claimed(results: Results, table: pd.DataFrame) -> Any | None:
+    """The row of the configuration that the study's claim calls the best, if there is one."""
     claimed = results.study.get("claimed_best")
     if not claimed:
-        return ""
+        return None
     members = results.compared
     wanted = [members[name] == value for name, value in claimed.items()]
     match = members[(members.origin == "named") & np.logical_and.reduce(wanted)]
-    if match.empty:
-        return ""
-    row = table[table.label == match.label.iloc[0]].iloc[0]
-    rates = "" if row.label == best.label else f" {_phrase(row, capital=True)}."
+    return None if match.empty else table[table.label == match.label.iloc[0]].iloc[0]
+
+
+def _claim_holds(table: pd.DataFrame, pairs: pd.DataFrame, claimed: Any) -> str:
+    """Supported where the claimed best is better than every other named one, refuted where one of them is better."""
+    real = _real(pairs)
+    others = table[(table.origin == "named") & (table.label != claimed.label)]
+    told = [(float(other.p), _differ(real, claimed.label, other.label)) for other in others.itertuples()]
+    if any(different and p > claimed.p for p, different in told):
+        return "refuted"
+    return "supported" if told and all(different for _, different in told) else "undecided"
+
+
+def _luck(table: pd.DataFrame, claimed: Any) -> str:
+    rates = "" if claimed.label == _ranked(table).label.iloc[0] else f" {_phrase(claimed, capital=True)}."
     return (
-        f"{rates} One run of each named configuration, as in the report, would name {row.label} the best in "
-        f"{100 * row.named_best:.0f} % of tries (pure luck: {100 / (table.origin == 'named').sum():.0f} %)."
+        f"{rates} One run of each named configuration, as in the report, would name {claimed.label} the best in "
+        f"{100 * claimed.named_best:.0f} % of tries (pure luck: {100 / (table.origin == 'named').sum():.0f} %)."
     )
 
 
@@ -279,4 +329,6 @@ def _seeds(table: pd.DataFrame) -> str:
 
 
 def _join(words: list[str], last: str = "or") -> str:
+    if len(words) > MOST_NAMED:
+        words = [*words[: MOST_NAMED - 1], f"{len(words) - MOST_NAMED + 1} others"]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

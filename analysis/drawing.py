@@ -5,6 +5,8 @@ Colours are from a lightness-ordered, colour-blind-safe map, and line styles and
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,22 +55,36 @@ class Drawn:
     caption: str
     numbers: pd.DataFrame
 
-    def save(self, folder: Path, name: str) -> None:
-        """The pictures, and the numbers as CSV."""
-        save(self.figure, folder, name)
+    def save(self, folder: Path, name: str) -> bytes:
+        """For a paper: the pictures, and the numbers as CSV. Returns the SVG."""
         self.numbers.to_csv(folder / f"{name}.csv", index=False)
+        return save(self.figure, folder, name)
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """As PNG, SVG and PDF, without a date inside."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # Arranged once; `savefig` would do it for each kind, and draw each twice.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    FigureCanvasSVG(figure).print_svg(folder / f"{name}.svg", metadata={"Date": None})
+def save(figure: Figure, folder: Path, name: str) -> bytes:
+    """As SVG, PDF and PNG, without a date inside. Returns the SVG."""
+    picture = svg(figure)
+    (folder / f"{name}.svg").write_bytes(picture)
     FigureCanvasPdf(figure).print_pdf(folder / f"{name}.pdf", metadata={"CreationDate": None})
     figure.set_dpi(PNG_DPI)
     FigureCanvasAgg(figure).print_png(folder / f"{name}.png", metadata={"Software": None})
+    return picture
+
+
+_PATH, _DIGITS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
+
+
+def svg(figure: Figure) -> bytes:
+    """The picture, without a date inside."""
+    # Arranged once; `savefig` would do it for each kind, and draw each twice.
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine("none")
+    buffer = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    # A hundredth of a point is enough: most of a picture's bytes are digits beyond.
+    return _PATH.sub(lambda path: _DIGITS.sub(rb"\1", path[0]), buffer.getvalue())
 
 
 def look(place: int, count: int, origin: str = "named") -> dict[str, Any]:
@@ -124,6 +140,24 @@ def numbers(curves: Sequence[Banded], x: str, value: str) -> pd.DataFrame:
     return pd.concat(
         [pd.DataFrame({"label": c.label, x: c.x, value: c.value, "low": c.low, "high": c.high}) for c in curves]
     )
+
+
+def some(group: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many members of a configuration, evenly by their final score."""
+    ranked = group.sort_values(["final", "seed"], na_position="first")
+    return ranked.iloc[spread(len(ranked), most)]
+
+
+def sampled(groups: Sequence[pd.DataFrame], most: int) -> str:
+    """What to say of a figure that draws `some`."""
+    left_out = any(len(group) > most for group in groups)
+    return f" At most {most} seeds of a configuration are drawn, evenly by their final score." if left_out else ""
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Places of at most so many of `count`, evenly, with the first and the last."""
+    places: np.ndarray = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+    return places
 
 
 def margin(span: tuple[float, float]) -> tuple[float, float]:

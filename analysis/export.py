@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
 
 from analysis.answer import Comparison
 from analysis.tables import Results
@@ -34,7 +36,8 @@ def write(results: Results, comparison: Comparison, folder: Path, formats: Itera
             if kind == "parquet":
                 table.to_parquet(path, index=False)
             elif kind == "csv":
-                table.to_csv(path, index=False)
+                # Many times as fast as pandas, for what may have a million rows.
+                csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), path)
             elif name in _FOR_PAPERS and len(table):
                 replace(path, _FOR_PAPERS[name](table, results).encode())
             else:

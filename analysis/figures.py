@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import score_figures, tables
-from analysis.drawing import FOUND, Banded, Drawn, banded, margin, numbers, panels
+from analysis.drawing import FOUND, Banded, Drawn, banded, margin, numbers, panels, sampled, some
 from analysis.proportions import wilson
 from analysis.tables import Results
 from analysis.times import incidence
+
+#: Configurations that a figure shows: a row each, or a panel each.
+MOST_ROWS, MOST_PANELS = 30, 9
+#: Seeds whose curves one figure shows.
+MOST_LINES = 360
+DASHES = (0, (4, 2))
 
 
 def draw(results: Results, configurations: pd.DataFrame, importance: pd.DataFrame) -> dict[str, Drawn]:
     """Name -> figure, those that the results allow. `configurations`: as `analysis.answer.Comparison` has them."""
     drawn = {}
     if len(results.compared):
-        drawn["p_converge"] = p_converge(results)
-        drawn["time_to_convergence"] = kaplan_meier(results)
-        drawn["learning_curves"] = learning_curves(results)
-        drawn["final_scores"] = score_figures.final_scores(results)
-        drawn["profiles"] = score_figures.profiles(results)
-        drawn["expected_best"] = score_figures.best_of_n(results)
-        if named := score_figures.named_best(configurations):
+        for name, figure, most in (
+            ("p_converge", p_converge, MOST_ROWS),
+            ("time_to_convergence", kaplan_meier, MOST_PANELS),
+            ("learning_curves", learning_curves, MOST_PANELS),
+            ("final_scores", score_figures.final_scores, MOST_ROWS),
+            ("profiles", score_figures.profiles, MOST_PANELS),
+            ("expected_best", score_figures.best_of_n, MOST_PANELS),
+        ):
+            few, note = results.few(most)
+            one = figure(few)
+            drawn[name] = replace(one, caption=one.caption + note)
+        if named := score_figures.named_best(configurations, MOST_ROWS):
             drawn["named_best"] = named
     if effects := score_figures.effects(results):
         drawn["effects"] = effects
@@ -73,13 +86,14 @@ def p_converge(results: Results) -> Drawn:
             axes.errorbar(
                 alpha, k / n, error, fmt=marker, color=colour, capsize=4, ms=7, label=label if first else None
             )
-            axes.annotate(f"{k}/{n}", (alpha, k / n), (7, 4), textcoords="offset points", fontsize=9, color=colour)
+            if len(results.configurations) <= MOST_PANELS:
+                axes.annotate(f"{k}/{n}", (alpha, k / n), (7, 4), textcoords="offset points", fontsize=9, color=colour)
     axes.set(xlabel="alpha (1: area loss alone, 0: distance loss alone)", ylabel="P(converge)", ylim=(-0.04, 1.06))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside upper center")
     sizes = results.compared.groupby("number").size()
     seeds = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
     caption = (
-        f"P(converge) by alpha. Filled: {seeds} comparison seeds each, converged/seeds beside the point, bars are 95 % "
+        f"P(converge) by alpha. Filled: {seeds} comparison seeds each, bars are 95 % "
         "Wilson intervals. Hollow: the explored configurations, a few search seeds each, which decide nothing. "
         "Where bars overlap widely the seed explains as much as alpha."
     )
@@ -122,17 +136,15 @@ def learning_curves(results: Results) -> Drawn:
     criterion = results.study["criterion"]
     metric, threshold = criterion["metric"], criterion["threshold"]
     compared = results.evaluations[results.evaluations.phase == "compare"]
-    outcomes = results.compared.set_index(["configuration", "seed"]).outcome
     groups = results.configurations
+    each = max(MOST_LINES // len(groups), 10)
     figure, every = panels(len(groups), sharex=True, sharey=True)
     for panel, group in zip(every, groups, strict=True):
         configuration = group.configuration.iloc[0]
         curves = compared[compared.configuration == configuration].pivot(index="step", columns="seed", values=metric)
-        for seed in curves:
-            met = outcomes.get((configuration, seed)) == "converged"
-            panel.plot(
-                curves.index, curves[seed], color="#0072b2" if met else "0.45", lw=0.7, ls="-" if met else (0, (4, 2))
-            )
+        for member in some(group, each).sort_values("seed").itertuples():
+            look = {"color": "#0072b2", "ls": "-"} if member.outcome == "converged" else {"color": "0.45", "ls": DASHES}
+            panel.plot(curves.index, curves[member.seed], lw=0.7, **look)
         panel.plot(curves.index, curves.median(axis=1), color="black", lw=2.2)
         panel.axhline(threshold, color="black", lw=0.6, ls=":")
         k = int((group.outcome == "converged").sum())
@@ -145,8 +157,10 @@ def learning_curves(results: Results) -> Drawn:
         f"Validation {metric} of every comparison seed. Thin solid blue: converged; thin dashed grey: did not; thick "
         f"black: the median; dotted: the criterion's threshold, {threshold:g}, to be held for the last "
         f"{criterion['hold']} evaluations. Titles: converged/seeds. The spread in a panel is the seed's doing alone."
+        + sampled(groups, each)
     )
-    return Drawn(figure, caption, compared[["label", "seed", "step", metric]])
+    shown = compared[compared.configuration.isin([group.configuration.iloc[0] for group in groups])]
+    return Drawn(figure, caption, shown[["label", "seed", "step", metric]])
 
 
 def _shares(results: Results) -> pd.DataFrame:

@@ -89,12 +89,18 @@ def together(first: Results, second: Results) -> Results:
         "training": {"steps": max(run.study["training"]["steps"] for run in runs)},
         "seeds": {"compare": min(int(table.groupby("number").size().min()) for table in members)},
     }
-    return Results(study, pd.concat(members, ignore_index=True), pd.concat(evaluations, ignore_index=True))
+    curves = {
+        (f"{name}: {configuration}", seed): own
+        for name, run in zip(names, runs, strict=True)
+        for (configuration, seed), own in run.curves.items()
+    }
+    return Results(study, pd.concat(members, ignore_index=True), pd.concat(evaluations, ignore_index=True), curves)
 
 
 def _of(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """Rows of a run, told apart from another's."""
-    return table.assign(label=f"{name}: " + table.label, configuration=f"{name}: " + table.configuration)
+    told_apart = {column: f"{name}: " + table[column].astype(str) for column in ("label", "configuration")}
+    return table.assign(**told_apart)
 
 
 def _parsed(path: Path) -> pd.DataFrame:

@@ -13,9 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.drawing import Drawn
+from analysis.drawing import Drawn, spread
 from analysis.tables import Results
-from core.ledger import Ledger
 from shards.pack import folder_of
 from shards.read import ShardError, read
 from shards.samples import DataSettings
@@ -40,7 +39,23 @@ class Looks:
     image: np.ndarray
 
 
-def choose(results: Results, run_folder: Path) -> list[Looks]:
+class Images:
+    """The images of the validation splits of a run's data sets that members look at; each is read once."""
+
+    def __init__(self, study: dict[str, Any], run_folder: Path):
+        self._study, self._data_root = study, run_folder.parent / "_data"
+        self._read: dict[tuple[DataSettings, int], np.ndarray | None] = {}
+
+    def of(self, variant: str, index: int) -> np.ndarray | None:
+        """As pictures are drawn, uint8 [H,W] or [H,W,3]; None where the data set is not here any more."""
+        over = self._study.get("variants", {}).get(variant, {}).get("data", {})
+        settings = DataSettings(**{**self._study["data"], **over})
+        if (settings, index) not in self._read:
+            self._read[settings, index] = _image(folder_of(settings, self._data_root), index)
+        return self._read[settings, index]
+
+
+def choose(results: Results, images: Images) -> list[Looks]:
     """Of the configurations that converged most, least and in between, the members with the best and the worst final
     score; none where the model chooses no place to look at, or the data set is not here any more."""
     rates = [(group, float((group.outcome == "converged").mean())) for group in results.configurations]
@@ -50,10 +65,27 @@ def choose(results: Results, run_folder: Path) -> list[Looks]:
     for group in (ordered[place] for place in places[:CONFIGURATIONS]):
         ranked = group.sort_values(["final", "seed"], na_position="first")
         for member in (ranked.iloc[-1], ranked.iloc[0])[: len(ranked)]:
-            found = _looks(results, run_folder, member)
+            found = of_member(results, member, images)
             if found is not None:
                 looks.append(found)
     return looks
+
+
+def of_member(results: Results, member: Any, images: Images) -> Looks | None:
+    """The looks of a row of `Results.members`; None where there are none."""
+    curves, place = results.curves.get((member.configuration, member.seed), (None, 0))
+    if curves is None or not curves.looks.size:
+        return None
+    windows = curves.looks[:, place, 0]
+    finite = np.isfinite(windows).all((1, 2))
+    # A single U-Net's window is not chosen: it never moves.
+    if not finite.any() or not np.ptp(windows[finite], axis=0).any():
+        return None
+    image = images.of(member.variant, curves.watched[0])
+    if image is None:
+        return None
+    steps = [step for step, kept in zip(curves.steps, finite, strict=True) if kept]
+    return Looks(member.label, int(member.seed), member.outcome, steps, windows[finite], image)
 
 
 def draw(looks: Sequence[Looks]) -> Drawn:
@@ -61,7 +93,7 @@ def draw(looks: Sequence[Looks]) -> Drawn:
     figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(looks) + 0.2))
     panels = figure.subplots(len(looks), MOMENTS + 1, squeeze=False)
     for row, member in zip(panels, looks, strict=True):
-        moments = np.unique(np.linspace(0, len(member.steps) - 1, MOMENTS).round().astype(int))
+        moments = spread(len(member.steps), MOMENTS)
         for axes in row:
             axes.imshow(member.image, cmap="gray", vmin=0, vmax=255)
             axes.set(xticks=[], yticks=[])
@@ -94,30 +126,9 @@ def _numbers(member: Looks) -> pd.DataFrame:
     return table
 
 
-def _looks(results: Results, run_folder: Path, member: pd.Series) -> Looks | None:
-    for record in Ledger(run_folder).records_of(member.configuration, "compare"):
-        curves = record.curves()
-        if curves is None or member.seed not in curves.seeds:
-            continue
-        if not curves.looks.size:
-            return None
-        image = _image(results.study, member.variant, run_folder, curves.watched[0])
-        windows = curves.looks[:, curves.seeds.index(member.seed), 0]
-        finite = np.isfinite(windows).all((1, 2))
-        steps = [step for step, kept in zip(curves.steps, finite, strict=True) if kept]
-        # A single U-Net's window is not chosen: it never moves.
-        if image is None or not steps or not np.ptp(windows[finite], axis=0).any():
-            return None
-        return Looks(member.label, int(member.seed), member.outcome, steps, windows[finite], image)
-    return None
-
-
-def _image(study: dict[str, Any], variant: str, run_folder: Path, index: int) -> np.ndarray | None:
-    """An image of the validation split, as pictures are drawn."""
-    over = study.get("variants", {}).get(variant, {}).get("data", {})
-    folder = folder_of(DataSettings(**{**study["data"], **over}), run_folder.parent / "_data")
+def _image(data: Path, index: int) -> np.ndarray | None:
     try:
-        image: np.ndarray = np.array(read(folder)["validation"].image[index])
+        image: np.ndarray = np.array(read(data)["validation"].image[index])
     except (ShardError, OSError):
         return None
     return image[0] if len(image) != 3 else image.transpose(1, 2, 0)

@@ -21,18 +21,21 @@ def named_best(scores: Sequence[np.ndarray]) -> np.ndarray:
     """
     if any(len(values) == 0 for values in scores):
         raise ValueError("a configuration without scores cannot be compared")
-    # Gauss-Legendre of this many nodes is exact for the product's degree.
-    nodes, weights = quadrature(len(scores) // 2 + 1)
-    shares = []
-    scores = [np.sort(values) for values in scores]
-    for i, own in enumerate(scores):
-        wins = np.ones((len(own), len(nodes)))
-        for j, other in enumerate(scores):
-            if j != i:
-                below, up_to = (np.searchsorted(other, own, side) / len(other) for side in ("left", "right"))
-                wins *= below[:, None] + nodes[None, :] * (up_to - below)[:, None]
-        shares.append(float((wins @ weights).mean()))
-    return np.array(shares)
+    sizes = np.array([len(values) for values in scores])
+    own, owner = np.concatenate(scores), np.repeat(np.arange(len(scores)), sizes)
+    order = np.argsort(own, kind="stable")
+    own, owner = own[order], owner[order]
+    is_of = owner[:, None] == np.arange(len(scores))
+    # Of each configuration [., j], the share of its scores among the so many lowest of all.
+    reached = np.concatenate([np.zeros((1, len(scores))), np.cumsum(is_of, axis=0)]) / sizes
+    below, up_to = reached[np.searchsorted(own, own, "left")], reached[np.searchsorted(own, own, "right")]
+    equal = up_to - below
+    # The product's degree is the number of others that have an equal score: Gauss-Legendre of these nodes is exact.
+    nodes, weights = quadrature(int((equal > 0).sum(1).max() - 1) // 2 + 1)
+    wins = sum(
+        weight * np.where(is_of, 1.0, below + node * equal).prod(1) for node, weight in zip(nodes, weights, strict=True)
+    )
+    return np.asarray(np.bincount(owner, wins, len(scores)) / sizes)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,6 @@ def render(template: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(template).render(**values)
 
 
-def inline(picture: Path) -> str:
-    """An SVG file as the source of an image."""
-    return "data:image/svg+xml;base64," + base64.b64encode(picture.read_bytes()).decode()
+def inline(picture: bytes, kind: str = "svg+xml") -> str:
+    """A picture as the source of an image."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

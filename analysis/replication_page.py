@@ -35,7 +35,7 @@ def write(runs: Path, folder: Path) -> str:
     judged = replication.judged(runs)
     folder.mkdir(parents=True, exist_ok=True)
     figure, caption = draw(judged, runs)
-    save(figure, folder, "replication")
+    picture = save(figure, folder, "replication")
     pd.DataFrame(judged).to_csv(folder / "replication.csv", index=False, float_format="%.6g")
     rows = [_words(row) for row in judged]
     note, sources, said = _scale_note(judged), _sources(judged, runs), summary(judged)
@@ -45,7 +45,7 @@ def write(runs: Path, folder: Path) -> str:
         summary=said,
         scale_note=note,
         rules=RULES,
-        image=inline(folder / "replication.svg"),
+        image=inline(picture),
         caption=caption,
         rows=rows,
         sources=sources,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,24 +15,30 @@ import pandas as pd
 
 from analysis import export, figures, foreign, looks, seeds, tables
 from analysis.answer import compare
+from analysis.drawing import svg
 from analysis.pages import inline, render
 from analysis.tables import Results
 from core.ledger import Ledger, replace
 
+#: What the page shows of pairs, configurations, failures and launches; `tables/` and the ledger have all.
+MOST_PAIRS, MOST_CONFIGURATIONS, MOST_FAILURES, MOST_LAUNCHES = 200, 300, 50, 10
 
-def write(run_folder: Path) -> str:
+
+def write(run_folder: Path, reader: tables.Reader | None = None) -> str:
     """Write `report/` of the run directory anew; returns the answer, a sentence or two.
 
+    reader: that of an earlier report of a study that still runs: the page alone is written, not what is for a paper.
     Errors: core.ledger.LedgerError for a damaged record.
     """
-    results = tables.read(run_folder)
+    results = (reader or tables.Reader(run_folder)).read()
     return publish(
         results,
         run_folder / "report",
         _importance(run_folder),
-        looks.choose(results, run_folder),
+        looks.Images(results.study, run_folder),
         _launches(run_folder),
         failures=_failures(run_folder),
+        page_alone=reader is not None,
     )
 
 
@@ -38,46 +46,65 @@ def publish(
     results: Results,
     report: Path,
     importance: pd.DataFrame | None = None,
-    looked: Sequence[looks.Looks] = (),
+    images: looks.Images | None = None,
     launches: Sequence[Any] = (),
     source: str = "",
     failures: Sequence[tuple[str, str]] = (),
+    page_alone: bool = False,
 ) -> str:
     """Write a report to its folder; returns the answer.
 
     Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG, SVG and PDF with
-    the numbers behind each as CSV, and `tables/` as parquet and CSV. `importance` of hyperparameters and what was
-    `looked` at: shown where there is any. `launches`, or in a few words `source`: where the results come from.
-    failures: a cohort and its last error. While seeds are missing, the page loads itself anew.
+    the numbers behind each as CSV, and `tables/` as parquet and CSV; or the `page_alone`. `importance` of
+    hyperparameters and the `images` that members look at: shown where there are any. `launches`, or in a few words
+    `source`: where the results come from. failures: a cohort and its last error. While seeds are missing, the page
+    loads itself anew.
     """
     comparison = compare(results)
-    export.write(results, comparison, report / "tables", ("parquet", "csv"))
     drawn = figures.draw(results, comparison.configurations, pd.DataFrame() if importance is None else importance)
-    if looked:
+    if images and (looked := looks.choose(results, images)):
         drawn["glimpses"] = looks.draw(looked)
-    for name, one in drawn.items():
-        one.save(report / "figures", name)
-    shown, left_out = seeds.shown(results)
+    (report / "figures").mkdir(parents=True, exist_ok=True)
+    if page_alone:
+        pictures = {name: svg(one.figure) for name, one in drawn.items()}
+    else:
+        export.write(results, comparison, report / "tables", ("parquet", "csv"))
+        pictures = {name: one.save(report / "figures", name) for name, one in drawn.items()}
+    configurations, pairs = comparison.configurations, comparison.pairs
     page = render(
         "report.html",
         study=results.study,
+        verdict=comparison.verdict,
         answer=comparison.answer,
         facts=comparison.facts,
-        figures=[(name, inline(report / "figures" / f"{name}.svg"), one.caption) for name, one in drawn.items()],
-        configurations=comparison.configurations.to_dict("records"),
-        pairs=comparison.pairs.to_dict("records"),
+        figures=[(name, inline(pictures[name]), one.caption) for name, one in drawn.items()],
+        configurations=configurations[:MOST_CONFIGURATIONS].to_dict("records"),
+        all_configurations=len(configurations),
+        # Those that are told apart first, in the order of the study.
+        pairs=pairs.loc[pairs.p.nsmallest(MOST_PAIRS).index.sort_values()].to_dict("records") if len(pairs) else [],
+        all_pairs=len(pairs),
         members=len(results.members),
         cost=_cost(results),
         unfinished=comparison.unfinished,
-        seeds=shown,
-        left_out=left_out,
+        seeds=seeds.shown(results, images),
         threshold=seeds.height(results.study["criterion"]["threshold"], results),
-        failures=failures,
-        launches=launches,
+        failures=failures[:MOST_FAILURES],
+        all_failures=len(failures),
+        launches=launches[-MOST_LAUNCHES:],
+        all_launches=len(launches),
         source=source,
     )
     replace(report / "index.html", page.encode())
     return comparison.answer
+
+
+def follow(run_folder: Path) -> None:
+    """Write the page anew whenever a byte or more has come on the standard input, until its end."""
+    reader = tables.Reader(run_folder)
+    while os.read(0, 4096):
+        # One that cannot be written now is the last one's to complain about.
+        with contextlib.suppress(Exception):
+            write(run_folder, reader)
 
 
 def write_table(path: Path, threshold: float, hold: int, report: Path) -> str:
@@ -132,4 +159,4 @@ def _launches(run_folder: Path) -> list[dict[str, object]]:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    follow(Path(sys.argv[1]))

@@ -8,21 +8,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis import logistic
-from analysis.drawing import OUTCOMES, Banded, Drawn, banded, margin, numbers, panels
+from analysis.drawing import OUTCOMES, Banded, Drawn, banded, margin, numbers, panels, sampled, some
 from analysis.luck import expected_best
 from analysis.scores import profile
 from analysis.tables import Results
+
+#: Seeds that one figure shows as dots.
+MOST_DOTS = 2400
 
 
 def final_scores(results: Results) -> Drawn:
     """Final scores of every seed, a row a configuration."""
     metric = results.study["criterion"]["metric"]
     groups = results.configurations
+    each = max(MOST_DOTS // len(groups), 10)
     figure = Figure(figsize=(6.4, 0.55 * len(groups) + 1.3))
     axes = figure.subplots()
     for place, group in enumerate(groups):
         for outcome, (marker, colour, _) in OUTCOMES.items():
-            chosen = group[group.outcome == outcome]
+            drawn = some(group, each)
+            chosen = drawn[drawn.outcome == outcome]
             scores = results.scores(chosen)
             # Spread by the seed's rank, not at random: same ledger, same picture.
             heights = place + (chosen.seed.rank().to_numpy(float) / (len(group) + 1) - 0.5) * 0.5
@@ -32,12 +37,11 @@ def final_scores(results: Results) -> Drawn:
     for marker, colour, label in OUTCOMES.values():
         axes.scatter([], [], marker=marker, color=colour, label=label)
     axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups])
-    axes.invert_yaxis()
-    axes.set(xlabel=f"{metric} on validation at the end", xlim=margin(results.span))
+    axes.set(xlabel=f"{metric} on validation at the end", xlim=margin(results.span), ylim=(len(groups) - 0.4, -0.6))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")
     caption = (
         f"Final {metric} of every comparison seed; the black bar is the median. A row in two clumps is random "
-        "convergence: its median or mean describes no run that happened."
+        "convergence: its median or mean describes no run that happened." + sampled(groups, each)
     )
     return Drawn(figure, caption, results.compared[["label", "seed", "outcome", "final"]])
 
@@ -81,19 +85,21 @@ def best_of_n(results: Results) -> Drawn:
     return Drawn(figure, caption, numbers(curves, "runs", "expected"))
 
 
-def named_best(configurations: pd.DataFrame) -> Drawn | None:
-    """How often one seed of each named configuration names each the best; None with fewer than two."""
+def named_best(configurations: pd.DataFrame, most: int) -> Drawn | None:
+    """How often one seed of each named configuration names each the best, of the `most` that it names most often; None
+    with fewer than two."""
     named = configurations[configurations.origin == "named"]
     if len(named) < 2:
         return None
-    table = named[["label", "named_best", "named_best_low", "named_best_high"]]
-    table = table.set_axis(["label", "share", "low", "high"], axis=1)
+    every = named[["label", "named_best", "named_best_low", "named_best_high"]]
+    every = every.set_axis(["label", "share", "low", "high"], axis=1)
+    table = every.loc[every.share.nlargest(most).index.sort_values()]
     figure = Figure(figsize=(6.4, 0.4 * len(table) + 1.0))
     axes = figure.subplots()
     places = np.arange(len(table))
     errors = [table.share - table.low, table.high - table.share]
     axes.errorbar(table.share, places, xerr=errors, fmt="o", color="black", capsize=4, ms=6)
-    axes.axvline(1 / len(table), color="0.4", lw=0.9, ls="--")
+    axes.axvline(1 / len(every), color="0.4", lw=0.9, ls="--")
     axes.set_yticks(places, table.label)
     axes.invert_yaxis()
     axes.set(xlabel="share of single-seed comparisons that name it the best", xlim=(-0.02, 1.02))
@@ -101,7 +107,9 @@ def named_best(configurations: pd.DataFrame) -> Drawn | None:
         "What single runs would have said: how often a study with one seed of each named configuration names each the "
         "best (exact over the seeds that were run; bars: 95 % intervals for their finite number). Dashed: drawing lots."
     )
-    return Drawn(figure, caption, table)
+    if len(every) > len(table):
+        caption += f" Of {len(every)} configurations the {len(table)} that are named most often."
+    return Drawn(figure, caption, every)
 
 
 def effects(results: Results) -> Drawn | None:

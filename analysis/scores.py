@@ -14,6 +14,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from analysis.proportions import jeffreys, wilson
+from analysis.remembered import remembered
 
 #: Draws of every interval that is drawn. They have a fixed seed: same values, same interval.
 ROUNDS = 1000
@@ -76,6 +77,7 @@ def median_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float
     return float(ordered[rank - 1]), float(ordered[-rank])
 
 
+@remembered
 def interquartile_mean(
     values: np.ndarray, confidence: float = 0.95, span: tuple[float, float] = (0.0, 1.0)
 ) -> tuple[float, float, float]:
@@ -92,6 +94,7 @@ def interquartile_mean(
     return float(stats.trim_mean(values, 0.25)), float(low), float(high)
 
 
+@remembered
 def superiority(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
     """Probability that a value of `first` [m] is above one of `second` [n], ties by half (of improvement, Agarwal
     2021), with Newcombe's score interval (2006, method 5); 0 to 1 where either is empty.
@@ -132,6 +135,7 @@ class Modes:
     shares: tuple[float, float]
 
 
+@remembered
 def modes(values: np.ndarray) -> Modes:
     """Bimodality of scores [n]; NaN where there are fewer than four.
 

@@ -1,35 +1,55 @@
-"""Single seeds as the page shows them: what became of each, and its curve."""
+"""Single seeds as the page shows them: what became of each, its curve, and where it looked in the end."""
 
 from __future__ import annotations
 
+import io
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from analysis.drawing import spread
+from analysis.looks import Images, of_member
+from analysis.pages import inline
 from analysis.tables import Results
 
 #: So many seeds are on the page: of each configuration as many, the first ones.
-MOST_SHOWN = 1500
+MOST_SHOWN = 1000
 #: Of a curve's picture, pixels; evaluations drawn at most.
 WIDTH, HEIGHT, MOST_POINTS = 160, 34, 60
+#: Of an image under glimpses, pixels along its longer side; points of a glimpse's path at most.
+SIDE, MOST_STEPS = 96, 12
 
 
-def shown(results: Results) -> tuple[list[tuple[str, list[dict[str, Any]]]], int]:
-    """(label, a row a seed) of each compared configuration, and how many seeds are left out."""
+@dataclass
+class Seeds:
+    """(label, a row a seed) of each compared configuration; how many seeds are left out; the images that members look
+    at, as sources of an HTML image."""
+
+    groups: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
+    left_out: int = 0
+    images: list[str] = field(default_factory=list)
+
+
+def shown(results: Results, images: Images | None = None) -> Seeds:
+    """The seeds that the page shows; with their glimpses where the images are given."""
+    found = Seeds()
     groups = results.configurations
     if not groups:
-        return [], 0
+        return found
     each = max(1, MOST_SHOWN // len(groups))
-    metric = results.study["criterion"]["metric"]
-    compared = results.evaluations[results.evaluations.phase == "compare"]
-    curves = dict(iter(compared.groupby(["configuration", "seed"])[["step", metric]]))
-    found = []
-    for group in groups:
-        first = group.sort_values("seed").head(each)
-        rows = [_row(member, curves.get((member.configuration, member.seed)), results) for member in first.itertuples()]
-        found.append((str(group.label.iloc[0]), rows))
-    return found, sum(max(0, len(group) - each) for group in groups)
+    found.left_out = sum(max(0, len(group) - each) for group in groups)
+    chosen = [group.sort_values("seed").head(each) for group in groups]
+    curves = _curves(results, pd.concat(chosen))
+    for group in chosen:
+        rows = []
+        for member in group.itertuples():
+            row = _row(member, curves.get((member.configuration, member.seed)), results)
+            rows.append({**row, "look": _look(results, member, images, found.images) if images else None})
+        found.groups.append((str(group.label.iloc[0]), rows))
+    return found
 
 
 def height(score: float, results: Results) -> float:
@@ -38,18 +58,57 @@ def height(score: float, results: Results) -> float:
     return round(HEIGHT * (1 - (score - low) / (high - low)), 1)
 
 
+def _curves(results: Results, members: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+    """Steps and scores of some members, by configuration and seed."""
+    metric, evaluations = results.study["criterion"]["metric"], results.evaluations
+    of_interest = (evaluations.phase == "compare") & evaluations.seed.isin(members.seed.unique())
+    grouped = evaluations[of_interest].groupby(["configuration", "seed"], observed=True)
+    return dict(iter(grouped[["step", metric]]))
+
+
 def _row(member: Any, curve: pd.DataFrame | None, results: Results) -> dict[str, Any]:
     points = ""
     if curve is not None:
-        finite = curve[np.isfinite(curve.iloc[:, 1])].sort_values("step")
-        places = np.unique(np.linspace(0, len(finite) - 1, min(len(finite), MOST_POINTS)).round().astype(int))
+        values = curve.to_numpy(float)
+        values = values[np.isfinite(values[:, 1])]
+        values = values[np.argsort(values[:, 0], kind="stable")]
         across = WIDTH / results.study["training"]["steps"]
         points = " ".join(
-            f"{step * across:.0f},{height(score, results)}" for step, score in finite.iloc[places].to_numpy()
+            f"{step * across:.0f},{height(score, results)}" for step, score in values[spread(len(values), MOST_POINTS)]
         )
     steps = {name: _whole(getattr(member, name)) for name in ("first_met", "converged_at", "lost_at")}
     scores = {name: _score(getattr(member, name)) for name in ("final", "best")}
     return {"seed": member.seed, "outcome": member.outcome.replace("_", " "), **scores, **steps, "points": points}
+
+
+def _look(results: Results, member: Any, images: Images, sources: list[str]) -> dict[str, Any] | None:
+    """Number of the image, and of each glimpse its last window and its path, in hundredths of the image; an image that
+    is new is added to the sources."""
+    looks = of_member(results, member, images)
+    if looks is None:
+        return None
+    source = _thumbnail(looks.image)
+    if source not in sources:
+        sources.append(source)
+    windows = looks.windows.astype(float)
+    centres, extents = (windows[..., :2] + 1) * 50, windows[..., 2:] * 100
+    path = centres[spread(len(centres), MOST_STEPS)]
+    glimpses = [
+        {
+            "box": [round(float(number)) for number in (*(centre - extent / 2), *extent)],
+            "path": " ".join(f"{x:.0f},{y:.0f}" for x, y in path[:, place]),
+        }
+        for place, (centre, extent) in enumerate(zip(centres[-1], extents[-1], strict=True))
+    ]
+    return {"image": sources.index(source), "glimpses": glimpses}
+
+
+def _thumbnail(image: np.ndarray) -> str:
+    picture = Image.fromarray(image)
+    picture.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return inline(buffer.getvalue(), "png")
 
 
 def _whole(value: Any) -> str:

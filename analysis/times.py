@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.proportions import pairwise
+from analysis.proportions import pairwise, wilson_of
+from analysis.remembered import remembered
 
 #: Of a test by permutation.
 PERMUTATIONS = 2000
@@ -62,8 +63,8 @@ def incidence(event_at: np.ndarray, budget: float, observed: np.ndarray | None =
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = left**2 * np.cumsum(events / (at_risk * (at_risk - events)))
         effective = np.where((left > 0) & (left < 1), left * (1 - left) / variance, members)
-    low, high = _wilson(1 - left, effective)
-    nothing_low, nothing_high = _wilson(np.zeros(1), np.full(1, float(members)))
+    low, high = wilson_of(1 - left, effective)
+    nothing_low, nothing_high = wilson_of(np.zeros(1), np.full(1, float(members)))
 
     def around(start: np.ndarray, values: np.ndarray) -> np.ndarray:
         return np.concatenate([start, values, values[-1:] if len(values) else start])
@@ -78,6 +79,7 @@ def incidence(event_at: np.ndarray, budget: float, observed: np.ndarray | None =
     )
 
 
+@remembered
 def logrank(event_at: Sequence[np.ndarray], budget: float, rounds: int = PERMUTATIONS) -> float:
     """P-value that all groups, each [n] with NaN for no event by the budget, have one distribution of times (Mantel
     1966, Peto & Peto 1972), by permutation: with a dozen seeds the statistic's limit rejects too often (6 % at 5 %).
@@ -125,14 +127,6 @@ def _logrank_statistic(member: np.ndarray, waiting: np.ndarray, happening: np.nd
     covariance[:, own, own] += (at_risk * (factor * n)).sum(2)
     statistic: np.ndarray = np.einsum("rg,rgh,rh->r", excess, np.linalg.pinv(covariance, hermitian=True), excess)
     return statistic
-
-
-def _wilson(share: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's interval, also of a number of members that is not whole; 0 to 1 for none."""
-    z2 = stats.norm.ppf(0.975) ** 2
-    centre = (members * share + z2 / 2) / (members + z2)
-    half = np.sqrt(z2 * (members * share * (1 - share) + z2 / 4)) / (members + z2)
-    return np.maximum(centre - half, 0) * (share > 0), np.where(share < 1, np.minimum(centre + half, 1), 1.0)
 
 
 def _first(steps: np.ndarray, share: np.ndarray) -> float:

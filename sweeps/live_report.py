@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,15 +17,16 @@ ROOT = Path(__file__).parent.parent
 
 
 class LiveReport:
-    """A Watcher that has the report written when a cohort has ended, at most once a PAUSE_SECONDS.
+    """A Watcher that has the report's page written when a cohort has ended, at most once a PAUSE_SECONDS.
 
-    In a process of its own that gives way to training: the driver waits for nothing.
+    In a process of its own that gives way to training, and that remembers what has finished: the driver waits for
+    nothing, and a page of thousands of members takes seconds.
     """
 
     def __init__(self, run_folder: Path):
         self._folder = run_folder
         self._writer: subprocess.Popen[bytes] | None = None
-        self._begun = time.monotonic()
+        self._asked = time.monotonic()
 
     def began(self, spec: CohortSpec) -> None:
         """Nothing to report yet."""
@@ -33,23 +35,29 @@ class LiveReport:
         """Nothing: results are reported once a cohort has ended."""
 
     def ended(self, spec: CohortSpec, failed: bool) -> None:
-        """Begin a new report, unless one is being written or was just now."""
-        busy = self._writer is not None and self._writer.poll() is None
-        if busy or time.monotonic() - self._begun < PAUSE_SECONDS:
+        """Ask for a new page, unless one was asked for just now."""
+        if time.monotonic() - self._asked < PAUSE_SECONDS:
             return
-        self._begun = time.monotonic()
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        self._writer = subprocess.Popen(
-            ["nice", "-n", "19", sys.executable, "-m", "analysis.report", str(self._folder)],
-            env={**os.environ, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            # A report that cannot be written now is the last one's to complain about.
-            stderr=subprocess.DEVNULL,
-        )
+        self._asked = time.monotonic()
+        if self._writer is None or self._writer.poll() is not None:
+            self._writer = self._start()
+        with contextlib.suppress(OSError):
+            assert self._writer.stdin is not None
+            self._writer.stdin.write(b".")
 
     def close(self) -> None:
-        """End a report that is being written: another is about to be."""
+        """End a page that is being written: another is about to be."""
         if self._writer is not None:
             self._writer.terminate()
-            self._writer.wait()
+            self._writer.communicate()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        return subprocess.Popen(
+            ["nice", "-n", "19", sys.executable, "-m", "analysis.report", str(self._folder)],
+            env={**os.environ, "PYTHONPATH": path},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )

@@ -1,4 +1,4 @@
-for (const button of document.querySelectorAll("#configurations th button")) {
+for (const button of document.querySelectorAll(".sortable th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement, body = head.closest("table").tBodies[0], place = head.cellIndex;
     const down = head.getAttribute("aria-sort") !== "descending";

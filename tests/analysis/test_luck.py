@@ -18,6 +18,12 @@ def test_named_best_against_enumeration(size):
     np.testing.assert_allclose(named_best(scores), expected, atol=1e-12)
 
 
+def test_named_best_of_many_that_are_equal_is_lots():
+    np.testing.assert_allclose(named_best([np.zeros(3)] * 80), np.full(80, 1 / 80))
+    shares = named_best([*[np.zeros(3)] * 79, np.array([0.0, 1.0])])
+    np.testing.assert_allclose(shares, [*[0.5 / 80] * 79, 0.5 / 80 + 0.5])
+
+
 def test_named_best_needs_scores():
     with pytest.raises(ValueError, match="without scores"):
         named_best([np.array([1.0]), np.array([])])

@@ -56,6 +56,26 @@ def test_boschloo_against_its_definition(first, second):
     assert boschloo(first, second) == pytest.approx(boschloo(second, first), rel=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_boschloo_against_scipys(seed):
+    m, n = np.random.default_rng(seed).integers(2, 30, 2)
+    a, b = np.random.default_rng(seed).integers(0, [m + 1, n + 1])
+    expected = min(1, stats.boschloo_exact([[a, b], [m - a, n - b]], n=128).pvalue)
+    assert boschloo((int(a), int(m)), (int(b), int(n))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_boschloo_of_many_seeds():
+    expected = stats.boschloo_exact([[130, 102], [70, 98]], n=64).pvalue
+    assert boschloo((130, 200), (102, 200)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("interval", "method"), [(wilson, "wilson"), (clopper_pearson, "exact")])
+@pytest.mark.parametrize(("converged", "members"), [(0, 7), (7, 7), (3, 40), (500, 1000)])
+def test_intervals_against_scipys(interval, method, converged, members):
+    expected = stats.binomtest(converged, members).proportion_ci(0.9, method=method)
+    assert interval(converged, members, 0.9) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
 @pytest.mark.parametrize(("first", "second"), [((0, 5), (0, 9)), ((5, 5), (9, 9)), ((0, 0), (3, 4)), ((2, 5), (2, 5))])
 def test_boschloo_of_equal_or_empty_groups_is_1(first, second):
     assert boschloo(first, second) == 1

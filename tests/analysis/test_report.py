@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,16 @@ from analysis.answer import _validation_variance, compare
 from analysis.report import write
 from core.criterion import Criterion, judge
 from core.ledger import CohortSpec, Curves, Ledger
+from shards.pack import pack
 
 CRITERION = {"metric": "f1", "threshold": 0.9, "hold": 2}
 
 
-def make_run(folder, rates, seeds=12, wanted=None, found=True, diverged=0):
-    """A ledger in which the first `rates[alpha]` seeds of each alpha converge, the next falls back, the rest never."""
+def make_run(folder, rates, seeds=12, wanted=None, found=True, diverged=0, data=None):
+    """A ledger in which the first `rates[alpha]` seeds of each alpha converge, the next falls back, the rest never.
+
+    data: settings of a data set to pack; members look at the middle of its first validation image in the end.
+    """
     study = {
         "name": "made",
         "question": "Was it <alpha>?",
@@ -28,6 +33,9 @@ def make_run(folder, rates, seeds=12, wanted=None, found=True, diverged=0):
         "seeds": {"compare": wanted or seeds},
         "criterion": CRITERION,
     }
+    if data:
+        study["data"] = asdict(data)
+        pack(data, folder.parent / "_data", lambda n, of: None)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     steps = [10, 20, 30, 40, 50]
@@ -45,6 +53,10 @@ def make_run(folder, rates, seeds=12, wanted=None, found=True, diverged=0):
                 scores[3:, -diverged:] = np.nan
                 out[-diverged:] = [33] * diverged
             curves = Curves(steps, np.stack([scores, scores], -1), ["f1", "auc"], list(spec.seeds))
+            if data:
+                looks = np.full((5, count, 1, 2, 4), 0.5, np.float32)
+                looks[-1, ..., :2] = 0
+                curves = replace(curves, looks=looks, watched=[0])
             outcomes = [
                 judge(seed, steps, scores[:, i], out[i], Criterion(**CRITERION)) for i, seed in enumerate(spec.seeds)
             ]
@@ -223,6 +235,49 @@ def test_while_seeds_are_missing_the_page_loads_itself_anew(tmp_path):
 
 def test_a_page_of_many_seeds_says_how_many_are_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr("analysis.seeds.MOST_SHOWN", 20)
-    shown, left_out = seeds.shown(tables.read(make_run(tmp_path / "run", MIXED)))
-    assert [len(rows) for _, rows in shown] == [5] * 4
-    assert left_out == 4 * 7
+    shown = seeds.shown(tables.read(make_run(tmp_path / "run", MIXED)))
+    assert [len(rows) for _, rows in shown.groups] == [5] * 4
+    assert shown.left_out == 4 * 7
+
+
+@pytest.mark.parametrize(
+    ("rates", "short", "claim"),
+    [
+        (MIXED, "the configuration matters, but the best cannot be told from the next", "undecided"),
+        ({1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0}, "alpha 0.5 is better than every other", "supported"),
+        ({1.0: 12, 0.5: 2, 0.0: 1, 0.2: 0}, "alpha 1 is better than every other", "refuted"),
+        ({1.0: 6, 0.5: 7, 0.0: 5, 0.2: 6}, "no difference between configurations is told from the seed", "undecided"),
+    ],
+)
+def test_the_verdict(tmp_path, rates, short, claim):
+    found = compare(tables.read(make_run(tmp_path / "run", rates))).verdict
+    assert found == f"{short}. That alpha 0.5 is the best of the named: {claim}."
+
+
+def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, monkeypatch):
+    rates = {round(0.05 * i, 2): i for i in range(13)}
+    folder = make_run(tmp_path / "run", rates, seeds=12, found=False)
+    for name, most in (("MOST_PAIRS", 20), ("MOST_CONFIGURATIONS", 11)):
+        monkeypatch.setattr(f"analysis.report.{name}", most)
+    monkeypatch.setattr("analysis.figures.MOST_LINES", 20)
+    answer = write(folder)
+    page = (folder / "report" / "index.html").read_text()
+    assert "The first 11 of 13 configurations" in page
+    assert "The 20 of 78 pairs with the smallest p" in page
+    assert "Of 13 configurations the 9 that converged most often; all are in tables/." in page
+    assert "At most 10 seeds of a configuration are drawn, evenly by their final score." in page
+    assert re.search(r"cannot be told from alpha 0.\d+.* or \d others; between", answer)
+    # The files have all.
+    assert len(pd.read_csv(folder / "report" / "tables" / "pairs.csv")) == 78
+    curves = pd.read_csv(folder / "report" / "figures" / "learning_curves.csv")
+    assert curves.groupby("label").seed.nunique().tolist() == [12] * 9
+
+
+def test_a_reader_reads_anew_what_is_new(tmp_path):
+    folder = make_run(tmp_path / "run", MIXED)
+    last = (folder / "cohorts" / "hash2").rename(tmp_path / "last")
+    reader = tables.Reader(folder)
+    assert len(reader.read().compared) == 36
+    last.rename(folder / "cohorts" / "hash2")
+    pd.testing.assert_frame_equal(reader.read().evaluations, tables.read(folder).evaluations)
+    assert len(reader.read().compared) == 48

@@ -1,5 +1,7 @@
 """The report of a study that runs."""
 
+import time
+
 from core.ledger import CohortSpec
 from sweeps import live_report
 from sweeps.live_report import LiveReport
@@ -8,19 +10,49 @@ from tests.analysis.test_report import MIXED, make_run
 SPEC = CohortSpec("compare", 0, "hash0", {"alpha": 1.0}, "named", (0,))
 
 
-def test_it_is_written_after_a_pause_and_not_twice_at_once(tmp_path, monkeypatch):
+def wait_for(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_it_is_written_after_a_pause_and_again_by_the_same_process(tmp_path, monkeypatch):
     folder = make_run(tmp_path / "run", MIXED)
+    page = folder / "report" / "index.html"
+    last = (folder / "cohorts" / "hash2").rename(tmp_path / "last")
     watcher = LiveReport(folder)
     watcher.ended(SPEC, failed=False)
     assert watcher._writer is None
     monkeypatch.setattr(live_report, "PAUSE_SECONDS", 0)
     watcher.ended(SPEC, failed=False)
     writer = watcher._writer
-    watcher.ended(SPEC, failed=False)
-    assert watcher._writer is writer
-    assert writer.wait(60) == 0
-    assert "12 of 12" in (folder / "report" / "index.html").read_text()
+    wait_for(page.exists)
+    assert "alpha 0.5:" in page.read_text()
+    assert "alpha 0:" not in page.read_text()
+    # What is for a paper is written at the end.
+    assert not (folder / "report" / "tables").exists()
+    last.rename(folder / "cohorts" / "hash2")
     watcher.ended(SPEC, failed=True)
-    assert watcher._writer is not writer
+    assert watcher._writer is writer
+    wait_for(lambda: "alpha 0:" in page.read_text())
     watcher.close()
-    assert watcher._writer.poll() is not None
+    assert writer.poll() is not None
+
+
+def test_a_page_that_cannot_be_written_does_not_end_the_next(tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "run", MIXED)
+    (study := folder / "study.yaml").rename(folder / "away.yaml")
+    monkeypatch.setattr(live_report, "PAUSE_SECONDS", 0)
+    watcher = LiveReport(folder)
+    watcher.ended(SPEC, failed=False)
+    (folder / "away.yaml").rename(study)
+    watcher.ended(SPEC, failed=False)
+    wait_for((folder / "report" / "index.html").exists)
+    # One that died is started anew.
+    watcher._writer.kill()
+    watcher._writer.wait()
+    (folder / "report" / "index.html").unlink()
+    watcher.ended(SPEC, failed=False)
+    wait_for((folder / "report" / "index.html").exists)
+    watcher.close()
