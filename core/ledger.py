@@ -15,6 +15,7 @@ Needs NumPy alone.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -104,6 +105,11 @@ class CohortRecord:
         self._outcome = folder / "outcome.json"
         self._error = folder / "error.txt"
         self.weights = folder / "weights.pt"
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is on record what the cohort is."""
+        return self._spec.exists()
 
     @property
     def finished(self) -> bool:
@@ -262,7 +268,21 @@ class Ledger:
 
     def records(self) -> list[CohortRecord]:
         """Every cohort that was begun, in the order of their names."""
-        return [CohortRecord(path.parent) for path in sorted(self.folder.glob("*/*/cohort.json"))]
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for configuration in sorted(os.listdir(self.folder)):
+                for block in sorted(_names(self.folder / configuration)):
+                    record = CohortRecord(self.folder / configuration / block)
+                    if record.begun:
+                        found.append(record)
+        return found
+
+
+def _names(folder: Path) -> list[str]:
+    """In a folder; of what is none, nothing."""
+    with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+        return os.listdir(folder)
+    return []
 
 
 def replace(path: Path, content: bytes) -> None:

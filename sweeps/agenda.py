@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict
 
 from analysis.race import goals
+from core.criterion import Outcome
 from core.ledger import CohortSpec, Ledger
 from core.schedules import Hyperparameters
 from shards.samples import DataSettings
@@ -34,14 +36,22 @@ class Agenda:
         self._variants = {name: study.variant(name) for name in study.variants}
         self.exploration = _exploration(study)
         self._explored: dict[int, Hyperparameters] = {}
+        self._hashes: dict[int, str] = {}
+        #: Explored numbers by their configuration: two may be one.
+        self._numbers: dict[str, list[int]] = defaultdict(list)
+        #: All before this number have every search seed in a cohort.
+        self._begun_to = 0
         self._specs: dict[tuple[str, str], CohortSpec] = {}
-        self._finished: set[tuple[str, str]] = set()
+        #: By phase and configuration, the seeds that cohorts have, and the outcomes of those that finished.
+        self._taken: dict[tuple[str, str], set[int]] = defaultdict(set)
+        self._outcomes: dict[tuple[str, str], dict[int, Outcome]] = defaultdict(dict)
+        self._finished: dict[tuple[str, str], CohortSpec] = {}
         self._begun: list[CohortSpec] = []
         self._running: set[tuple[str, str]] = set()
         self._given_up: set[tuple[str, str]] = set()
         self._failures: Counter[tuple[str, str]] = Counter()
-        #: Of each compared configuration, whether its finished seeds converged.
-        self._converged: dict[str, dict[int, bool]] = defaultdict(dict)
+        #: Of the members of all finished cohorts.
+        self.outcomes: Counter[str] = Counter()
         self._read()
 
     def next(self) -> CohortSpec | None:
@@ -52,7 +62,7 @@ class Agenda:
         key = spec.key
         if key not in self._specs:
             self.ledger.record(spec).create(spec)
-            self._specs[key] = spec
+            self._know(spec)
         self._running.add(key)
         return spec
 
@@ -76,12 +86,10 @@ class Agenda:
     def finish(self, spec: CohortSpec) -> None:
         """A cohort's outcome was committed."""
         self._running.discard(spec.key)
-        self._finished.add(spec.key)
-        self._judge(spec)
+        self._take_over(spec)
         if spec.phase == "explore":
-            for number in range(self.exploration.asked):
-                if self._configuration(number) == spec.configuration:
-                    self._tell(number)
+            for number in self._numbers[spec.configuration]:
+                self._tell(number)
 
     def fail(self, spec: CohortSpec, lost: bool = False) -> bool:
         """A cohort failed: it is tried again, or after so many retries given up for this launch (True).
@@ -114,7 +122,7 @@ class Agenda:
     @property
     def finished(self) -> list[CohortSpec]:
         """Cohorts whose outcome is in the ledger."""
-        return [self._specs[key] for key in self._finished]
+        return list(self._finished.values())
 
     @property
     def total(self) -> tuple[int, int]:
@@ -133,15 +141,14 @@ class Agenda:
         """Number of the best configuration that the search added to the named ones, once all are explored."""
         if not self._explored_all:
             return None
-        trials = self.exploration.trials()
-        found = range(len(self.study.search.first), min(self.study.search.explore, len(trials)))
-        valued = [n for n in found if trials[n].value is not None]
-        return max(valued, key=lambda n: (trials[n].value, -n), default=None)
+        found = range(len(self.study.search.first), min(self.study.search.explore, self.exploration.asked))
+        values = {number: value for number in found if (value := self.exploration.value(number)) is not None}
+        return max(values, key=lambda number: (values[number], -number), default=None)
 
     @property
     def _explored_all(self) -> bool:
         more = self.exploration.asked < self.study.search.explore and not self.exploration.exhausted
-        return not more and all(trial.state.is_finished() for trial in self.exploration.trials())
+        return not more and self.exploration.all_told
 
     @property
     def _expects_more(self) -> bool:
@@ -157,8 +164,9 @@ class Agenda:
             return dict.fromkeys(numbers, seeds.compare)
         converged = {}
         for number in numbers:
-            known = self._converged[self._compared(number)]
-            converged[number] = [known.get(seed) for seed in range(seeds.compare)]
+            known = self._outcomes["compare", self._compared(number)]
+            judged = (known.get(seed) for seed in range(seeds.compare))
+            converged[number] = [None if outcome is None else outcome.outcome == "converged" for outcome in judged]
         return goals(converged, seeds.start, seeds.compare, entered=not self._expects_more)
 
     def _blocks(self, goal: int) -> int:
@@ -170,27 +178,32 @@ class Agenda:
             size = more
         return count
 
-    def _judge(self, spec: CohortSpec) -> None:
-        if spec.phase == "compare":
-            for outcome in self.ledger.record(spec).outcomes():
-                self._converged[spec.configuration][outcome.seed] = outcome.outcome == "converged"
+    def _know(self, spec: CohortSpec) -> None:
+        self._specs[spec.key] = spec
+        self._taken[spec.phase, spec.configuration].update(spec.seeds)
+
+    def _take_over(self, spec: CohortSpec) -> None:
+        """A finished cohort's outcomes."""
+        self._finished[spec.key] = spec
+        for outcome in self.ledger.record(spec).outcomes():
+            self._outcomes[spec.phase, spec.configuration][outcome.seed] = outcome
+            self.outcomes[outcome.outcome] += 1
 
     def _read(self) -> None:
         """Take over what the ledger holds."""
         for record in self.ledger.records():
             spec = record.spec()
-            self._specs[spec.key] = spec
+            self._know(spec)
             if record.finished:
-                self._finished.add(spec.key)
-                self._judge(spec)
+                self._take_over(spec)
             else:
                 self._begun.append(spec)
         explored = {s.number: s for s in self._specs.values() if s.phase == "explore"}
         for number in range(max(explored, default=-1) + 1):
             if number in explored:
                 values = explored[number].hyperparameters
-                self._explored[number] = self.study.configured(values)
                 self.exploration.restore({key: values[key] for key in self.study.search.space})
+                self._add(number, self.study.configured(values))
             elif self.exploration.ready:
                 # It equals an earlier one, whose cohort serves both, or its folder was removed: asked again, the
                 # search gives the same.
@@ -204,15 +217,9 @@ class Agenda:
 
     def _tell(self, number: int) -> None:
         """Tell the search a configuration's objective once all its search seeds are finished."""
-        configuration, wanted = self._configuration(number), set(self._search_seeds)
-        outcomes = [
-            outcome
-            for key, spec in self._specs.items()
-            if spec.phase == "explore" and spec.configuration == configuration and key in self._finished
-            for outcome in self.ledger.record(spec).outcomes()
-            if outcome.seed in wanted
-        ]
-        if len(outcomes) == len(wanted):
+        finished = self._outcomes["explore", self._configuration(number)]
+        outcomes = [finished[seed] for seed in self._search_seeds if seed in finished]
+        if len(outcomes) == len(self._search_seeds):
             scores = [0.0 if o.outcome == "diverged" or o.final is None else o.final for o in outcomes]
             self.exploration.tell(number, objective([o.outcome == "converged" for o in outcomes], scores))
 
@@ -220,7 +227,12 @@ class Agenda:
         number = self.exploration.asked
         values = self.exploration.ask()
         named = number < len(self.study.search.first)
-        self._explored[number] = self.study.first[number] if named else self.study.configured(values)
+        self._add(number, self.study.first[number] if named else self.study.configured(values))
+
+    def _add(self, number: int, hyperparameters: Hyperparameters) -> None:
+        """A configuration that was asked."""
+        self._explored[number] = hyperparameters
+        self._numbers[self._configuration(number)].append(number)
 
     def _resumed(self) -> CohortSpec | None:
         """The first of the begun cohorts that is wanted: all but those of a best found that is not the best now."""
@@ -233,9 +245,10 @@ class Agenda:
 
     def _explore(self) -> CohortSpec | None:
         while True:
-            for number in range(self.exploration.asked):
+            for number in range(self._begun_to, self.exploration.asked):
                 if spec := self._missing("explore", number, self._search_seeds):
                     return spec
+                self._begun_to = number + 1
             more = self.exploration.asked < self.study.search.explore and not self.exploration.exhausted
             if not more or not self.exploration.ready:
                 return None
@@ -280,16 +293,14 @@ class Agenda:
 
     def _missing_seeds(self, phase: str, configuration: str, seeds: range) -> tuple[int, ...]:
         """The first so many of the seeds that no cohort has yet, as one cohort takes."""
-        taken = {
-            seed
-            for spec in self._specs.values()
-            if spec.phase == phase and spec.configuration == configuration
-            for seed in spec.seeds
-        }
-        return tuple([seed for seed in seeds if seed not in taken][: self.study.resources.cohort])
+        taken = self._taken[phase, configuration]
+        missing = (seed for seed in seeds if seed not in taken)
+        return tuple(itertools.islice(missing, self.study.resources.cohort))
 
     def _configuration(self, number: int) -> str:
-        return self._hash(self.study, self._explored[number])
+        if number not in self._hashes:
+            self._hashes[number] = self._hash(self.study, self._explored[number])
+        return self._hashes[number]
 
     def _hash(self, study: Study, hyperparameters: Hyperparameters) -> str:
         start = self._starts[study.init_from] if study.init_from else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from types import TracebackType
 
 from rich.console import Console
@@ -24,9 +23,6 @@ class Progress:
 
     def __init__(self, console: Console, study: Study, agenda: Agenda):
         self._console, self._study, self._agenda = console, study, agenda
-        self._outcomes = Counter(
-            outcome.outcome for spec in agenda.finished for outcome in agenda.ledger.record(spec).outcomes()
-        )
         self._running: dict[tuple[str, str], tuple[CohortSpec, int, list[str]]] = {}
         self._done_before = sum(len(spec.seeds) for spec in agenda.finished)
         self._members_done = self._done_before
@@ -66,7 +62,6 @@ class Progress:
             reason = escape(last_error(self._agenda, spec))
             self._console.print(f"[red]failed[/]: {describe(spec)}: {reason}", highlight=False)
             return
-        self._outcomes.update(o.outcome for o in self._agenda.ledger.record(spec).outcomes())
         self._members_done += len(spec.seeds)
         self._line(0 if not self._live else LINE_SECONDS)
 
@@ -88,7 +83,7 @@ class Progress:
 
     def _summary(self) -> str:
         cohorts, members = self._agenda.total
-        o = self._outcomes
+        o = self._agenda.outcomes
         failed = f", [red]{self._failed} cohorts failed[/]" if self._failed else ""
         return (
             f"{len(self._agenda.finished)}/{cohorts} cohorts, {self._members_done}/{members} members: "

@@ -74,6 +74,8 @@ class Exploration:
         self._asked: list[Values] = []
         self._results: dict[int, float | None] = {}
         self._told = 0
+        #: All before this one have been told.
+        self._known = 0
 
     @property
     def asked(self) -> int:
@@ -83,7 +85,14 @@ class Exploration:
     @property
     def ready(self) -> bool:
         """Whether the next configuration may be asked: all but the last `window` - 1 have been told."""
-        return all(number in self._results for number in range(max(0, self.asked - self._window + 1)))
+        while self._known in self._results:
+            self._known += 1
+        return self._known > self.asked - self._window
+
+    @property
+    def all_told(self) -> bool:
+        """Whether every configuration asked has been told."""
+        return len(self._results) == self.asked
 
     @property
     def exhausted(self) -> bool:
@@ -112,13 +121,17 @@ class Exploration:
 
     def restore(self, values: Values) -> None:
         """Take `values` as the next configuration asked, without sampling: what the ledger says was asked."""
-        self._study.enqueue_trial(values)
-        self._study.ask(self._distributions)
+        # One added costs the same however many there are; one enqueued is searched for among all.
+        self._study.add_trial(self._frozen(values, TrialState.RUNNING, None))
         self._asked.append(values)
 
     def tell(self, number: int, value: float | None) -> None:
         """The objective of a configuration, None if it failed. Sampling heeds it when its turn comes."""
         self._results[number] = value
+
+    def value(self, number: int) -> float | None:
+        """What was told of a configuration; None where nothing was, or it failed."""
+        return self._results.get(number)
 
     def trials(self) -> list[FrozenTrial]:
         """Those told, as Optuna's trials, by number; one not told yet is running."""
@@ -162,14 +175,12 @@ class Exploration:
         told = number in self._results
         value = self._results.get(number)
         state = TrialState.RUNNING if not told else TrialState.FAIL if value is None else TrialState.COMPLETE
-        trial = create_trial(
-            state=state,
-            value=value,
-            params=self._asked[number],
-            distributions=self._distributions,
-        )
+        trial = self._frozen(self._asked[number], state, value)
         trial.number = number
         return trial
+
+    def _frozen(self, values: Values, state: TrialState, value: float | None) -> FrozenTrial:
+        return create_trial(state=state, value=value, params=values, distributions=self._distributions)
 
     def _tell_sampler(self, number: int) -> None:
         value = self._results[number]

@@ -6,19 +6,32 @@ import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from core import lease
-from core.ledger import CohortRecord
+from core.criterion import OUTCOMES, Outcome
+from core.ledger import CohortRecord, CohortSpec
 from sweeps.agenda import total as total_of
 from sweeps.progress import duration
 from sweeps.run_directory import LEASE, RunDirectory
 from sweeps.study import Study
 
 WATCH_SECONDS = 2.0
+#: Configurations and phases that are shown: the last, which the comparison is.
+MOST_ROWS = 100
+
+
+@dataclass(frozen=True)
+class _Cohort:
+    """What the ledger has of a cohort, read once. outcomes: None where it is not finished."""
+
+    record: CohortRecord
+    spec: CohortSpec
+    outcomes: list[Outcome] | None
 
 
 def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
@@ -26,11 +39,10 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     each failed cohort."""
     study = run.study()
     holder = lease.alive(run.leases, LEASE)
-    groups: dict[tuple[str, int], list[CohortRecord]] = defaultdict(list)
-    all_records = run.ledger.records()
-    for record in all_records:
-        spec = record.spec()
-        groups[spec.phase, spec.number].append(record)
+    groups: dict[tuple[str, int], list[_Cohort]] = defaultdict(list)
+    cohorts = _read(run.ledger.records())
+    for cohort in cohorts:
+        groups[cohort.spec.phase, cohort.spec.number].append(cohort)
     columns = (
         "phase",
         "no.",
@@ -44,21 +56,22 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         "step",
     )
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
-    errors = []
-    for (phase, number), records in sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1])):
-        finished = [record for record in records if record.finished]
-        counts = Counter(o.outcome for record in finished for o in record.outcomes())
-        steps = [curves.steps[-1] for record in records if not record.finished and (curves := record.curves())]
-        errors += [(record, text) for record in records if (text := record.reason())]
+    rows = sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1]))
+    for (phase, number), of_one in rows[-MOST_ROWS:]:
+        open_ones = [cohort.record for cohort in of_one if cohort.outcomes is None]
+        counts = Counter(outcome.outcome for cohort in of_one for outcome in cohort.outcomes or ())
+        steps = [curves.steps[-1] for record in open_ones if (curves := record.curves())]
+        spec = of_one[0].spec
         table.add_row(
             phase,
             str(number),
-            records[0].spec().variant or f"{records[0].spec().hyperparameters['alpha']:.3g}",
-            str(sum(len(record.spec().seeds) for record in records)),
-            f"{len(finished)}/{len(records)}",
-            *(str(counts[outcome]) for outcome in ("converged", "fell_back", "never", "diverged")),
+            spec.variant or f"{spec.hyperparameters['alpha']:.3g}",
+            str(sum(len(cohort.spec.seeds) for cohort in of_one)),
+            f"{len(of_one) - len(open_ones)}/{len(of_one)}",
+            *(str(counts[outcome]) for outcome in OUTCOMES),
             str(steps[-1]) if steps else "",
         )
+    errors = [(c.record, text) for c in cohorts if c.outcomes is None and (text := c.record.reason())]
     console.print(
         f"[bold]{study.name}[/] ({study.scale} scale), {escape(str(run.folder))}", highlight=False, soft_wrap=True
     )
@@ -66,8 +79,10 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     for job in jobs:
         console.print(f"job {job}", highlight=False, soft_wrap=True)
     console.print(table)
-    left = _time_left(study, all_records, lease.began(holder)) if holder else ""
-    console.print(summary(all_records) + left, highlight=False, soft_wrap=True)
+    if len(rows) > MOST_ROWS:
+        console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
+    left = _time_left(study, cohorts, lease.began(holder)) if holder else ""
+    console.print(_summary(cohorts) + left, highlight=False, soft_wrap=True)
     for record, text in errors:
         console.print(
             f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text)}",
@@ -90,17 +105,25 @@ def watch(run: RunDirectory, jobs: Callable[[RunDirectory], list[str]], console:
 
 def summary(records: Sequence[CohortRecord]) -> str:
     """Finished cohorts and their members' outcomes in a line."""
-    finished = [record for record in records if record.finished]
-    total = Counter(outcome.outcome for record in finished for outcome in record.outcomes())
+    return _summary(_read(records))
+
+
+def _read(records: Iterable[CohortRecord]) -> list[_Cohort]:
+    return [_Cohort(record, record.spec(), record.outcomes() if record.finished else None) for record in records]
+
+
+def _summary(cohorts: Sequence[_Cohort]) -> str:
+    total = Counter(outcome.outcome for cohort in cohorts for outcome in cohort.outcomes or ())
     return (
-        f"{len(finished)} cohorts finished; members: {total['converged']} converged, "
-        f"{total['fell_back']} fell back, {total['never']} never, {total['diverged']} diverged"
+        f"{sum(cohort.outcomes is not None for cohort in cohorts)} cohorts finished; members: "
+        f"{total['converged']} converged, {total['fell_back']} fell back, {total['never']} never, "
+        f"{total['diverged']} diverged"
     )
 
 
-def _time_left(study: Study, records: Sequence[CohortRecord], since: float) -> str:
+def _time_left(study: Study, cohorts: Sequence[_Cohort], since: float) -> str:
     """At the rate of the launch that runs since then, by the members that it has finished; nothing before the first."""
-    finished = [record for record in records if record.finished]
-    now = [len(record.spec().seeds) for record in finished if record.finished_at > since]
-    left = total_of(study)[1] - sum(len(record.spec().seeds) for record in finished)
+    finished = [cohort for cohort in cohorts if cohort.outcomes is not None]
+    now = [len(cohort.spec.seeds) for cohort in finished if cohort.record.finished_at > since]
+    left = total_of(study)[1] - sum(len(cohort.spec.seeds) for cohort in finished)
     return f"; about {duration(left / sum(now) * (time.time() - since))} left" if now and left > 0 else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -25,11 +26,18 @@ SHOWN = (
 )
 
 
+#: After a run was written, the driver does other things for so many times as long.
+PAUSE = 20
+
+
 class TensorBoard:
-    """A Watcher that rewrites a configuration's run when one of its cohorts has ended."""
+    """A Watcher that rewrites a configuration's run when one of its cohorts has ended, as far as a twentieth of the
+    driver's time allows: with hundreds of cohorts a run takes long. `write_all` writes the others in the end."""
 
     def __init__(self, ledger: Ledger, folder: Path):
         self._ledger, self._folder = ledger, folder
+        self._waiting: dict[str, CohortSpec] = {}
+        self._paused_until = 0.0
 
     def began(self, spec: CohortSpec) -> None:
         """Nothing to show yet."""
@@ -38,10 +46,16 @@ class TensorBoard:
         """Nothing: a run is written once its cohort has ended."""
 
     def ended(self, spec: CohortSpec, failed: bool) -> None:
-        """Write the configuration's run."""
+        """Write the configuration's run, and those that had to wait, while there is time."""
         if not failed:
-            records = [r for r in self._ledger.records_of(spec.configuration, spec.phase) if r.finished]
-            write(self._folder / _run_name(spec), spec, records)
+            self._waiting[_run_name(spec)] = spec
+        while self._waiting and (begun := time.monotonic()) >= self._paused_until:
+            name = next(iter(self._waiting))
+            one = self._waiting.pop(name)
+            records = [r for r in self._ledger.records_of(one.configuration, one.phase) if r.finished]
+            write(self._folder / name, one, records)
+            now = time.monotonic()
+            self._paused_until = now + PAUSE * (now - begun)
 
 
 def write_all(ledger: Ledger, folder: Path) -> None:
