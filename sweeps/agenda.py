@@ -14,7 +14,7 @@ from core.schedules import Hyperparameters
 from shards.samples import DataSettings
 from sweeps.errors import UserError
 from sweeps.search import Exploration, distribution, grid_points, objective
-from sweeps.study import FIRST_SEARCH_SEED, WHOLE, InitFrom, Study
+from sweeps.study import FIRST_SEARCH_SEED, WHOLE, InitFrom, Study, total
 
 
 class Agenda:
@@ -309,15 +309,6 @@ class Agenda:
     @property
     def _search_seeds(self) -> range:
         return range(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + self.study.seeds.search)
-
-
-def total(study: Study) -> tuple[int, int]:
-    """Cohorts and members of a whole study, as far as can be known before it has run; the most, if seeds are raced."""
-    named = len(study.search.first)
-    compared = len(study.variants) + named + (1 if study.search.explore > named else 0)
-    wanted = ((study.search.explore, study.seeds.search), (compared, study.seeds.compare))
-    cohorts = sum(count * -(-seeds // study.resources.cohort) for count, seeds in wanted)
-    return cohorts, sum(count * seeds for count, seeds in wanted)
 
 
 def _exploration(study: Study) -> Exploration:

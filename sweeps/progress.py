@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -11,8 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.ledger import CohortSpec
-from sweeps.agenda import Agenda
 from sweeps.study import Study
+
+if TYPE_CHECKING:
+    # With the agenda come Optuna and SciPy, which `seedsweep status` does not wait for.
+    from sweeps.agenda import Agenda
 
 #: Between two plain lines.
 LINE_SECONDS = 15.0

@@ -15,10 +15,9 @@ from rich.table import Table
 from core import lease
 from core.criterion import OUTCOMES, Outcome
 from core.ledger import CohortRecord, CohortSpec
-from sweeps.agenda import total as total_of
 from sweeps.progress import duration
 from sweeps.run_directory import LEASE, RunDirectory
-from sweeps.study import Study
+from sweeps.study import Study, total
 
 WATCH_SECONDS = 2.0
 #: Configurations and phases that are shown: the last, which the comparison is.
@@ -113,11 +112,11 @@ def _read(records: Iterable[CohortRecord]) -> list[_Cohort]:
 
 
 def _summary(cohorts: Sequence[_Cohort]) -> str:
-    total = Counter(outcome.outcome for cohort in cohorts for outcome in cohort.outcomes or ())
+    counts = Counter(outcome.outcome for cohort in cohorts for outcome in cohort.outcomes or ())
     return (
         f"{sum(cohort.outcomes is not None for cohort in cohorts)} cohorts finished; members: "
-        f"{total['converged']} converged, {total['fell_back']} fell back, {total['never']} never, "
-        f"{total['diverged']} diverged"
+        f"{counts['converged']} converged, {counts['fell_back']} fell back, {counts['never']} never, "
+        f"{counts['diverged']} diverged"
     )
 
 
@@ -125,5 +124,5 @@ def _time_left(study: Study, cohorts: Sequence[_Cohort], since: float) -> str:
     """At the rate of the launch that runs since then, by the members that it has finished; nothing before the first."""
     finished = [cohort for cohort in cohorts if cohort.outcomes is not None]
     now = [len(cohort.spec.seeds) for cohort in finished if cohort.record.finished_at > since]
-    left = total_of(study)[1] - sum(len(cohort.spec.seeds) for cohort in finished)
+    left = total(study)[1] - sum(len(cohort.spec.seeds) for cohort in finished)
     return f"; about {duration(left / sum(now) * (time.time() - since))} left" if now and left > 0 else ""
