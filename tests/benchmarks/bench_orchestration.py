@@ -54,7 +54,7 @@ def main() -> None:
         run.begin(study, fresh=False)
         agenda = Agenda(study, run.ledger, {study.data: "idle"})
         start = time.monotonic()
-        driver.train(study, run, 1, {study.data: Path(folder)}, agenda, Console(quiet=True), idle)
+        driver.train(study, run, 1, {study.data: Path(folder)}, agenda, Console(quiet=True), trainable=idle)
         total = time.monotonic() - start
         outcomes = sorted(Path(folder).glob("idle/cohorts/*/*/outcome.json"), key=lambda p: p.stat().st_mtime)
         times = [path.stat().st_mtime for path in outcomes]
