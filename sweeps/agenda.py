@@ -14,7 +14,8 @@ from core.schedules import Hyperparameters
 from shards.samples import DataSettings
 from sweeps.errors import UserError
 from sweeps.search import Exploration, distribution, grid_points, objective
-from sweeps.study import FIRST_SEARCH_SEED, WHOLE, InitFrom, Study, total
+from sweeps.study import FIRST_SEARCH_SEED, WHOLE, InitFrom, Study
+from sweeps.total import total
 
 
 class Agenda:
@@ -34,6 +35,7 @@ class Agenda:
         self.study, self.ledger = study, ledger
         self._fingerprints, self._starts = data_fingerprints, start_fingerprints or {}
         self._variants = {name: study.variant(name) for name in study.variants}
+        self._total = total(study.model_dump(mode="json"))
         self.exploration = _exploration(study)
         self._explored: dict[int, Hyperparameters] = {}
         self._hashes: dict[int, str] = {}
@@ -129,7 +131,7 @@ class Agenda:
         """Cohorts and members of the whole study, as far as can be known now: a race goes on only where it is open."""
         study = self.study
         if not study.seeds.race:
-            return total(study)
+            return self._total
         wanted = list(self._goals().values())
         if self._expects_more:
             wanted.append(min(study.seeds.start, study.seeds.compare))

@@ -339,7 +339,7 @@ def _existing(name: str | None, runs: Path | None) -> Any:
             raise UserError(f"{folder} has {len(found)} runs: {', '.join(found) or 'launch one first'}")
         name = found[0]
     run = RunDirectory(folder, name)
-    run.study()
+    run.check_begun()
     return run
 
 

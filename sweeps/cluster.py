@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,7 +23,9 @@ from sweeps.errors import UserError
 from sweeps.progress import LINE_SECONDS
 from sweeps.run_directory import COMMIT_FILE, LEASE, RunDirectory, git_commit
 from sweeps.status import summary
-from sweeps.study import Study
+
+if TYPE_CHECKING:
+    from sweeps.study import Study
 
 SOURCE = Path(__file__).parent.parent
 #: What a job runs from: the rooms, and nothing of the user's working tree beside.

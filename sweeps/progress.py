@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from core.ledger import CohortSpec
-from sweeps.study import Study
 
 if TYPE_CHECKING:
-    # With the agenda come Optuna and SciPy, which `seedsweep status` does not wait for.
+    # With these come torch, Optuna and SciPy, which `seedsweep status` does not wait for.
     from sweeps.agenda import Agenda
+    from sweeps.study import Study
 
 #: Between two plain lines.
 LINE_SECONDS = 15.0

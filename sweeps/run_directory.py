@@ -13,13 +13,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from core import lease
 from core.ledger import Ledger, replace
-from sweeps import study as studies
 from sweeps.errors import UserError
-from sweeps.study import Study
+
+if TYPE_CHECKING:
+    # With a typed study comes torch, which a look at a ledger does not wait for.
+    from sweeps.study import Study
 
 #: Beside the runs: packed data sets, shared by all studies.
 DATA_FOLDER = "_data"
@@ -68,11 +72,26 @@ class RunDirectory:
 
     def study(self) -> Study:
         """The study as resolved. Errors: UserError if none was begun here."""
+        from sweeps.study import resolved
+
+        self.check_begun()
+        return resolved(self.study_file)
+
+    def settings(self) -> dict[str, Any]:
+        """The study as resolved, unchecked. Errors: UserError if none was begun here, or its file was damaged."""
+        self.check_begun()
+        try:
+            settings: dict[str, Any] = yaml.safe_load(self.study_file.read_text())
+            return settings
+        except yaml.YAMLError as error:
+            raise UserError(f"{self.study_file} is no YAML any more: {' '.join(str(error).split())}") from None
+
+    def check_begun(self) -> None:
+        """Errors: UserError if no study was begun here."""
         if not self.exists:
             known = sorted(p.parent.name for p in self.folder.parent.glob("*/study.yaml"))
             there = f"; there are {', '.join(known)}" if known else ", nor any other study"
             raise UserError(f"{self.folder.parent} has no run of {self.folder.name!r}{there}")
-        return studies.resolved(self.study_file)
 
     def begin(self, study: Study, fresh: bool) -> None:
         """Take the directory for this study: begin it, go on in it, or refuse.
@@ -82,7 +101,9 @@ class RunDirectory:
         if self.exists and fresh:
             stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
             self.folder.rename(self.folder.with_name(f".{self.folder.name}.{stamp}"))
-        if self.exists and (changed := studies.differences(self.study(), study)):
+        from sweeps.study import differences
+
+        if self.exists and (changed := differences(self.study(), study)):
             raise UserError(
                 f"{self.folder} holds another study of this name; it differs in\n  "
                 + "\n  ".join(changed)

@@ -7,6 +7,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,7 +18,7 @@ from core.criterion import OUTCOMES, Outcome
 from core.ledger import CohortRecord, CohortSpec
 from sweeps.progress import duration
 from sweeps.run_directory import LEASE, RunDirectory
-from sweeps.study import Study, total
+from sweeps.total import total
 
 WATCH_SECONDS = 2.0
 #: Configurations and phases that are shown: the last, which the comparison is.
@@ -36,7 +37,7 @@ class _Cohort:
 def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     """Print who runs the study, its `jobs`, one line a configuration and phase, the time left, and the last error of
     each failed cohort."""
-    study = run.study()
+    settings = run.settings()
     holder = lease.alive(run.leases, LEASE)
     groups: dict[tuple[str, int], list[_Cohort]] = defaultdict(list)
     cohorts = _read(run.ledger.records())
@@ -45,7 +46,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     columns = (
         "phase",
         "no.",
-        "variant" if study.variants else "alpha",
+        "variant" if settings["variants"] else "alpha",
         "seeds",
         "cohorts",
         "converged",
@@ -72,7 +73,9 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         )
     errors = [(c.record, text) for c in cohorts if c.outcomes is None and (text := c.record.reason())]
     console.print(
-        f"[bold]{study.name}[/] ({study.scale} scale), {escape(str(run.folder))}", highlight=False, soft_wrap=True
+        f"[bold]{settings['name']}[/] ({settings['scale']} scale), {escape(str(run.folder))}",
+        highlight=False,
+        soft_wrap=True,
     )
     console.print(f"running: {lease.describe(holder)}" if holder else "not running", highlight=False)
     for job in jobs:
@@ -80,7 +83,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(table)
     if len(rows) > MOST_ROWS:
         console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
-    left = _time_left(study, cohorts, lease.began(holder)) if holder else ""
+    left = _time_left(settings, cohorts, lease.began(holder)) if holder else ""
     console.print(_summary(cohorts) + left, highlight=False, soft_wrap=True)
     for record, text in errors:
         console.print(
@@ -120,9 +123,9 @@ def _summary(cohorts: Sequence[_Cohort]) -> str:
     )
 
 
-def _time_left(study: Study, cohorts: Sequence[_Cohort], since: float) -> str:
+def _time_left(settings: dict[str, Any], cohorts: Sequence[_Cohort], since: float) -> str:
     """At the rate of the launch that runs since then, by the members that it has finished; nothing before the first."""
     finished = [cohort for cohort in cohorts if cohort.outcomes is not None]
     now = [len(cohort.spec.seeds) for cohort in finished if cohort.record.finished_at > since]
-    left = total(study)[1] - sum(len(cohort.spec.seeds) for cohort in finished)
+    left = total(settings)[1] - sum(len(cohort.spec.seeds) for cohort in finished)
     return f"; about {duration(left / sum(now) * (time.time() - since))} left" if now and left > 0 else ""

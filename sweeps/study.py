@@ -437,12 +437,3 @@ def _field_type(kind: Any, name: str) -> Any:
     if hasattr(kind, "model_fields") and name in kind.model_fields:
         return kind.model_fields[name].annotation
     return Dimension if kind == dict[str, Dimension] else kind
-
-
-def total(study: Study) -> tuple[int, int]:
-    """Cohorts and members of a whole study, as far as can be known before it has run; the most, if seeds are raced."""
-    named = len(study.search.first)
-    compared = len(study.variants) + named + (1 if study.search.explore > named else 0)
-    wanted = ((study.search.explore, study.seeds.search), (compared, study.seeds.compare))
-    cohorts = sum(count * -(-seeds // study.resources.cohort) for count, seeds in wanted)
-    return cohorts, sum(count * seeds for count, seeds in wanted)

@@ -1,6 +1,8 @@
 """An import goes down a floor, never up, never sideways; and each room keeps to its libraries."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,11 @@ def test_the_ground_floor_needs_numpy_and_torch_alone(room):
     allowed = set(sys.stdlib_module_names) | {room, "numpy", *(["torch"] if room == "core" else [])}
     for path in (ROOT / room).rglob("*.py"):
         assert imports(path) <= allowed | OPTIONAL.get(path.name, set()), path
+
+
+def test_a_look_at_a_run_waits_for_no_heavy_library():
+    """`seedsweep status` of thousands of cohorts is to come at once."""
+    imports = "import sys, sweeps.cli, sweeps.status, sweeps.cluster"
+    code = f"{imports}; print({{'torch', 'optuna', 'scipy', 'ray'}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "set()"
