@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,7 @@ from core.pretrained import NETWORKS
 
 
 class SmallConvNet(nn.Module):
-    """3x3 convolutions of stride 2, each followed by a relu: [B,C,G,G] -> [B, features].
-
-    Each convolution is a gather of patches and one matrix product. Under `vmap` over members that stays one batched
-    matrix product, where `conv2d` would become a grouped convolution, which is slow on a CPU.
-    """
+    """3x3 convolutions of stride 2, each followed by a relu: [B,C,G,G] -> [B, features]."""
 
     def __init__(self, channels: int, glimpse: int, widths: tuple[int, ...] = (16, 32, 32)):
         super().__init__()
@@ -33,10 +29,9 @@ class SmallConvNet(nn.Module):
 
     def forward(self, glimpses: Tensor) -> Tensor:
         """[B,C,G,G] -> [B, features]."""
-        x = glimpses.permute(0, 2, 3, 1)
-        for layer in self.layers:
-            x = F.relu(layer(patches(x)))
-        return x.flatten(1)
+        parameters = [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
+        result: Tensor = _Convolutions.apply(glimpses.permute(0, 2, 3, 1), *parameters)[0]
+        return result.flatten(1)
 
 
 #: name -> constructor from (channels, glimpse side, weights); the module has `features`, the length of its output.
@@ -46,45 +41,98 @@ BACKBONES: dict[str, Callable[[int, int, str], nn.Module]] = {
 }
 
 
-def patches(images: Tensor) -> Tensor:
-    """The 3x3 neighbourhoods, zero-padded, at every second pixel: [...,H,W,C] -> [...,ceil(H/2),ceil(W/2),9*C]."""
-    result: Tensor = _Patches.apply(images)
-    return result
+class _Convolutions(torch.autograd.Function):
+    """The layers of a SmallConvNet, channels last, [B,H,W,C] -> [B,h,w,O]; of members together, [M,B,H,W,C], under
+    `vmap`. Each is a gather of patches and one matrix product, which with the member axis is a batched one, where
+    `conv2d` would become a grouped convolution, which is slow on a CPU.
 
-
-class _Patches(torch.autograd.Function):
-    """im2col for kernel 3, stride 2, padding 1, channels last, any number of leading axes.
-
-    Nine strided copies, one a tap of the kernel; the gradient goes the same ways back.
+    The gradient is written out, so that nothing is passed over twice: autograd would add the bias, take the relu and
+    collect the patches' gradients in passes over memory of their own.
     """
 
     @staticmethod
-    def forward(images: Tensor) -> Tensor:
-        *lead, height, width, channels = images.shape
-        rows, columns = (height + 1) // 2, (width + 1) // 2
-        result = images.new_zeros(*lead, rows, columns, 3, 3, channels)
-        for i, to_rows, from_rows in _taps(height):
-            for j, to_columns, from_columns in _taps(width):
-                result[..., to_rows, to_columns, i, j, :] = images[..., from_rows, from_columns, :]
-        return result.flatten(-3)
+    def forward(images: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
+        alone = images.dim() == 4
+        x, seen, results = images.unsqueeze(0) if alone else images, [], []
+        for weight, bias in _layers(parameters, alone):
+            seen.append(patches(x))
+            y = torch.baddbmm(bias.unsqueeze(1), seen[-1].flatten(1, 3), weight.mT).relu_()
+            x = y.view(*seen[-1].shape[:-1], y.shape[-1])
+            results.append(x)
+        # The last result once: it is the one that has a gradient.
+        return (x.squeeze(0) if alone else x), *seen, *results[:-1]
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.shape = inputs[0].shape
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*inputs, *output[1:], output[0])
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        height, width, channels = ctx.shape[-3:]
-        gradient: Tensor = grads[0].unflatten(-1, (3, 3, channels))
-        result = gradient.new_zeros(ctx.shape)
-        for i, to_rows, from_rows in _taps(height):
-            for j, to_columns, from_columns in _taps(width):
-                result[..., from_rows, from_columns, :] += gradient[..., to_rows, to_columns, i, j, :]
-        return result
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        images, *saved = ctx.saved_tensors
+        count, alone = len(saved) // 4, images.dim() == 4
+        layers, seen, results = _layers(saved[: 2 * count], alone), saved[2 * count : 3 * count], saved[3 * count :]
+        gradient, to_parameters = grads[0].reshape(*seen[-1].shape[:-1], -1), list[Tensor]()
+        for number in reversed(range(count)):
+            to_sum = torch.ops.aten.threshold_backward(gradient, results[number].view_as(gradient), 0).flatten(1, 3)
+            to_weight, to_bias = to_sum.mT @ seen[number].flatten(1, 3), to_sum.sum(1)
+            to_parameters[:0] = [part.squeeze(0) if alone else part for part in (to_weight, to_bias)]
+            if number or ctx.needs_input_grad[0]:
+                side = (results[number - 1] if number else images).shape[-3:-1]
+                gradient = scattered((to_sum @ layers[number][0]).view(seen[number].shape), side)
+        return (gradient.view_as(images) if ctx.needs_input_grad[0] else None), *to_parameters
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int], images: Tensor) -> tuple[Tensor, int]:
-        return _Patches.apply(images.movedim(in_dims[0], 0)), 0
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[tuple[Tensor, ...], Any]:
+        stacked = (
+            part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)
+            for part, dim in zip(inputs, in_dims, strict=True)
+        )
+        outputs = _Convolutions.apply(*stacked)
+        return outputs, (0,) * len(outputs)
+
+
+def _layers(parameters: Sequence[Tensor], alone: bool) -> list[tuple[Tensor, Tensor]]:
+    """(weight [M,O,9C], bias [M,O]) of each layer."""
+    parts = [part.unsqueeze(0) if alone else part for part in parameters]
+    return list(zip(parts[::2], parts[1::2], strict=True))
+
+
+def patches(images: Tensor) -> Tensor:
+    """The 3x3 neighbourhoods, zero-padded, at every second pixel: [...,H,W,C] -> [...,ceil(H/2),ceil(W/2),9*C].
+
+    Nine strided copies, one a tap of the kernel.
+    """
+    *lead, height, width, channels = images.shape
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    result = images.new_empty(*lead, rows, columns, 3, 3, channels)
+    # Only what lies off the image is zero: to fill all of it would be one more pass over the memory.
+    result[..., 0, :, 0, :, :] = 0
+    result[..., :, 0, :, 0, :] = 0
+    if height % 2:
+        result[..., -1, :, 2, :, :] = 0
+    if width % 2:
+        result[..., :, -1, :, 2, :] = 0
+    for i, to_rows, from_rows in _taps(height):
+        for j, to_columns, from_columns in _taps(width):
+            result[..., to_rows, to_columns, i, j, :] = images[..., from_rows, from_columns, :]
+    return result.flatten(-3)
+
+
+def scattered(neighbours: Tensor, side: tuple[int, int]) -> Tensor:
+    """The transpose of `patches`, back to images of `side` (H, W): each pixel's sum over the patches that hold it."""
+    height, width = side
+    parts = neighbours.unflatten(-1, (3, 3, -1))
+    result = parts.new_empty(*parts.shape[:-5], height, width, parts.shape[-1])
+    # The taps 1 and 2 of both axes come to every pixel once; the others are added.
+    for i, to_rows, from_rows in _taps(height)[::-1]:
+        for j, to_columns, from_columns in _taps(width)[::-1]:
+            target, part = result[..., from_rows, from_columns, :], parts[..., to_rows, to_columns, i, j, :]
+            if i and j:
+                target.copy_(part)
+            else:
+                target += part
+    return result
 
 
 def _taps(length: int) -> tuple[tuple[int, slice, slice], ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 
@@ -26,42 +25,49 @@ class Split(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """images [...,B,C,H,W] in [0,1]; overview [...,B,...], what the model makes of them once a data set, without any
-    parameter that is trained; masks [...,B,1,H,W]; labels int64 [...,B]; regions [...,B,3,2]: the mask's centre and the
-    two corners of its box, as locations (`mask_regions`); draws [...,B,D] from U[0,1): what is random in this step."""
+    """images uint8 [N,C,H,W] and masks uint8 [N,1,H,W]: all of the split, of which rows int64 [...,B] are the batch's;
+    overview [...,B,...], what the model makes of them once a data set, without any parameter that is trained; labels
+    int64 [...,B]; regions [...,B,3,2]: the mask's centre and the two corners of its box, as locations
+    (`mask_regions`); draws [...,B,D] from U[0,1): what is random in this step."""
 
     images: Tensor
-    overview: Tensor
     masks: Tensor
+    rows: Tensor
+    overview: Tensor
     labels: Tensor
     regions: Tensor
     draws: Tensor
 
+    def whole_images(self) -> Tensor:
+        """[B,C,H,W] in [0,1]."""
+        return self.images.index_select(0, self.rows).float() * (1 / 255)
+
+    def whole_masks(self) -> Tensor:
+        """[B,1,H,W]."""
+        return self.masks.index_select(0, self.rows).float()
+
+
+#: Axis of the members in each part of a batch of several: they share the split.
+MEMBER_AXIS = Batch(None, None, 0, 0, 0, 0, 0)  # type: ignore[arg-type]
+
 
 class Resident(NamedTuple):
-    """A whole split on the device: Batch without draws, images and masks in bytes."""
+    """A whole split on the device: images and masks in bytes, and what a Batch takes of each image."""
 
     images: Tensor
-    overview: Tensor
     masks: Tensor
+    overview: Tensor
     labels: Tensor
     regions: Tensor
 
-    def rows(self, indices: np.ndarray, draws: np.ndarray) -> Batch:
-        """The images of `indices` [...,B], as floats, with `draws` [...,B,D]."""
-        device = self.images.device
-        chosen = torch.from_numpy(indices).to(device)
+    def batch(self, rows: Tensor, draws: Tensor) -> Batch:
+        """The images of rows, int64 [...,B], with draws [...,B,D], all on the device."""
 
         def take(values: Tensor) -> Tensor:
-            return values.index_select(0, chosen.flatten()).view(*chosen.shape, *values.shape[1:])
+            return values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
 
         return Batch(
-            take(self.images).float().mul_(1 / 255),
-            take(self.overview),
-            take(self.masks).float(),
-            take(self.labels),
-            take(self.regions),
-            torch.from_numpy(draws).to(device),
+            self.images, self.masks, rows, take(self.overview), take(self.labels), take(self.regions), draws
         )
 
 

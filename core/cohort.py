@@ -1,27 +1,31 @@
 """A cohort: the members of one or several configurations, trained together by one program.
 
-Two engines with one result (to rounding): `fused` runs all members as one batched program (`torch.func.vmap`, member
-axis first), `loop` one member after another. A member's path depends on its seed and configuration alone, never on
-its company.
+Members are trained in groups of `at_once`: a group is one batched program (`torch.func.vmap`, member axis first), and
+groups follow one another. All at once is the engine `fused`, one after another the engine `loop`; the result is the
+same to rounding. A member's path depends on its seed and configuration alone, never on its company.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from core.batch import Batch
+from core.batch import MEMBER_AXIS, Batch
+from core.memory import OutOfMemoryError, ran_out, release
 from core.models import AttentionSettings, ModelSettings
-from core.schedules import Member, batch_order
+from core.recorded import Recorded
+from core.schedules import Member, batch_orders
+from core.stacked import Stacked, clip, corrected
 from core.task import Task
 
+T = TypeVar("T")
 ENGINES = ("fused", "loop")
 
 
@@ -34,11 +38,11 @@ def engines(model: ModelSettings) -> tuple[str, ...]:
 #: Columns of every evaluation beside the task's own.
 SCHEDULED = ("lr", "gamma", "train_loss")
 
-# Adam (Kingma & Ba 2015), algorithm 1, with its authors' defaults.
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 EVALUATION_BATCH = 64
 #: Tells a member's draws from its order of images, which is from its seed, too.
 DRAWS = 1
+#: Steps whose inputs are brought to the device together.
+STRETCH = 64
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,18 @@ class TrainingSettings:
     clip: float = 0.0
 
 
+class Inputs(NamedTuple):
+    """What the host says of a step: step [], its number from 1 on; rows int64 [M,B] of the training images; draws
+    [M,B,D]; gamma [M]; rate [M] and floor [], Adam's (`core.stacked.corrected`)."""
+
+    step: Tensor
+    rows: Tensor
+    draws: Tensor
+    gamma: Tensor
+    rate: Tensor
+    floor: Tensor
+
+
 class Cohort:
     """M members in training. `step` steps are done; `evaluations` holds a row [M, len(columns)] each."""
 
@@ -63,15 +79,16 @@ class Cohort:
         task: Task,
         members: Sequence[Member],
         training: TrainingSettings,
-        engine: str,
+        at_once: int,
         start: Mapping[str, Tensor] | None = None,
     ):
-        """start: the weights by name that every member starts from, in place of its seed's.
+        """at_once: members of a group; a group that runs out of memory is halved.  start: the weights by name that
+        every member starts from, in place of its seed's.
 
-        Errors: ValueError for an engine that the model does not allow, or a start that does not fit it.
+        Errors: ValueError where the model is trained one member at a time, or for a start that does not fit it.
         """
-        if engine not in engines(task.settings.model):
-            raise ValueError(f"engine {engine!r} is none of {', '.join(engines(task.settings.model))}")
+        if at_once < 1 or (at_once > 1 and "fused" not in engines(task.settings.model)):
+            raise ValueError(f"{at_once} members at once: this model is trained one member at a time")
         self.task, self.members, self.training = task, tuple(members), training
         self.columns = (*task.measures, *SCHEDULED)
         self.step = 0
@@ -82,15 +99,26 @@ class Cohort:
         models = [task.build(member.seed) for member in self.members]
         for model in models if start else ():
             _start(model, start or {})
-        self._parameters = _Stacked([dict(model.named_parameters()) for model in models])
+        self._parameters = Stacked([dict(model.named_parameters()) for model in models])
         buffers = [dict(model.named_buffers()) for model in models]
         self._buffers = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
         self._model = models[0].to("meta")
-        self._groups = [slice(0, count)] if engine == "fused" else [slice(m, m + 1) for m in range(count)]
-        self._leaves = [self._parameters.members(group) for group in self._groups]
+        self._groups = [slice(first, min(first + at_once, count)) for first in range(0, count, at_once)]
         self._alpha = self._tensor([member.hyperparameters.alpha for member in self.members])
         self._diverged_at = torch.full((count,), -1, dtype=torch.int64, device=task.device)
         self._train_loss = torch.zeros(count, device=task.device)
+        self._stretch: tuple[range, Inputs] | None = None
+        self._train = Recorded(self._train_all, task.device)
+
+    @property
+    def at_once(self) -> int:
+        """Members of the largest group."""
+        return max(group.stop - group.start for group in self._groups)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a step is one launch on a GPU."""
+        return self._train.recorded
 
     @property
     def done(self) -> bool:
@@ -103,18 +131,28 @@ class Cohort:
         return [None if step < 0 else step for step in self._diverged_at.tolist()]
 
     def advance(self) -> None:
-        """Train up to the next evaluation and evaluate."""
+        """Train up to the next evaluation and evaluate. Errors: OutOfMemoryError."""
         every = self.training.evaluate_every
         target = min((self.step // every + 1) * every, self.training.steps)
         self._train_loss.zero_()
         steps = target - self.step
         while self.step < target:
-            self._train_step()
+            self.train_step()
         self._evaluate(steps)
+
+    def train_step(self) -> None:
+        """One step of every member, whose result is waited for by nobody. Errors: OutOfMemoryError."""
+        if self._stretch is None or self.step not in self._stretch[0]:
+            steps = range(self.step, self.step + min(STRETCH, self.training.evaluate_every))
+            self._stretch = steps, self._inputs(steps)
+        steps, inputs = self._stretch
+        self._train(Inputs(*(part[self.step - steps.start] for part in inputs)))
+        self.step += 1
 
     def weights(self) -> dict[str, Any]:
         """What every member has learnt: seeds [M], and by its name each parameter and buffer, [M, ...]."""
-        tensors = {**self._parameters.named(), **self._buffers}
+        parameters = self._parameters.named(self._parameters.values)
+        tensors = {**{name: values.contiguous() for name, values in parameters.items()}, **self._buffers}
         return {"seeds": [member.seed for member in self.members], "tensors": tensors}
 
     def state(self) -> dict[str, Any]:
@@ -132,9 +170,11 @@ class Cohort:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`. Errors: ValueError if it is another cohort's."""
+        """Go on from `state()`. Errors: ValueError if it is another cohort's, or another version's."""
         if state["seeds"] != [member.seed for member in self.members]:
             raise ValueError("this checkpoint holds other seeds")
+        if state["parameters"].shape != self._parameters.values.shape:
+            raise ValueError("this checkpoint holds other parameters")
         self.step = state["step"]
         self._parameters.values.copy_(state["parameters"])
         for name, buffer in self._buffers.items():
@@ -146,34 +186,76 @@ class Cohort:
         self.evaluations = list(state["evaluations"].cpu().numpy())
         self.looks = list(state["looks"].cpu().numpy())
 
-    def _train_step(self) -> None:
-        task, training = self.task, self.training
-        count = len(task.train.labels)
-        indices = np.stack([batch_order(m.seed, count, training.batch, self.step) for m in self.members])
-        batch = task.train.rows(indices, self._draws(training.batch))
-        self._model.train()
-        gamma = self._tensor([m.hyperparameters.gamma_at(self.step) for m in self.members])
-        lr = [m.hyperparameters.lr_at(self.step) for m in self.members]
-        self._parameters.gradient.zero_()
-        totals = []
-        for group, leaves in zip(self._groups, self._leaves, strict=True):
-            _, terms = self._forward(group, leaves, batch, gamma)
-            terms["loss"].sum().backward()
-            totals.append(terms["loss"].detach())
-        self.step += 1
-        loss = torch.cat(totals)
-        self._train_loss += loss
-        # No branch on the value: on a GPU that would wait for the device at every step.
-        newly = ~torch.isfinite(loss) & (self._diverged_at < 0)
-        self._diverged_at[newly] = self.step
-        if training.clip:
-            self._parameters.clip(training.clip)
-        self._parameters.adam(lr, self.step)
+    def _inputs(self, steps: range) -> Inputs:
+        """Of all these steps, along a first axis: one copy to the device for many steps."""
+        samples, batch, d = len(self.task.train.labels), self.training.batch, self.task.draws
+        scales = [[corrected(m.hyperparameters.lr_at(step), step + 1) for m in self.members] for step in steps]
+        draws = np.zeros((len(steps), len(self.members), batch, d), np.float32)
+        for at, step in enumerate(steps if d else ()):
+            for number, member in enumerate(self.members):
+                # From the member's seed and the step alone.
+                draws[at, number] = np.random.default_rng([DRAWS, member.seed, step]).random((batch, d), np.float32)
+        parts = (
+            np.arange(steps.start, steps.stop) + 1,
+            np.stack([batch_orders(m.seed, samples, batch, steps) for m in self.members], 1),
+            draws,
+            np.array([[m.hyperparameters.gamma_at(step) for m in self.members] for step in steps], np.float32),
+            np.array(scales, np.float32)[:, :, 0],
+            np.array(scales, np.float32)[:, 0, 1],
+        )
+        return Inputs(*(torch.from_numpy(part).to(self.task.device) for part in parts))
 
-    def _forward(
-        self, group: slice, leaves: dict[str, Tensor], batch: Batch, gamma: Tensor
-    ) -> tuple[Any, dict[str, Tensor]]:
-        """Rollout and loss terms of the members in `group`, with the member axis first."""
+    def _train_all(self, inputs: Inputs) -> None:
+        """One step. Nothing in here may ask the device for a value, or bring one from the host: either would wait for
+        the device, and could not be recorded."""
+        self._model.train()
+        self._in_groups(lambda group: self._train_group(group, inputs))
+
+    def _train_group(self, group: slice, inputs: Inputs) -> None:
+        leaf = self._parameters.values[group].detach().requires_grad_()
+        batch = self.task.train.batch(inputs.rows[group], inputs.draws[group])
+        _, terms = self._forward(group, leaf, batch, inputs.gamma[group])
+        (gradient,) = torch.autograd.grad(terms["loss"].sum(), leaf)
+        loss = terms["loss"].detach()
+        self._train_loss[group] += loss
+        diverged = self._diverged_at[group]
+        diverged.copy_(torch.where(~torch.isfinite(loss) & (diverged < 0), inputs.step, diverged))
+        if self.training.clip:
+            clip(gradient, self.training.clip)
+        self._parameters.adam(group, gradient, inputs.rate[group], inputs.floor)
+
+    def _in_groups(self, work: Callable[[slice], T]) -> list[T]:
+        """What `work` gives for each group. One that runs out of memory is halved and done again: what a group changes
+        it changes at its end, but for its buffers, which are put back.
+
+        Errors: OutOfMemoryError.
+        """
+        waiting, groups, results = deque(self._groups), [], []
+        while waiting:
+            group = waiting.popleft()
+            before = {name: buffer[group].clone() for name, buffer in self._buffers.items()}
+            try:
+                results.append(work(group))
+                groups.append(group)
+                continue
+            except Exception as error:
+                if not ran_out(error):
+                    raise
+            # Outside of the handler: the error holds on to all that the work had taken.
+            release(self.task.device)
+            for name, buffer in self._buffers.items():
+                buffer[group] = before[name]
+            waiting.extendleft(reversed(_halves(group)))
+        if len(groups) > len(self._groups):
+            self._groups = groups
+            self._train = Recorded(self._train_all, self.task.device)
+        return results
+
+    def _forward(self, group: slice, values: Tensor, batch: Batch, gamma: Tensor) -> tuple[Any, dict[str, Tensor]]:
+        """Rollout and loss terms of the members in `group`, m of them, with the member axis first.
+
+        values: their parameters, [m,W].  batch: theirs.  gamma: [m].
+        """
 
         def member(
             parameters: dict[str, Tensor], batch: Batch, alpha: Tensor, gamma: Tensor
@@ -181,15 +263,19 @@ class Cohort:
             rollout = functional_call(self._model, parameters, (batch,))
             return rollout, self.task.losses(rollout, batch, alpha, gamma)
 
-        arguments = (Batch(*(part[group] for part in batch)), self._alpha[group], gamma[group])
-        if group.stop - group.start > 1:
+        parameters, alpha = self._parameters.named(values), self._alpha[group]
+        if len(alpha) > 1:
             buffers = {name: buffer[group] for name, buffer in self._buffers.items()}
-            stacked: tuple[Any, dict[str, Tensor]] = vmap(member)({**leaves, **buffers}, *arguments)
+            in_dims = (0, MEMBER_AXIS, 0, 0)
+            stacked: tuple[Any, dict[str, Tensor]] = vmap(member, in_dims)(
+                {**parameters, **buffers}, batch, alpha, gamma
+            )
             return stacked
-        only = Batch(*(part[0] for part in arguments[0]))
+        only = Batch(*(part if axis is None else part[0] for part, axis in zip(batch, MEMBER_AXIS, strict=True)))
         # Views: what a model notes in its buffers (running statistics) is noted in ours.
         buffers = {name: buffer[group.start] for name, buffer in self._buffers.items()}
-        rollout, terms = member({**leaves, **buffers}, only, arguments[1][0], arguments[2][0])
+        alone = {name: value[0] for name, value in parameters.items()}
+        rollout, terms = member({**alone, **buffers}, only, alpha[0], gamma[0])
         return type(rollout)(*(part[None] for part in rollout)), {k: v[None] for k, v in terms.items()}
 
     @torch.no_grad()
@@ -198,17 +284,20 @@ class Cohort:
         task, count = self.task, len(self.members)
         images = len(task.validation.labels)
         # The same for all members, whenever: what is random in a model is no part of its score.
-        draws = np.random.default_rng(0).random((images, task.draws), np.float32)
+        draws = torch.from_numpy(np.random.default_rng(0).random((images, task.draws), np.float32)).to(task.device)
         self._model.eval()
         gammas = [m.hyperparameters.gamma_at(self.step - 1) for m in self.members]
+        gamma = self._tensor(gammas)
         rollouts, terms, weights = [], [], []
-        for start in range(0, images, EVALUATION_BATCH):
-            rows = np.arange(start, min(start + EVALUATION_BATCH, images))
-            batch = task.validation.rows(np.tile(rows, (count, 1)), np.tile(draws[rows], (count, 1, 1)))
-            parts = [
-                self._forward(group, leaves, batch, self._tensor(gammas))
-                for group, leaves in zip(self._groups, self._leaves, strict=True)
-            ]
+        for rows in torch.arange(images, device=task.device).split(EVALUATION_BATCH):
+            drawn = draws[rows]
+
+            def evaluated(group: slice, rows: Tensor = rows, drawn: Tensor = drawn) -> tuple[Any, dict[str, Tensor]]:
+                size = group.stop - group.start
+                batch = task.validation.batch(rows.expand(size, -1), drawn.expand(size, -1, -1))
+                return self._forward(group, self._parameters.values[group], batch, gamma[group])
+
+            parts = self._in_groups(evaluated)
             rollouts.append(_concatenate([rollout for rollout, _ in parts], 0))
             terms.append({name: torch.cat([term[name] for _, term in parts]) for name in parts[0][1]})
             weights.append(len(rows) / images)
@@ -226,74 +315,19 @@ class Cohort:
         self.evaluations.append(row)
         self.looks.append(task.looks(whole))
 
-    def _draws(self, batch: int) -> np.ndarray:
-        """The model's random numbers of this step, [M,B,D]: from each member's seed and the step alone."""
-        size = (batch, self.task.draws)
-        if not size[1]:
-            return np.zeros((len(self.members), *size), np.float32)
-        rngs = (np.random.default_rng([DRAWS, member.seed, self.step]) for member in self.members)
-        return np.stack([rng.random(size, np.float32) for rng in rngs])
-
     def _tensor(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32).to(self.task.device, non_blocking=True)
 
 
-class _Stacked:
-    """All members' parameters in one buffer, so that the optimiser is a handful of large operations.
-
-    The buffer is a run of blocks, one a parameter, each [M, ...].
-    """
-
-    def __init__(self, members: list[dict[str, Tensor]]):
-        self.count = len(members)
-        self.shapes = {name: value.shape for name, value in members[0].items()}
-        self.values = torch.cat([torch.stack([m[name].detach() for m in members]).flatten() for name in self.shapes])
-        self.gradient = torch.zeros_like(self.values)
-        self.first_moment = torch.zeros_like(self.values)
-        self.second_moment = torch.zeros_like(self.values)
-        self._lr: list[float] = []
-        self._rate = torch.empty_like(self.values)
-
-    def _blocks(self, buffer: Tensor) -> dict[str, Tensor]:
-        sizes = [self.count * shape.numel() for shape in self.shapes.values()]
-        parts = zip(self.shapes.items(), buffer.split(sizes), strict=True)
-        return {name: part.view(self.count, *shape) for (name, shape), part in parts}
-
-    def named(self) -> dict[str, Tensor]:
-        """[M, ...] each."""
-        return self._blocks(self.values)
-
-    def members(self, group: slice) -> dict[str, Tensor]:
-        """Leaves that share this buffer, for the members in `group`; the member axis is dropped for one alone."""
-        gradients = self._blocks(self.gradient)
-        leaves = {}
-        for name, block in self._blocks(self.values).items():
-            one = group.stop - group.start == 1
-            leaves[name] = (block[group.start] if one else block[group]).detach().requires_grad_()
-            leaves[name].grad = gradients[name][group.start] if one else gradients[name][group]
-        return leaves
-
-    @torch.no_grad()
-    def clip(self, most: float) -> None:
-        """Scale each member's gradient to a norm of at most so much; drop it where it is not finite."""
-        blocks = self._blocks(self.gradient)
-        norm = torch.stack([block.flatten(1).square().sum(1) for block in blocks.values()]).sum(0).sqrt()
-        share = torch.where(norm.isfinite(), most / norm.clamp_min(most), 0.0)
-        for block in blocks.values():
-            block.nan_to_num_(0.0, 0.0, 0.0).mul_(share.view(-1, *[1] * (block.dim() - 1)))
-
-    @torch.no_grad()
-    def adam(self, lr: list[float], step: int) -> None:
-        """One update of every member, each with its own learning rate; `step` counts from 1."""
-        if lr != self._lr:
-            for block in self._blocks(self._rate).values():
-                block.copy_(torch.tensor(lr).view(-1, *[1] * (block.dim() - 1)))
-            self._lr = lr
-        g, m, v = self.gradient, self.first_moment, self.second_moment
-        m.lerp_(g, 1 - BETA_1)
-        v.mul_(BETA_2).addcmul_(g, g, value=1 - BETA_2)
-        spread = (v / (1 - BETA_2**step)).sqrt_().add_(EPSILON)
-        self.values.addcdiv_(m * self._rate, spread, value=-1 / (1 - BETA_1**step))
+def _halves(group: slice) -> list[slice]:
+    """Errors: OutOfMemoryError for a group of one."""
+    middle = (group.start + group.stop) // 2
+    if middle == group.start:
+        raise OutOfMemoryError(
+            "one member alone needs more memory than there is: a smaller training.batch, data.size or model.glimpse_size "
+            "needs less, and a larger share of a GPU has more"
+        )
+    return [slice(group.start, middle), slice(middle, group.stop)]
 
 
 def _start(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
@@ -314,25 +348,3 @@ def _gather_images(rollouts: list[Any]) -> Any:
     return type(first)(
         *(torch.cat([getattr(r, name) for r in rollouts], 1 + first.image_axis(name)) for name in first._fields)
     )
-
-
-def probe(task: Task, members: Sequence[Member], training: TrainingSettings, seconds: float = 1.0) -> dict[str, float]:
-    """Members' steps a second of each engine of the model's, timed for about `seconds` each after two warm-up steps."""
-    rates = {}
-    for engine in engines(task.settings.model):
-        cohort = Cohort(task, members, training, engine)
-        for _ in range(2):
-            cohort._train_step()
-        _wait(task.device)
-        start, steps = time.perf_counter(), 0
-        while time.perf_counter() - start < seconds:
-            cohort._train_step()
-            _wait(task.device)
-            steps += 1
-        rates[engine] = steps * len(members) / (time.perf_counter() - start)
-    return rates
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

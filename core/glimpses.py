@@ -1,14 +1,15 @@
 """Glimpse extraction: Gaussian filter banks (DRAW, Gregor et al. 2015, section 3.2) and the spatial transformer
 (Jaderberg et al. 2015). Both take a window along the image's axes, so that both are one bank of filters an axis.
 
-B batch, C,H,W image, G glimpse side, N = G filters an axis. Locations are (x, y) in [-1,1]^2: -1 is the centre of
-the first pixel and 1 that of the last.
+B batch, N images of a split, C,H,W image, G glimpse side = filters an axis, K pixels of an axis that a window can see.
+Locations are (x, y) in [-1,1]^2: -1 is the centre of the first pixel and 1 that of the last.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,75 +18,117 @@ from torch.nn import functional as F
 #: Least standard deviation of a window that a model makes as small as it likes, in pixels: below it a Gaussian sees one
 #: pixel, and its gradient grows without bound.
 LEAST_SIGMA = 0.25
+#: Standard deviations from its centre at which a Gaussian is less than float32 can add to it: exp(-18) = 1.5e-8.
+REACH = 6.0
+#: The pixels that are read of a line are a multiple of it.
+VECTOR = 16
 
 
-def gaussian_bank(location: Tensor, side: int, glimpse: int, window: float | Tensor, sigma: float) -> Tensor:
-    """Filters along one axis, `F[i,a] = softmax_a(-(a - mu_i)^2 / (2 s^2))`, [..., G, side].
+class Window(NamedTuple):
+    """What a glimpse sees, and how.
 
-    location: [...] in [-1,1].  window: the glimpse's extent as a share of the image, one for all or [...], so that the
-    centres `mu_i = centre + (i - (G-1)/2) * stride` are `stride = window * side / G` pixels apart.
-    sigma: standard deviation in strides (0.5: neighbouring Gaussians overlap).
+    extraction: a key of EXTRACTIONS.  glimpse: G.  window: its extent as a share of the image.  sigma: of the
+    Gaussians, in strides (0.5: neighbouring ones overlap).
+    """
+
+    extraction: str
+    glimpse: int
+    window: float
+    sigma: float
+
+
+class Extraction(NamedTuple):
+    """A kind of filters along one axis, from location [...], the axis' side and a Window.
+
+    centres: of the filters, pixels [...,G], and their derivative to the location.
+    weights: from the pixels' distances to those centres, [...,G,K]: the filters, and their derivative to the centres.
+    extent:  pixels that all filters of a window can see, more or less than the side.
+    """
+
+    centres: Callable[[Tensor, int, Window], tuple[Tensor, Tensor | float]]
+    weights: Callable[[Tensor, int, Window], tuple[Tensor, Callable[[], Tensor]]]
+    extent: Callable[[int, Window], float]
+
+    def bank(self, location: Tensor, side: int, window: Window) -> Tensor:
+        """The filters over a whole axis, [..., G, side]; differentiable."""
+        mu, _ = self.centres(location, side, window)
+        pixels = torch.arange(side, dtype=location.dtype, device=location.device)
+        return self.weights(pixels - mu.unsqueeze(-1), side, window)[0]
+
+
+def _gaussian_centres(location: Tensor, side: int, w: Window) -> tuple[Tensor, float]:
+    """`mu_i = centre + (i - (G-1)/2) * stride`, `stride = window * side / G` pixels."""
+    steps = torch.arange(w.glimpse, dtype=location.dtype, device=location.device) - (w.glimpse - 1) / 2
+    scale = (side - 1) / 2
+    return ((location + 1) * scale).unsqueeze(-1) + steps * (w.window * side / w.glimpse), scale
+
+
+def _gaussian_weights(distance: Tensor, side: int, w: Window) -> tuple[Tensor, Callable[[], Tensor]]:
+    """`F[i,a] = softmax_a(-(a - mu_i)^2 / (2 s^2))`, and `dF/dmu = F (d - sum_a F d) / s^2` with `d = a - mu_i`.
+
     The softmax keeps each row's sum at 1 and its gradient alive where the window leaves the image.
     """
-    steps = torch.arange(glimpse, dtype=location.dtype, device=location.device) - (glimpse - 1) / 2
-    centre = ((location + 1) * ((side - 1) / 2)).unsqueeze(-1)
-    if isinstance(window, Tensor):
-        stride = (window * (side / glimpse)).unsqueeze(-1)
-        spread = (sigma * stride).clamp_min(LEAST_SIGMA).unsqueeze(-1)
-        pixels = torch.arange(side, dtype=location.dtype, device=location.device)
-        return torch.softmax(-0.5 * ((pixels - (centre + steps * stride).unsqueeze(-1)) / spread).square(), -1)
-    stride_of_all = window * side / glimpse
-    bank: Tensor = _Bank.apply(centre + steps * stride_of_all, side, sigma * stride_of_all)
-    return bank
+    spread = w.sigma * w.window * side / w.glimpse
+    filters = torch.softmax((distance * (0.5**0.5 / spread)).square().neg(), -1)
+
+    def slope() -> Tensor:
+        middle = (filters * distance).sum(-1, keepdim=True)
+        return (distance - middle).mul_(filters).mul_(spread**-2)
+
+    return filters, slope
 
 
-def bilinear_bank(location: Tensor, side: int, glimpse: int, window: float) -> Tensor:
-    """Bilinear samples along one axis, `F[i,a] = max(0, 1 - |a - mu_i|)`, [..., G, side].
-
-    location: [...] in [-1,1].  window: scale of the affine, so that the samples lie at `location + window * t` with t
-    from -1 to 1 in G steps. Together with the other axis this is `grid_sample(affine_grid(...), align_corners=True,
-    padding_mode="border")` for an affine without rotation: samples off the image are clipped to its border, where the
-    location has no gradient; elsewhere the gradient comes from the two nearest pixels only.
-    """
-    steps = torch.linspace(-1, 1, glimpse, dtype=location.dtype, device=location.device)
-    mu = ((location.unsqueeze(-1) + window * steps).clamp(-1, 1) + 1) * ((side - 1) / 2)
-    pixels = torch.arange(side, dtype=location.dtype, device=location.device)
-    return torch.relu(1 - (pixels - mu.unsqueeze(-1)).abs())
+def _bilinear_centres(location: Tensor, side: int, w: Window) -> tuple[Tensor, Tensor]:
+    """The samples lie at `location + window * t` with t from -1 to 1 in G steps, clipped to the image, where the
+    location has no gradient."""
+    steps = torch.linspace(-1, 1, w.glimpse, dtype=location.dtype, device=location.device)
+    free = location.unsqueeze(-1) + w.window * steps
+    scale = (side - 1) / 2
+    return (free.clamp(-1, 1) + 1) * scale, (free.abs() <= 1) * scale
 
 
-#: name -> bank from (location, side, glimpse, window, sigma).
-EXTRACTIONS: dict[str, Callable[[Tensor, int, int, float, float], Tensor]] = {
-    "gaussian": gaussian_bank,
-    "spatial_transformer": lambda location, side, glimpse, window, sigma: bilinear_bank(
-        location, side, glimpse, window
+def _bilinear_weights(distance: Tensor, side: int, w: Window) -> tuple[Tensor, Callable[[], Tensor]]:
+    """`F[i,a] = max(0, 1 - |a - mu_i|)`: the gradient comes from the two nearest pixels only."""
+    filters = torch.relu(1 - distance.abs())
+    return filters, lambda: distance.sign() * (filters > 0)
+
+
+#: name -> filters. With the bilinear ones along both axes a glimpse is `grid_sample(affine_grid(...),
+#: align_corners=True, padding_mode="border")` for an affine without rotation.
+EXTRACTIONS: dict[str, Extraction] = {
+    "gaussian": Extraction(
+        _gaussian_centres,
+        _gaussian_weights,
+        lambda side, w: w.window * side / w.glimpse * (w.glimpse - 1 + 2 * REACH * w.sigma),
+    ),
+    "spatial_transformer": Extraction(
+        _bilinear_centres, _bilinear_weights, lambda side, w: w.window * (side - 1) + 2
     ),
 }
+
+
+def glimpses(images: Tensor, masks: Tensor, rows: Tensor, location: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """Glimpses [B,C,G,G] in [0,1] of the images of `rows`, int64 [B], and the means of those of their masks, [B].
+
+    images: uint8 [N,C,H,W].  masks: uint8 [N,1,H,W] in {0,1}.  location: [B,2], with a gradient.
+
+    Only the pixels that a window can see are read, as bytes from the whole split: `F_y @ crop @ F_x^T`. The derivatives
+    to the two coordinates of the location are taken forwards in the same two products, `dF_y @ crop @ F_x^T` and
+    `F_y @ crop @ dF_x^T`, so that there is nothing to keep and no product to take backwards.
+    """
+    glimpse, covered, *_ = _Look.apply(location, images, masks, rows, window, torch.is_grad_enabled())
+    return glimpse, covered
+
+
+def overview(images: Tensor, window: Window) -> Tensor:
+    """The glimpse of whole images [B,C,H,W] from their middle, [B,C,G,G]."""
+    middle = images.new_zeros(len(images))
+    return extract(images, *(EXTRACTIONS[window.extraction].bank(middle, side, window) for side in images.shape[-2:]))
 
 
 def extract(images: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
     """`F_y @ image @ F_x^T`: images [B,C,H,W], banks [B,G,H] and [B,G,W] -> glimpses [B,C,G,G]."""
     return bank_y.unsqueeze(1) @ (images @ bank_x.unsqueeze(1).mT)
-
-
-def affine_glimpse(
-    images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, extraction: str, sigma: float
-) -> tuple[Tensor, Tensor]:
-    """Glimpses [B,C,G,G] of images [B,C,H,W] and the mean of those of masks [B,1,H,W], [B], in windows given by an
-    affine (a11, a12, tx, a21, a22, ty), [B,6], from [-1,1]^2 into the image.
-
-    The spatial transformer takes all of it (`affine_grid` and `grid_sample` with align_corners and the border for what
-    is off the image: EDRAM's clipping); the Gaussian banks lie along the axes and take the scales and the place.
-    """
-    if extraction == "gaussian":
-        bank_x = gaussian_bank(affine[:, 2], images.shape[-1], glimpse, affine[:, 0], sigma)
-        bank_y = gaussian_bank(affine[:, 5], images.shape[-2], glimpse, affine[:, 4], sigma)
-        return extract(images, bank_y, bank_x), coverage(masks, bank_y, bank_x)
-    steps = torch.linspace(-1, 1, glimpse, dtype=affine.dtype, device=affine.device)
-    y, x = torch.meshgrid(steps, steps, indexing="ij")
-    points = torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
-    grid = (points @ affine.view(-1, 2, 3).mT).view(-1, glimpse, glimpse, 2)
-    both: Tensor = _Sample.apply(torch.cat([images, masks], 1), grid)
-    return both[:, :-1], both[:, -1].mean((-2, -1))
 
 
 def coverage(masks: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
@@ -99,37 +142,125 @@ def coverage(masks: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
     return ((rows @ masks.squeeze(1)) * columns).sum((-2, -1))
 
 
-class _Bank(torch.autograd.Function):
-    """softmax over pixels of -(a - mu)^2 / (2 s^2), with the gradient to mu written out.
+def affine_glimpse(
+    images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, extraction: str, sigma: float
+) -> tuple[Tensor, Tensor]:
+    """Glimpses [B,C,G,G] of images [B,C,H,W] and the mean of those of masks [B,1,H,W], [B], in windows given by an
+    affine (a11, a12, tx, a21, a22, ty), [B,6], from [-1,1]^2 into the image.
 
-    With F the bank and g its incoming gradient, dL/dmu = (sum_a F g a - (sum_a F g)(sum_a F a)) / s^2: two passes
-    over the bank in place of the nine that autograd makes.
+    The spatial transformer takes all of it (`affine_grid` and `grid_sample` with align_corners and the border for what
+    is off the image: EDRAM's clipping); the Gaussian banks lie along the axes and take the scales and the place.
     """
+    if extraction == "gaussian":
+        bank_x = scaled_bank(affine[:, 2], images.shape[-1], glimpse, affine[:, 0], sigma)
+        bank_y = scaled_bank(affine[:, 5], images.shape[-2], glimpse, affine[:, 4], sigma)
+        return extract(images, bank_y, bank_x), coverage(masks, bank_y, bank_x)
+    steps = torch.linspace(-1, 1, glimpse, dtype=affine.dtype, device=affine.device)
+    y, x = torch.meshgrid(steps, steps, indexing="ij")
+    points = torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
+    grid = (points @ affine.view(-1, 2, 3).mT).view(-1, glimpse, glimpse, 2)
+    both: Tensor = _Sample.apply(torch.cat([images, masks], 1), grid)
+    return both[:, :-1], both[:, -1].mean((-2, -1))
+
+
+def scaled_bank(location: Tensor, side: int, glimpse: int, window: Tensor, sigma: float) -> Tensor:
+    """The Gaussian filters of windows [...] that a model makes as large as it likes, [..., G, side]."""
+    steps = torch.arange(glimpse, dtype=location.dtype, device=location.device) - (glimpse - 1) / 2
+    centre = ((location + 1) * ((side - 1) / 2)).unsqueeze(-1)
+    stride = (window * (side / glimpse)).unsqueeze(-1)
+    spread = (sigma * stride).clamp_min(LEAST_SIGMA).unsqueeze(-1)
+    pixels = torch.arange(side, dtype=location.dtype, device=location.device)
+    return torch.softmax(-0.5 * ((pixels - (centre + steps * stride).unsqueeze(-1)) / spread).square(), -1)
+
+
+class _Look(torch.autograd.Function):
+    """`glimpses` with its derivatives to the location, [B,2,C,G,G] and [B,2]."""
 
     @staticmethod
-    def forward(mu: Tensor, side: int, sigma: float) -> Tensor:
-        scale = 1 / (sigma * 2**0.5)
-        pixels = torch.arange(side, dtype=mu.dtype, device=mu.device)
-        distance = pixels * scale - (mu * scale).unsqueeze(-1)
-        return torch.softmax(distance.square_().neg_(), -1)
+    def forward(
+        location: Tensor, images: Tensor, masks: Tensor, rows: Tensor, window: Window, slopes: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        height, width = images.shape[-2:]
+        first_x, bank_x, slope_x = _seen(location[:, 0], width, window, slopes)
+        first_y, bank_y, slope_y = _seen(location[:, 1], height, window, slopes)
+        x, y = (torch.cat([bank, slope], 1) if slopes else bank for bank, slope in ((bank_x, slope_x), (bank_y, slope_y)))
+        batch, channels, g = len(rows), images.shape[1], window.glimpse
+        places = rows, first_x, first_y, bank_x.shape[-1], bank_y.shape[-1]
+        # [B, rows, C, columns]: both products then are one matrix product an image, whatever the channels.
+        seen = (y @ _crop(images, *places).to(y.dtype).flatten(2)).view(batch, -1, bank_x.shape[-1]) @ x.mT
+        seen = seen.view(batch, y.shape[1], channels, -1).transpose(1, 2) * (1 / 255)
+        rows_of_mask, columns_of_mask = (bank.unflatten(1, (-1, g)).mean(2) for bank in (y, x))
+        covered = rows_of_mask @ _crop(masks, *places).to(y.dtype).squeeze(2) @ columns_of_mask.mT
+        # The blocks of the products: value, slope along x; slope along y, and a mixed one that nobody needs.
+        glimpse = seen[..., :g, :g].contiguous()
+        if not slopes:
+            return glimpse, covered[:, 0, 0], glimpse.new_zeros(0), glimpse.new_zeros(0)
+        moved = torch.stack([seen[..., :g, g:], seen[..., g:, :g]], 1)
+        return glimpse, covered[:, 0, 0], moved, torch.stack([covered[:, 0, 1], covered[:, 1, 0]], 1)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, float], output: Tensor) -> None:
-        ctx.save_for_backward(output)
-        ctx.sigma = inputs[2]
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(output[2], output[3])
+        ctx.mark_non_differentiable(output[2], output[3])
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (bank,) = ctx.saved_tensors
-        side = bank.shape[-1]
-        # Pixels counted from the middle: smaller numbers, less cancellation.
-        pixels = torch.arange(side, dtype=bank.dtype, device=bank.device) - (side - 1) / 2
-        weighted = bank * grads[0]
-        return (weighted @ pixels - weighted.sum(-1) * (bank @ pixels)) / ctx.sigma**2, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        moved, covered_moved = ctx.saved_tensors
+        to_location = (moved * grads[0].unsqueeze(1)).flatten(2).sum(-1)
+        return to_location + covered_moved * grads[1].unsqueeze(1), None, None, None, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int, None, None], mu: Tensor, side: int, sigma: float) -> tuple[Tensor, int]:
-        return _Bank.apply(mu.movedim(in_dims[0], 0), side, sigma), 0
+    def vmap(
+        info: Any,
+        in_dims: tuple[int | None, ...],
+        location: Tensor,
+        images: Tensor,
+        masks: Tensor,
+        rows: Tensor,
+        *rest: Any,
+    ) -> tuple[Any, tuple[int, ...]]:
+        folded = []
+        for part, dim in ((location, in_dims[0]), (rows, in_dims[3])):
+            stacked = part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)
+            folded.append(stacked.flatten(0, 1))
+        results = _Look.apply(folded[0], images, masks, folded[1], *rest)
+        return tuple(r.unflatten(0, (info.batch_size, -1)) if len(r) else r for r in results), (0, 0, *_dims(results))
+
+
+def _dims(results: Any) -> tuple[int | None, ...]:
+    return tuple(0 if len(part) else None for part in results[2:])
+
+
+def _seen(location: Tensor, side: int, window: Window, slopes: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Of one axis: the first of the K pixels that a window at location [B] can see, int64 [B], the filters over those,
+    [B,G,K], and their derivative to the location."""
+    extraction = EXTRACTIONS[window.extraction]
+    # One pixel more for the rounding of the first, and whole vectors of a processor.
+    extent = min(side, VECTOR * math.ceil((extraction.extent(side, window) + 2) / VECTOR))
+    centre = (location + 1) * ((side - 1) / 2)
+    # A diverged member's location may not be a number; its company goes on.
+    first = (centre - (extent - 1) / 2).nan_to_num().round().clamp(0, side - extent)
+    mu, scale = extraction.centres(location, side, window)
+    pixels = torch.arange(extent, dtype=location.dtype, device=location.device)
+    distance = pixels + (first.unsqueeze(-1) - mu).unsqueeze(-1)
+    filters, slope = extraction.weights(distance, side, window)
+    if not slopes:
+        return first.long(), filters, filters
+    if isinstance(scale, Tensor):
+        scale = scale.unsqueeze(-1)
+    return first.long(), filters, slope().mul_(scale)
+
+
+def _crop(images: Tensor, rows: Tensor, first_x: Tensor, first_y: Tensor, columns: int, lines: int) -> Tensor:
+    """Rectangles of uint8 [N,C,H,W], [B,lines,C,columns], from their first pixels, int64 [B], on."""
+    channels, height, width = images.shape[1:]
+    device = images.device
+    line = (first_y[:, None] + torch.arange(lines, device=device)) * width + first_x[:, None]
+    start = ((rows * (channels * height * width))[:, None] + line)[:, :, None]
+    start = start + torch.arange(channels, device=device) * (height * width)
+    # Every run of so many bytes as a row of an overlapping view: each is one copy.
+    runs = images.as_strided((images.numel() - columns + 1, columns), (1, 1))
+    return runs.index_select(0, start.flatten()).view(*start.shape, columns)
 
 
 class _Sample(torch.autograd.Function):

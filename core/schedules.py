@@ -44,13 +44,16 @@ def step_decay(initial: float, factor: float, every: int, step: int) -> float:
     return float(initial * factor ** (step // every))
 
 
-def batch_order(seed: int, samples: int, batch: int, step: int) -> np.ndarray:
-    """Indices [batch] of a step: a permutation an epoch, from (seed, epoch) alone; the incomplete batch is dropped.
+def batch_orders(seed: int, samples: int, batch: int, steps: range) -> np.ndarray:
+    """Indices [steps, batch] of some steps in a row: a permutation an epoch, from (seed, epoch) alone; the incomplete
+    batch is dropped.
 
     Errors: ValueError if a batch is larger than the data set.
     """
     per_epoch = samples // batch
     if not per_epoch:
         raise ValueError(f"batch {batch} is larger than the {samples} training images")
-    epoch, place = divmod(step, per_epoch)
-    return np.random.default_rng([seed, epoch]).permutation(samples)[place * batch : (place + 1) * batch]
+    epochs = range(steps.start // per_epoch, (steps.stop - 1) // per_epoch + 1)
+    orders = [np.random.default_rng([seed, epoch]).permutation(samples)[: per_epoch * batch] for epoch in epochs]
+    first = steps.start - epochs.start * per_epoch
+    return np.concatenate(orders).reshape(-1, batch)[first : first + len(steps)]

@@ -90,11 +90,11 @@ class Task(ABC):
         with torch.no_grad():
             return Resident(
                 images,
+                torch.from_numpy(np.asarray(split.masks)).to(self.device),
                 # Glimpse 0 does not depend on any parameter that is trained: once a data set, not once a step.
-                torch.cat([overview(self.settings.model, part.float() / 255) for part in images.split(256)])
+                torch.cat([overview(self.settings.model, part.float() / 255) for part in images.split(16)])
                 if overview
                 else images.new_zeros(len(images), 0),
-                torch.from_numpy(np.asarray(split.masks)).to(self.device),
                 torch.from_numpy(np.asarray(split.labels)).to(self.device),
                 torch.from_numpy(mask_regions(split.masks)).to(self.device),
             )

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from core import pretrained
 from core.backbones import BACKBONES
 from core.batch import Batch
-from core.glimpses import EXTRACTIONS, coverage, extract
+from core.glimpses import Window, glimpses, overview
 from core.locations import LOCATION_MAPS
 from core.models.rollout import Rollout
 
@@ -81,30 +81,24 @@ class RecurrentAttention(nn.Module):
     @staticmethod
     def overview(settings: AttentionSettings, images: Tensor) -> Tensor:
         """Glimpse 0, the whole image, [B,C,G,G]; with a frozen backbone its features, [B, features]."""
-        centre = images.new_zeros(len(images))
-        bank = EXTRACTIONS[settings.extraction]
-        banks = (bank(centre, side, settings.glimpse_size, 1.0, settings.sigma) for side in images.shape[-2:])
-        glimpse = extract(images, *banks)
+        glimpse = overview(images, _window(settings, 1.0))
         return _shared(settings, images.shape[1], str(images.device))(glimpse) if settings.frozen else glimpse
 
     def forward(self, batch: Batch) -> Rollout:
         """One rollout."""
         s = self.settings
-        images, masks = batch.images, batch.masks
-        to_location, bank = LOCATION_MAPS[s.location_map].function, EXTRACTIONS[s.extraction]
-        h = c = images.new_zeros(len(images), s.state)
-        location = images.new_zeros(len(images), 2)
+        to_location, window, count = LOCATION_MAPS[s.location_map].function, _window(s, s.window), len(batch.rows)
+        h = c = batch.overview.new_zeros(count, s.state)
+        location = batch.overview.new_zeros(count, 2)
         features, states, locations, coverages, norms = [], [], [], [], []
         for p in range(s.glimpses + 1):
             if p == 0:
                 f = batch.overview if s.frozen else self._features(batch.overview)
             else:
                 location = to_location(self.emission(h))
-                bank_x = bank(location[:, 0], images.shape[-1], s.glimpse_size, s.window, s.sigma)
-                bank_y = bank(location[:, 1], images.shape[-2], s.glimpse_size, s.window, s.sigma)
-                glimpse = extract(images, bank_y, bank_x)
+                glimpse, covered = glimpses(batch.images, batch.masks, batch.rows, location, window)
                 locations.append(location)
-                coverages.append(coverage(masks, bank_y, bank_x))
+                coverages.append(covered)
                 f = self._features(glimpse)
             w = self._what_where(f, location)
             h, c = self._lstm(w, h, c)
@@ -116,8 +110,9 @@ class RecurrentAttention(nn.Module):
             self.glimpse_classifier(torch.stack(states)),
             self.classifier(torch.cat(features, -1)),
             torch.stack(locations),
-            images.new_tensor([s.window, 0.0, 0.0, s.window]).expand(s.glimpses + 1, len(images), 4),
-            torch.stack(coverages) if coverages else images.new_zeros(0, len(images)),
+            # Not from a list of numbers: that would be copied from the host in each step.
+            (torch.eye(2, device=location.device).flatten() * s.window).expand(s.glimpses + 1, count, 4),
+            torch.stack(coverages) if coverages else location.new_zeros(0, count),
             torch.stack(norms),
         )
 
@@ -142,6 +137,10 @@ class RecurrentAttention(nn.Module):
         i, f, o = torch.sigmoid(sigmoids).chunk(3, -1)
         c = f * c + i * torch.tanh(g)
         return o * torch.tanh(c), c
+
+
+def _window(s: AttentionSettings, extent: float) -> Window:
+    return Window(s.extraction, s.glimpse_size, extent, s.sigma)
 
 
 def _shared(s: AttentionSettings, channels: int, device: str) -> Any:

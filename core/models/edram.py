@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.batch import Batch
-from core.glimpses import EXTRACTIONS, affine_glimpse, extract
+from core.glimpses import Window, affine_glimpse, overview
 from core.models.normalisation import StepNorm
 from core.models.rollout import Rollout
 
@@ -92,15 +92,13 @@ class Edram(nn.Module):
     def overview(settings: EdramSettings, images: Tensor) -> Tensor:
         """[B,C,12,12] for the context network, or glimpse 0, [B,C,G,G]."""
         size = CONTEXT if settings.initial == "context" else settings.glimpse_size
-        centre = images.new_zeros(len(images))
-        banks = (EXTRACTIONS["gaussian"](centre, side, size, 1.0, settings.sigma) for side in images.shape[-2:])
-        return extract(images, *banks)
+        return overview(images, Window("gaussian", size, 1.0, settings.sigma))
 
     def forward(self, batch: Batch) -> Rollout:
         """One rollout."""
         s = self.settings
-        count = len(batch.images)
-        zeros = batch.images.new_zeros(count, s.state)
+        images, masks = batch.whole_images(), batch.whole_masks()
+        zeros = images.new_zeros(len(images), s.state)
         overview = (batch.overview - self.mean) / self.std
         encoder, decoder = (zeros, zeros), (zeros, zeros)
         features, states, affines, coverages, norms = [], [], [], [], []
@@ -117,7 +115,7 @@ class Edram(nn.Module):
             decoder = (self.start(overview), zeros)
         for step in range(first, first + s.glimpses):
             affine = self._emit(decoder[0])
-            glimpse, covered = affine_glimpse(batch.images, batch.masks, affine, s.glimpse_size, s.extraction, s.sigma)
+            glimpse, covered = affine_glimpse(images, masks, affine, s.glimpse_size, s.extraction, s.sigma)
             f = self.glimpse((glimpse - self.mean) / self.std, step)
             g = F.relu(self.norms[0](f, step)) * F.relu(self.norms[1](self.where(affine), step))
             encoder = self.encoder(g, encoder)
@@ -142,9 +140,8 @@ class Edram(nn.Module):
     def _emit(self, h: Tensor) -> Tensor:
         """The affine (a11, a12, tx, a21, a22, ty), [B,6], with the two scales clipped to [0,1]."""
         raw = torch.tanh(self.emission(h))
-        scale = torch.zeros(6, dtype=torch.bool, device=h.device)
-        scale[[0, 4]] = True
-        return torch.where(scale, raw.clamp(0, 1), raw)
+        is_scale = torch.arange(6, device=h.device) % 4 == 0
+        return torch.where(is_scale, raw.clamp(0, 1), raw)
 
 
 class PeepholeLSTM(nn.Module):

@@ -45,13 +45,14 @@ class MultiLevelUNet(nn.Module):
     def forward(self, batch: Batch) -> Segmentation:
         """One pass through all levels."""
         levels, side = self.settings.levels, batch.images.shape[-1]
-        corner = batch.labels.new_zeros(len(batch.images), 2)
+        whole, truth = batch.whole_images(), batch.whole_masks()
+        corner = batch.labels.new_zeros(len(whole), 2)
         parts, centres, chosen = [], [], []
         for level, net in enumerate(self.nets):
             reach, factor = side >> level, 1 << (levels - 1 - level)
-            images, masks = (shrink(crop(x, corner, reach), factor) for x in (batch.images, batch.masks))
+            images, masks = (shrink(crop(x, corner, reach), factor) for x in (whole, truth))
             logits = net((images - self.mean) / self.std)
-            parts.append(compare(logits, masks, batch.masks, reach))
+            parts.append(compare(logits, masks, truth, reach))
             centres.append(centre_of(corner, reach, side))
             if level + 1 < levels:
                 log_probabilities = torch.log_softmax(logits.flatten(1), -1)

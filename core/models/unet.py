@@ -114,17 +114,18 @@ class SingleLevelUNet(nn.Module):
     def forward(self, batch: Batch) -> Segmentation:
         """One pass."""
         side = batch.images.shape[-1]
+        whole, truth = batch.whole_images(), batch.whole_masks()
         if self.settings.level == 1:
-            corner = batch.labels.new_zeros(len(batch.images), 2)
-            images, masks = shrink(batch.images, 2), shrink(batch.masks, 2)
+            corner = batch.labels.new_zeros(len(whole), 2)
+            images, masks = shrink(whole, 2), shrink(truth, 2)
             reach = side
         else:
             reach = side // 2
             corner = (batch.draws * (side - reach + 1)).long()
-            images, masks = crop(batch.images, corner, reach), crop(batch.masks, corner, reach)
+            images, masks = crop(whole, corner, reach), crop(truth, corner, reach)
         logits = self.net((images - self.mean) / self.std)
         return Segmentation(
-            **{name: part[None] for name, part in compare(logits, masks, batch.masks, reach).items()},
+            **{name: part[None] for name, part in compare(logits, masks, truth, reach).items()},
             centres=centre_of(corner, reach, side)[None],
             log_probability=logits.new_zeros(0, len(logits)),
         )

@@ -1,15 +1,18 @@
-"""A member's path is its own: whatever the engine, the company, or the interruption."""
+"""A member's path is its own: whatever the at_once, the company, or the interruption."""
 
 import numpy as np
 import pytest
 import torch
 from torch.func import functional_call
 
-from core.cohort import BETA_1, BETA_2, ENGINES, EPSILON, Cohort, TrainingSettings, probe
-from core.schedules import Hyperparameters, Member, batch_order
+from core.cohort import Cohort, TrainingSettings
+from core.schedules import Hyperparameters, Member, batch_orders
+from core.stacked import BETA_1, BETA_2, EPSILON
 
 TRAINING = TrainingSettings(steps=12, batch=8, evaluate_every=5)
-NO_DRAWS = np.zeros((8, 0), np.float32)
+NO_DRAWS = torch.zeros(8, 0)
+#: One after another, in two groups, and all together.
+GROUPS = (1, 2, 3)
 FAST = Hyperparameters(lr=5e-3, lr_decay_steps=8, gamma_decay_steps=5)
 
 
@@ -17,8 +20,8 @@ def members(*seeds: int, **changed) -> list[Member]:
     return [Member(seed, Hyperparameters(**{**FAST.__dict__, **changed})) for seed in seeds]
 
 
-def trained(task, who, engine="fused", training=TRAINING) -> Cohort:
-    cohort = Cohort(task, who, training, engine)
+def trained(task, who, at_once=9, training=TRAINING) -> Cohort:
+    cohort = Cohort(task, who, training, at_once)
     while not cohort.done:
         cohort.advance()
     return cohort
@@ -34,51 +37,55 @@ def test_evaluates_every_so_many_steps_and_at_the_end(task):
     assert values(cohort).shape == (3, 1, len(cohort.columns))
 
 
-def test_engines_agree(task):
+@pytest.mark.parametrize("at_once", GROUPS)
+def test_groups_of_any_size_agree(task, at_once):
     who = members(0, 1, 2) + members(3, alpha=0.0, lr=1e-2)
-    np.testing.assert_allclose(values(trained(task, who, "fused")), values(trained(task, who, "loop")), atol=2e-3)
+    np.testing.assert_allclose(values(trained(task, who, at_once)), values(trained(task, who, 4)), atol=2e-3)
 
 
-def test_engines_take_the_same_first_step(any_task):
+def test_groups_take_the_same_first_step(any_task):
     """Of every model. Longer paths part where a gradient is zero but for rounding, which Adam makes a step of: in EDRAM
     the features of its first location, which is the same for all images."""
-    cohorts = [Cohort(any_task, members(0, 1, 2), TRAINING, engine) for engine in ENGINES]
-    for cohort in cohorts:
-        cohort._train_step()
-    fused, loop = (c._parameters._blocks(c._parameters.gradient) for c in cohorts)
-    for name, expected in loop.items():
-        torch.testing.assert_close(fused[name], expected, atol=1e-4, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
-    for name, expected in cohorts[1]._buffers.items():
-        torch.testing.assert_close(cohorts[0]._buffers[name], expected, atol=1e-5, rtol=1e-4)
+    alone, *others = [Cohort(any_task, members(0, 1, 2), TRAINING, at_once) for at_once in GROUPS]
+    for cohort in (alone, *others):
+        cohort.train_step()
+    # A tenth of the gradient: Adam's first moment.
+    for other in others:
+        found, known = (c._parameters.named(c._parameters.first_moment) for c in (other, alone))
+        for name, expected in known.items():
+            torch.testing.assert_close(found[name], expected, atol=1e-5, rtol=1e-3, msg=lambda m, n=name: f"{n}: {m}")
+        for name, expected in alone._buffers.items():
+            torch.testing.assert_close(other._buffers[name], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_engines_evaluate_alike(any_task):
-    cohorts = [Cohort(any_task, members(0, 1, 2), TRAINING, engine) for engine in ENGINES]
-    for cohort in cohorts:
+def test_groups_evaluate_alike(any_task):
+    alone, *others = [Cohort(any_task, members(0, 1, 2), TRAINING, at_once) for at_once in GROUPS]
+    for cohort in (alone, *others):
         cohort._evaluate(1)
-    np.testing.assert_allclose(*(values(cohort) for cohort in cohorts), atol=1e-3)
-    np.testing.assert_allclose(*(np.array(cohort.looks) for cohort in cohorts), atol=1e-5)
+    for other in others:
+        np.testing.assert_allclose(values(other), values(alone), atol=1e-3)
+        np.testing.assert_allclose(np.array(other.looks), np.array(alone.looks), atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_member_alone_is_the_member_in_company(task, engine):
-    alone = values(trained(task, members(1), engine))
-    company = values(trained(task, members(0, 1, 2), engine))
+@pytest.mark.parametrize("at_once", GROUPS)
+def test_a_member_alone_is_the_member_in_company(task, at_once):
+    alone = values(trained(task, members(1), at_once))
+    company = values(trained(task, members(0, 1, 2), at_once))
     np.testing.assert_allclose(alone[:, 0], company[:, 1], atol=2e-3)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_another_seed_takes_another_path(task, engine):
-    result = values(trained(task, members(0, 1), engine))
+@pytest.mark.parametrize("at_once", GROUPS)
+def test_another_seed_takes_another_path(task, at_once):
+    result = values(trained(task, members(0, 1), at_once))
     assert not np.allclose(result[:, 0], result[:, 1], atol=1e-2, equal_nan=True)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_resumed_is_undisturbed_to_the_bit(any_task, engine):
-    undisturbed = trained(any_task, members(0, 1), engine)
-    first = Cohort(any_task, members(0, 1), TRAINING, engine)
+@pytest.mark.parametrize("at_once", GROUPS)
+def test_resumed_is_undisturbed_to_the_bit(any_task, at_once):
+    undisturbed = trained(any_task, members(0, 1), at_once)
+    first = Cohort(any_task, members(0, 1), TRAINING, at_once)
     first.advance()
-    second = Cohort(any_task, members(0, 1), TRAINING, engine)
+    second = Cohort(any_task, members(0, 1), TRAINING, at_once)
     second.load(first.state())
     while not second.done:
         second.advance()
@@ -89,13 +96,13 @@ def test_resumed_is_undisturbed_to_the_bit(any_task, engine):
 
 def test_a_checkpoint_of_other_seeds_is_refused(task):
     with pytest.raises(ValueError, match="other seeds"):
-        Cohort(task, members(1), TRAINING, "loop").load(Cohort(task, members(0), TRAINING, "loop").state())
+        Cohort(task, members(1), TRAINING, 1).load(Cohort(task, members(0), TRAINING, 1).state())
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_diverged_member_is_recorded_and_the_others_go_on_to_the_bit(task, engine):
-    well = trained(task, members(0, 1, 2), engine)
-    ill = trained(task, [*members(0), *members(1, lr=1e30), *members(2)], engine)
+@pytest.mark.parametrize("at_once", GROUPS)
+def test_a_diverged_member_is_recorded_and_the_others_go_on_to_the_bit(task, at_once):
+    well = trained(task, members(0, 1, 2), at_once)
+    ill = trained(task, [*members(0), *members(1, lr=1e30), *members(2)], at_once)
     assert values(ill)[:, [0, 2]].tobytes() == values(well)[:, [0, 2]].tobytes()
     assert ill.diverged_at[0] is None
     assert ill.diverged_at[2] is None
@@ -106,20 +113,21 @@ def test_a_diverged_member_is_recorded_and_the_others_go_on_to_the_bit(task, eng
 def test_one_member_is_plain_torch_optim_adam(task):
     """The engine against nn.Module, autograd and torch.optim.Adam with a decayed learning rate."""
     (member,) = members(4)
-    cohort = Cohort(task, [member], TRAINING, "loop")
+    cohort = Cohort(task, [member], TRAINING, 1)
     model = task.build(4)
     optimiser = torch.optim.Adam(model.parameters(), betas=(BETA_1, BETA_2), eps=EPSILON)
     for step in range(10):
-        batch = task.train.rows(batch_order(4, 64, 8, step), NO_DRAWS)
+        batch = task.train.batch(torch.from_numpy(batch_orders(4, 64, 8, range(step, step + 1))[0]), NO_DRAWS)
         optimiser.param_groups[0]["lr"] = FAST.lr_at(step)
         rollout = model(batch)
         alpha, gamma = torch.tensor(FAST.alpha), torch.tensor(FAST.gamma_at(step))
         optimiser.zero_grad()
         task.losses(rollout, batch, alpha, gamma)["loss"].backward()
         optimiser.step()
-        cohort._train_step()
+        cohort.train_step()
     for name, expected in model.named_parameters():
-        torch.testing.assert_close(cohort._leaves[0][name].detach(), expected.detach(), atol=1e-4, rtol=1e-3)
+        found = cohort.weights()["tensors"][name][0]
+        torch.testing.assert_close(found, expected.detach(), atol=1e-4, rtol=1e-3)
 
 
 def test_a_members_start_is_its_seeds_and_leaves_the_global_generator_alone(task):
@@ -171,18 +179,14 @@ def test_no_glimpse_classifies_from_the_overview_alone(task):
 
 def test_functional_and_module_forward_agree(task):
     model = task.build(0)
-    batch = task.validation.rows(np.arange(4), NO_DRAWS[:4])
+    batch = task.validation.batch(torch.arange(4), NO_DRAWS[:4])
     plain = model(batch)
     functional = functional_call(model, dict(model.named_parameters()), (batch,))
     assert all(torch.equal(a, b) for a, b in zip(plain, functional, strict=True))
 
 
-def test_probe_times_every_engine(any_task):
-    rates = probe(any_task, members(0, 1), TRAINING, seconds=0.01)
-    assert set(rates) == set(ENGINES)
-    assert all(rate > 0 for rate in rates.values())
-
-
-def test_an_unknown_engine_is_refused(task):
-    with pytest.raises(ValueError, match="'jet' is none of fused, loop"):
-        Cohort(task, members(0), TRAINING, "jet")
+def test_a_model_that_is_trained_one_member_at_a_time_takes_no_group(task, monkeypatch):
+    monkeypatch.setattr("core.cohort.engines", lambda model: ("loop",))
+    Cohort(task, members(0, 1), TRAINING, 1)
+    with pytest.raises(ValueError, match="2 members at once: this model is trained one member at a time"):
+        Cohort(task, members(0, 1), TRAINING, 2)

@@ -7,7 +7,7 @@ from torch.autograd import gradcheck
 from torch.nn import functional as F
 
 from core.batch import Batch
-from core.glimpses import affine_glimpse, gaussian_bank
+from core.glimpses import EXTRACTIONS, Window, affine_glimpse, scaled_bank
 from core.models.edram import Edram, EdramSettings, PeepholeLSTM
 from core.models.normalisation import MOMENTUM, StepNorm
 
@@ -15,11 +15,11 @@ D = torch.float64
 
 
 def batch(settings: EdramSettings, count: int = 3, side: int = 40) -> Batch:
-    images = torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(0))
-    masks = (images > 0.9).float()
+    images = torch.randint(256, (count, 1, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     empty = torch.zeros(count, 0)
-    overview = Edram.overview(settings, images)
-    return Batch(images, overview, masks, torch.zeros(count, dtype=torch.int64), empty, empty)
+    overview = Edram.overview(settings, images.float() / 255)
+    labels = torch.zeros(count, dtype=torch.int64)
+    return Batch(images, (images > 230).to(torch.uint8), torch.arange(count), overview, labels, empty, empty)
 
 
 def test_parameters_as_published():
@@ -146,5 +146,5 @@ def test_windows_off_the_image_or_without_extent_are_finite(extraction, scale):
 
 def test_a_window_a_sample_is_a_window_for_all():
     location = torch.linspace(-0.8, 0.8, 4, dtype=D)
-    one = gaussian_bank(location, 32, 9, 0.4, 0.5)
-    torch.testing.assert_close(gaussian_bank(location, 32, 9, torch.full((4,), 0.4, dtype=D), 0.5), one)
+    one = EXTRACTIONS["gaussian"].bank(location, 32, Window("gaussian", 9, 0.4, 0.5))
+    torch.testing.assert_close(scaled_bank(location, 32, 9, torch.full((4,), 0.4, dtype=D), 0.5), one)

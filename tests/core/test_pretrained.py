@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from core import pretrained
-from core.cohort import Cohort, TrainingSettings, engines
+from core.cohort import ENGINES, Cohort, TrainingSettings, engines
 from core.models import AttentionSettings
 from core.pretrained import PretrainedError
 from core.schedules import Hyperparameters, Member
@@ -55,8 +55,9 @@ def test_frozen_engines_agree_and_leave_the_backbone_alone():
     shared = pretrained.shared("efficientnet_lite0", 3, 32, "imagenet", "cpu")
     before = {name: value.clone() for name, value in shared.state_dict().items()}
     rows = []
-    for engine in engines(LITE):
-        cohort = Cohort(task, MEMBERS, TrainingSettings(2, 8, 2), engine)
+    assert engines(LITE) == ENGINES
+    for at_once in (1, len(MEMBERS)):
+        cohort = Cohort(task, MEMBERS, TrainingSettings(2, 8, 2), at_once)
         cohort.advance()
         rows.append(cohort.evaluations[-1])
     np.testing.assert_allclose(*rows, atol=2e-3)
@@ -70,7 +71,7 @@ def test_fine_tuned_one_member_at_a_time(weights, name):
     model = replace(LITE, backbone=name, weights=weights, frozen=False, glimpse_size=75)
     assert engines(model) == ("loop",)
     task = colour_task(model)
-    cohort = Cohort(task, MEMBERS[:1], TrainingSettings(1, 2, 1), "loop")
+    cohort = Cohort(task, MEMBERS[:1], TrainingSettings(1, 2, 1), 1)
     before, drawn = cohort._parameters.values.clone(), torch.get_rng_state()
     noted = {key: value.clone() for key, value in cohort._buffers.items() if "running" in key}
     cohort.advance()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.metrics import classification_metrics, slide_metrics
-from core.schedules import Hyperparameters, batch_order, step_decay
+from core.schedules import Hyperparameters, batch_orders, step_decay
 
 
 @pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (99, 1.0), (100, 0.1), (250, 0.01)])
@@ -16,16 +16,22 @@ def test_lr_and_gamma_decay_each_by_its_own():
 
 
 def test_an_epoch_shows_every_image_once_and_epochs_differ():
-    epochs = [np.concatenate([batch_order(7, 20, 5, step) for step in range(4 * e, 4 * e + 4)]) for e in range(2)]
+    epochs = [batch_orders(7, 20, 5, range(4 * e, 4 * e + 4)).ravel() for e in range(2)]
     for epoch in epochs:
         assert sorted(epoch) == list(range(20))
     assert list(epochs[0]) != list(epochs[1])
-    assert list(batch_order(8, 20, 5, 0)) != list(batch_order(7, 20, 5, 0))
+    assert batch_orders(8, 20, 5, range(1)).tolist() != batch_orders(7, 20, 5, range(1)).tolist()
+
+
+def test_steps_are_the_same_however_they_are_asked_for():
+    """Across the border of two epochs, of which each leaves two images out."""
+    together = batch_orders(7, 22, 5, range(2, 11))
+    assert together.tolist() == [batch_orders(7, 22, 5, range(step, step + 1))[0].tolist() for step in range(2, 11)]
 
 
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(ValueError, match="batch 8 is larger than the 5"):
-        batch_order(0, 5, 8, 0)
+        batch_orders(0, 5, 8, range(1))
 
 
 def test_metrics_by_hand():

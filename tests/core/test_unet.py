@@ -52,8 +52,11 @@ def test_dice_and_the_rest_by_hand():
 
 
 def batch(images: torch.Tensor, masks: torch.Tensor, draws: torch.Tensor) -> Batch:
-    labels = masks.amax((1, 2, 3)).long()
-    return Batch(images, images.new_zeros(len(images), 0), masks, labels, images.new_zeros(len(images), 3, 2), draws)
+    labels, count = masks.amax((1, 2, 3)).long(), len(images)
+    pixels, truth = (images * 255).to(torch.uint8), masks.to(torch.uint8)
+    return Batch(
+        pixels, truth, torch.arange(count), torch.zeros(count, 0), labels, torch.zeros(count, 3, 2), draws
+    )
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -79,7 +82,7 @@ def test_a_single_level_sees_the_whole_or_a_quarter(level):
 def test_pictures_show_windows_as_large_as_they_are(model, extents):
     data = DataSettings("pattern1", size=32, train=8, validation=8, field=8, anywhere=True)
     task = make_task(TaskSettings(model), make_split(data, "train"), make_split(data, "validation"))
-    cohort = Cohort(task, [Member(0, Hyperparameters())], TrainingSettings(1, 4, 1), "loop")
+    cohort = Cohort(task, [Member(0, Hyperparameters())], TrainingSettings(1, 4, 1), 1)
     cohort.advance()
     # One member, two watched images, a window a level.
     assert cohort.looks[0].shape == (1, 2, len(extents), 4)

@@ -23,7 +23,7 @@ def source(task, study_file, tmp_path) -> tuple[RunDirectory, Cohort]:
     """A run `first` whose three members have trained two steps."""
     run = RunDirectory(tmp_path / "runs", "first")
     run.begin(load(str(study_file), "laptop"), fresh=False)
-    cohort = Cohort(task, MEMBERS, TrainingSettings(2, 8, 2), "fused")
+    cohort = Cohort(task, MEMBERS, TrainingSettings(2, 8, 2), len(MEMBERS))
     cohort.advance()
     spec = CohortSpec("compare", 0, "c" * 16, {"alpha": 0.5}, "named", (0, 1, 2))
     record = run.ledger.record(spec)
@@ -38,7 +38,7 @@ def source(task, study_file, tmp_path) -> tuple[RunDirectory, Cohort]:
 def test_starts_from_the_named_member_or_the_best_that_converged(source, task, init, row):
     run, trained = source
     weights = read_start(take(init, run).path)
-    again = Cohort(task, MEMBERS[:2], TrainingSettings(1, 8, 1), "loop", weights)
+    again = Cohort(task, MEMBERS[:2], TrainingSettings(1, 8, 1), 1, weights)
     for name, values in trained.weights()["tensors"].items():
         for member in again.weights()["tensors"][name]:
             assert torch.equal(member, values[row])
@@ -77,4 +77,4 @@ def test_weights_that_were_not_kept_are_said(source):
 
 def test_another_models_weights_are_refused(task):
     with pytest.raises(ValueError, match="these weights are another model's"):
-        Cohort(task, MEMBERS, TrainingSettings(1, 8, 1), "loop", {"what.weight": torch.zeros(1)})
+        Cohort(task, MEMBERS, TrainingSettings(1, 8, 1), 1, {"what.weight": torch.zeros(1)})
