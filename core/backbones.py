@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from core.pretrained import NETWORKS
 
@@ -53,33 +52,38 @@ class _Convolutions(torch.autograd.Function):
     @staticmethod
     def forward(images: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         alone = images.dim() == 4
-        x, seen, results = images.unsqueeze(0) if alone else images, [], []
+        x, results = images.unsqueeze(0) if alone else images, []
         for weight, bias in _layers(parameters, alone):
-            seen.append(patches(x))
-            y = torch.baddbmm(bias.unsqueeze(1), seen[-1].flatten(1, 3), weight.mT).relu_()
-            x = y.view(*seen[-1].shape[:-1], y.shape[-1])
+            # Not kept: to gather patches again is faster than to fetch so many from beyond the processor's cache.
+            seen = patches(x)
+            y = torch.baddbmm(bias.unsqueeze(1), seen.flatten(1, 3), weight.mT).relu_()
+            x = y.view(*seen.shape[:-1], y.shape[-1])
             results.append(x)
-        # The last result once: it is the one that has a gradient.
-        return (x.squeeze(0) if alone else x), *seen, *results[:-1]
+        # The last result first, and once: it is the one that has a gradient.
+        return (x.squeeze(0) if alone else x), *results[:-1]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
         ctx.mark_non_differentiable(*output[1:])
+        # Else zeros would be made for the gradients that are not.
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs, *output[1:], output[0])
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         images, *saved = ctx.saved_tensors
-        count, alone = len(saved) // 4, images.dim() == 4
-        layers, seen, results = _layers(saved[: 2 * count], alone), saved[2 * count : 3 * count], saved[3 * count :]
-        gradient, to_parameters = grads[0].reshape(*seen[-1].shape[:-1], -1), list[Tensor]()
+        count, alone = len(saved) // 3, images.dim() == 4
+        layers = _layers(saved[: 2 * count], alone)
+        # What each layer was given, and at last what came out.
+        flow = [part.unsqueeze(0) if part.dim() == 4 else part for part in (images, *saved[2 * count :])]
+        gradient, to_parameters = grads[0].view_as(flow[-1]), list[Tensor]()
         for number in reversed(range(count)):
-            to_sum = torch.ops.aten.threshold_backward(gradient, results[number].view_as(gradient), 0).flatten(1, 3)
-            to_weight, to_bias = to_sum.mT @ seen[number].flatten(1, 3), to_sum.sum(1)
+            seen = patches(flow[number])
+            to_sum = torch.ops.aten.threshold_backward(gradient, flow[number + 1], 0).flatten(1, 3)
+            to_weight, to_bias = (seen.flatten(1, 3).mT @ to_sum).mT, to_sum.sum(1)
             to_parameters[:0] = [part.squeeze(0) if alone else part for part in (to_weight, to_bias)]
             if number or ctx.needs_input_grad[0]:
-                side = (results[number - 1] if number else images).shape[-3:-1]
-                gradient = scattered((to_sum @ layers[number][0]).view(seen[number].shape), side)
+                gradient = scattered((to_sum @ layers[number][0]).view_as(seen), flow[number].shape[-3:-1])
         return (gradient.view_as(images) if ctx.needs_input_grad[0] else None), *to_parameters
 
     @staticmethod
@@ -116,14 +120,15 @@ def patches(images: Tensor) -> Tensor:
     for i, to_rows, from_rows in _taps(height):
         for j, to_columns, from_columns in _taps(width):
             result[..., to_rows, to_columns, i, j, :] = images[..., from_rows, from_columns, :]
-    return result.flatten(-3)
+    neighbours: Tensor = result.flatten(-3)
+    return neighbours
 
 
 def scattered(neighbours: Tensor, side: tuple[int, int]) -> Tensor:
     """The transpose of `patches`, back to images of `side` (H, W): each pixel's sum over the patches that hold it."""
     height, width = side
     parts = neighbours.unflatten(-1, (3, 3, -1))
-    result = parts.new_empty(*parts.shape[:-5], height, width, parts.shape[-1])
+    result: Tensor = parts.new_empty(*parts.shape[:-5], height, width, parts.shape[-1])
     # The taps 1 and 2 of both axes come to every pixel once; the others are added.
     for i, to_rows, from_rows in _taps(height)[::-1]:
         for j, to_columns, from_columns in _taps(width)[::-1]:

@@ -66,9 +66,7 @@ class Resident(NamedTuple):
         def take(values: Tensor) -> Tensor:
             return values.index_select(0, rows.flatten()).view(*rows.shape, *values.shape[1:])
 
-        return Batch(
-            self.images, self.masks, rows, take(self.overview), take(self.labels), take(self.regions), draws
-        )
+        return Batch(self.images, self.masks, rows, take(self.overview), take(self.labels), take(self.regions), draws)
 
 
 def mask_regions(masks: np.ndarray) -> np.ndarray:

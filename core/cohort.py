@@ -281,7 +281,7 @@ class Cohort:
     @torch.no_grad()
     def _evaluate(self, steps: int) -> None:
         """`steps`: since the last evaluation."""
-        task, count = self.task, len(self.members)
+        task = self.task
         images = len(task.validation.labels)
         # The same for all members, whenever: what is random in a model is no part of its score.
         draws = torch.from_numpy(np.random.default_rng(0).random((images, task.draws), np.float32)).to(task.device)
@@ -324,8 +324,8 @@ def _halves(group: slice) -> list[slice]:
     middle = (group.start + group.stop) // 2
     if middle == group.start:
         raise OutOfMemoryError(
-            "one member alone needs more memory than there is: a smaller training.batch, data.size or model.glimpse_size "
-            "needs less, and a larger share of a GPU has more"
+            "one member alone needs more memory than there is: a smaller training.batch, data.size or "
+            "model.glimpse_size needs less, and a larger share of a GPU has more"
         )
     return [slice(group.start, middle), slice(middle, group.stop)]
 

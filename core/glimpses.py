@@ -101,9 +101,7 @@ EXTRACTIONS: dict[str, Extraction] = {
         _gaussian_weights,
         lambda side, w: w.window * side / w.glimpse * (w.glimpse - 1 + 2 * REACH * w.sigma),
     ),
-    "spatial_transformer": Extraction(
-        _bilinear_centres, _bilinear_weights, lambda side, w: w.window * (side - 1) + 2
-    ),
+    "spatial_transformer": Extraction(_bilinear_centres, _bilinear_weights, lambda side, w: w.window * (side - 1) + 2),
 }
 
 
@@ -183,7 +181,9 @@ class _Look(torch.autograd.Function):
         height, width = images.shape[-2:]
         first_x, bank_x, slope_x = _seen(location[:, 0], width, window, slopes)
         first_y, bank_y, slope_y = _seen(location[:, 1], height, window, slopes)
-        x, y = (torch.cat([bank, slope], 1) if slopes else bank for bank, slope in ((bank_x, slope_x), (bank_y, slope_y)))
+        x, y = (
+            torch.cat([bank, slope], 1) if slopes else bank for bank, slope in ((bank_x, slope_x), (bank_y, slope_y))
+        )
         batch, channels, g = len(rows), images.shape[1], window.glimpse
         places = rows, first_x, first_y, bank_x.shape[-1], bank_y.shape[-1]
         # [B, rows, C, columns]: both products then are one matrix product an image, whatever the channels.
@@ -202,12 +202,18 @@ class _Look(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         ctx.save_for_backward(output[2], output[3])
         ctx.mark_non_differentiable(output[2], output[3])
+        # Else zeros would be made for the gradients that are not.
+        ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         moved, covered_moved = ctx.saved_tensors
-        to_location = (moved * grads[0].unsqueeze(1)).flatten(2).sum(-1)
-        return to_location + covered_moved * grads[1].unsqueeze(1), None, None, None, None, None
+        to_location = torch.zeros_like(covered_moved)
+        if grads[0] is not None:
+            to_location += (moved * grads[0].unsqueeze(1)).flatten(2).sum(-1)
+        if grads[1] is not None:
+            to_location += covered_moved * grads[1].unsqueeze(1)
+        return to_location, None, None, None, None, None
 
     @staticmethod
     def vmap(
@@ -218,7 +224,7 @@ class _Look(torch.autograd.Function):
         masks: Tensor,
         rows: Tensor,
         *rest: Any,
-    ) -> tuple[Any, tuple[int, ...]]:
+    ) -> tuple[Any, tuple[int | None, ...]]:
         folded = []
         for part, dim in ((location, in_dims[0]), (rows, in_dims[3])):
             stacked = part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)

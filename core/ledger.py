@@ -8,6 +8,7 @@ A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
   weights.pt       what its members have learnt, where the study keeps it: written before the outcome
   outcome.json     its members' outcomes, the curves' name and hash: the commit point; what has none is not finished
   error.txt        the last failure, removed when the cohort finishes
+  limit.txt        how many members may be trained at once, where memory ended with more; removed likewise
 Every file is written under a temporary name and renamed; owners never write to one another's files, and the first
 outcome stays. So a worker that was given up for dead and still writes, on a node that was cut off, changes nothing.
 Needs NumPy alone.
@@ -104,6 +105,7 @@ class CohortRecord:
         self._spec = folder / "cohort.json"
         self._outcome = folder / "outcome.json"
         self._error = folder / "error.txt"
+        self._limit = folder / "limit.txt"
         self.weights = folder / "weights.pt"
 
     @property
@@ -196,6 +198,16 @@ class CohortRecord:
             return None
         return lines[0] if lines[0].startswith("no space") else lines[-1]
 
+    def limit(self) -> tuple[int, float]:
+        """How many members may be trained at once, and since when, in seconds since 1970; (0, 0) without a limit."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return int(self._limit.read_text()), self._limit.stat().st_mtime
+        return 0, 0.0
+
+    def set_limit(self, at_once: int) -> None:
+        """Record that no more members are to be trained at once."""
+        replace(self._limit, f"{at_once}\n".encode())
+
     @property
     def failed_at(self) -> float:
         """When that failure was recorded, in seconds since 1970; 0 if there is none."""
@@ -206,7 +218,7 @@ class CohortRecord:
 
     def _tidy(self, kept: str) -> None:
         """Remove what a finished cohort needs no more."""
-        for leftover in (*self._versions("checkpoint.*.pt"), *self._versions("curves.*.npz"), self._error):
+        for leftover in (*self._versions("checkpoint.*.pt"), *self._versions("curves.*.npz"), self._error, self._limit):
             if leftover.name != kept:
                 leftover.unlink(missing_ok=True)
 

@@ -121,12 +121,18 @@ def affine_error(linear: Tensor, locations: Tensor, corners: Tensor, labels: Ten
     that maps [-1,1]^2 to it.
     """
     w11, w12, wx, w21, w22, wy = AFFINE_WEIGHTS
-    extent, centre = (corners[:, 1] - corners[:, 0]) / 2, corners.mean(1)
-    zero = torch.zeros_like(extent[:, :1])
-    wanted = torch.cat([extent[:, :1], zero, zero, extent[:, 1:]], -1)
-    of_linear = (linear - wanted).square() @ linear.new_tensor([w11, w12, w21, w22])
-    of_place = (locations - centre).square() @ linear.new_tensor([wx, wy])
-    return ((of_linear + of_place).sum(0) * labels).mean()
+    width, height = ((corners[:, 1] - corners[:, 0]) / 2).unbind(-1)
+    a11, a12, a21, a22 = linear.unbind(-1)
+    of_place = (locations - corners.mean(1)).square()
+    error = (
+        w11 * (a11 - width).square()
+        + w12 * a12.square()
+        + w21 * a21.square()
+        + w22 * (a22 - height).square()
+        + wx * of_place[..., 0]
+        + wy * of_place[..., 1]
+    )
+    return (error.sum(0) * labels).mean()
 
 
 #: The location loss from alpha and the terms by name.

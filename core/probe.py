@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from core import memory
@@ -43,8 +44,11 @@ def probe(
     together = "fused" in engines(task.settings.model)
     sizes = sorted({*(2**k for k in range(most.bit_length()) if 2**k < most), most}) if together else [1]
     budget, rates = memory.available(task.device, share), list[Rate]()
+    memory.begin_peak(task.device)
+    # (members, bytes): what there is without any.
+    taken = [(0, memory.peak(task.device))]
     for size in sizes:
-        if rates and _expected(rates, size) > budget:
+        if len(taken) > 1 and _expected(taken, size) > budget:
             break
         memory.release(task.device)
         memory.begin_peak(task.device)
@@ -52,28 +56,39 @@ def probe(
         rate = _timed(cohort, seconds)
         if cohort.at_once < size:
             break
-        rates.append(Rate(size, rate, memory.peak(task.device)))
+        taken.append((size, memory.peak(task.device)))
+        rates.append(Rate(size, rate, taken[-1][1]))
         # Twice in a row, as one timing may have been disturbed.
         if len(rates) > 2 and rates[-1].rate < WORTH * rates[-3].rate:
             break
     return rates
 
 
+def expected_rate(rates: Sequence[Rate], members: int) -> float:
+    """Members' steps a second of a group of so many, between those that were timed on a straight line."""
+    return float(np.interp(members, [rate.members for rate in rates], [rate.rate for rate in rates]))
+
+
 def at_once(rates: Sequence[Rate], count: int) -> int:
-    """Into groups of how many a cohort of so many members is best divided: the smallest that reach the best rate, all
-    but for WORTH, as equal as can be."""
-    fitting = [rate for rate in rates if rate.members <= count]
-    best = max(rate.rate for rate in fitting)
-    size = min(rate.members for rate in fitting if WORTH * rate.rate >= best)
-    return -(-count // -(-count // size))
+    """Into equal groups of how many a cohort of so many members is best divided; none larger than was timed."""
+    groups = range(1, count + 1)
+    sizes = sorted({-(-count // number) for number in groups if -(-count // number) <= rates[-1].members})
+    return max(sizes, key=lambda size: (expected_rate(rates, size), -size))
 
 
-def _expected(rates: Sequence[Rate], size: int) -> float:
-    """Bytes of so many members, from those of fewer: each one more takes as much as the last did, at most."""
-    last = rates[-1]
-    before = rates[-2] if len(rates) > 1 else Rate(0, 0.0, 0.0)
-    each = (last.bytes - before.bytes) / (last.members - before.members)
-    return last.bytes + max(each, 0.0) * (size - last.members)
+def best_size(rates: Sequence[Rate], seeds: int) -> int:
+    """Into equal cohorts of how many so many seeds are best divided: the smallest that reach the best rate, all but for
+    WORTH."""
+    best = max(rate.rate for rate in rates)
+    sizes = [size for size in range(1, seeds + 1) if -(-seeds // -(-seeds // size)) == size]
+    fitting = [size for size in sizes if size <= rates[-1].members]
+    return next((size for size in fitting if WORTH * expected_rate(rates, size) >= best), fitting[-1])
+
+
+def _expected(taken: Sequence[tuple[int, float]], size: int) -> float:
+    """Bytes of so many members: each one more takes as much as the last ones did."""
+    (before, less), (last, more) = taken[-2:]
+    return more + max(more - less, 0.0) / (last - before) * (size - last)
 
 
 def _timed(cohort: Cohort, seconds: float) -> float:

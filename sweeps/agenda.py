@@ -136,7 +136,7 @@ class Agenda:
         if self._expects_more:
             wanted.append(min(study.seeds.start, study.seeds.compare))
         explored = study.search.explore, study.seeds.search
-        blocks = explored[0] * -(-explored[1] // study.resources.cohort) + sum(map(self._blocks, wanted))
+        blocks = explored[0] * -(-explored[1] // study.most_together) + sum(map(self._blocks, wanted))
         return blocks, explored[0] * explored[1] + sum(wanted)
 
     def best(self) -> int | None:
@@ -176,7 +176,7 @@ class Agenda:
         count, size, most = 0, 0, self.study.seeds.compare
         while size < goal:
             more = min(2 * size or self.study.seeds.start, most, goal)
-            count += -(-(more - size) // self.study.resources.cohort)
+            count += -(-(more - size) // self.study.most_together)
             size = more
         return count
 
@@ -297,7 +297,7 @@ class Agenda:
         """The first so many of the seeds that no cohort has yet, as one cohort takes."""
         taken = self._taken[phase, configuration]
         missing = (seed for seed in seeds if seed not in taken)
-        return tuple(itertools.islice(missing, self.study.resources.cohort))
+        return tuple(itertools.islice(missing, self.study.most_together))
 
     def _configuration(self, number: int) -> str:
         if number not in self._hashes:

@@ -94,7 +94,7 @@ def problems(study: Study) -> Iterable[str]:
     yield from _unknown_names(study)
     values = dict(flat(study.model_dump()))
     for key in BOUNDS:
-        if key in values:
+        if key in values and not isinstance(values[key], str):
             yield from _out_of_range(key, key, values[key])
     yield from _misfits(study)
     yield from _bad_allocation(study)

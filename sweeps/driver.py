@@ -21,6 +21,7 @@ from sweeps.errors import UserError
 from sweeps.progress import Progress, describe, last_error
 from sweeps.run_directory import RunDirectory
 from sweeps.session import cores, joined_ray, largest_node, living_hosts, local_ray
+from sweeps.sizing import sized
 from sweeps.study import InitFrom, Study
 from sweeps.transfer import Start, take
 
@@ -46,6 +47,9 @@ def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> li
     with run.hold(head["number"] if head else None) as number:
         run.begin(study, fresh)
         data = {settings: _prepare(settings, run, console) for settings in study.data_sets}
+        with console.status("timing how many members train best together"):
+            study = sized(study, run, data)
+        run.begin(study, fresh=False)
         fingerprints = {settings: data_fingerprint(folder) for settings, folder in data.items()}
         starts = {start: take(start, run) for varied in study.varied if (start := varied.init_from)}
         start_fingerprints = {start: taken.fingerprint for start, taken in starts.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from core import memory
 from core.batch import Split
-from core.cohort import probe
-from core.schedules import Member
+from core.probe import Rate, at_once, best_size, expected_rate, probe
 from core.task import make_task
 from shards.catalog import GENERATORS
 from shards.read import read
@@ -20,6 +21,7 @@ from slurm import detect
 from sweeps.progress import duration
 from sweeps.run_directory import RunDirectory
 from sweeps.session import cores
+from sweeps.sizing import cohort_size, device_share, most_members
 from sweeps.study import Study
 
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.
@@ -28,9 +30,14 @@ OVERHEAD_SECONDS = 20.0
 
 def show(study: Study, run: RunDirectory, console: Console) -> None:
     """Print the configurations, seeds and cohorts, where they run, and the estimated time."""
-    search, seeds, most = study.search, study.seeds, study.resources.cohort
+    search, seeds = study.search, study.seeds
     found = search.explore - len(search.first)
     named = len(study.variants) or len(search.first)
+    with console.status("timing a few steps"):
+        timed = {name: _rates(study.variant(name)) for name in study.variants or [""]}
+    most = study.resources.cohort
+    if not isinstance(most, int):
+        most = cohort_size([best_size(rates, seeds.compare) for rates in timed.values()], study)
     console.print(f"[bold]{study.name}[/] ({study.scale} scale): {escape(study.question.strip())}", highlight=False)
     table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
     phases = [("compare", f"{named} named{' and the best found' if found else ''}", named + (found > 0), seeds.compare)]
@@ -70,47 +77,48 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
     )
     if finished:
         console.print(f"{finished} cohorts are finished already and will not run again")
-    with console.status("timing a few steps"):
-        seconds, words = 0.0, []
-        for name in study.variants or [""]:
-            count = 1 if name else len(search.first) + (found > 0)
-            more, rate = _seconds(study.variant(name), count, seeds.compare)
-            seconds += more
-            words.append(f"{name + ': ' if name else ''}{rate}")
-        if search.explore:
-            more, rate = _seconds(study, search.explore, seeds.search)
-            seconds += more
-            words.append(f"exploring: {rate}")
+    seconds, words = 0.0, []
+    for name, rates in timed.items():
+        count = 1 if name else len(search.first) + (found > 0)
+        more, rate = _seconds(study.variant(name), rates, count, seeds.compare, most)
+        seconds += more
+        words.append(f"{name + ': ' if name else ''}{rate}")
+    if search.explore:
+        more, rate = _seconds(study, timed[""], search.explore, seeds.search, most)
+        seconds += more
+        words.append(f"exploring: {rate}")
     total = duration(seconds / parallel + OVERHEAD_SECONDS)
     console.print(f"estimated time: {total} ({'; '.join(words)})", highlight=False, soft_wrap=True)
 
 
-def _seconds(study: Study, count: int, seeds: int) -> tuple[float, str]:
-    """Seconds of so many configurations of so many seeds on one worker, by a timed probe, and its rate in words."""
+def _seconds(study: Study, rates: Sequence[Rate], count: int, seeds: int, most: int) -> tuple[float, str]:
+    """Seconds of so many configurations of so many seeds on one worker, and its rate in words."""
+    size = min(seeds, most)
+    group = {"fused": size, "loop": 1}.get(study.resources.engine) or at_once(rates, size)
+    rate = expected_rate(rates, group)
+    # An evaluation is a forward pass, about a third of a training step an image.
+    evaluations = -(-study.training.steps // study.training.evaluate_every)
+    steps = study.training.steps + evaluations * study.data.validation / study.training.batch / 3
+    return count * seeds * steps / rate, f"{rate:.0f} members' steps a second, {group} of {size} at once"
+
+
+def _rates(study: Study) -> list[Rate]:
+    """By a timed probe of this machine's cores."""
     torch.set_num_threads(study.resources.cpus)
     settings = study.data
-    count_probed = max(64, study.training.batch)
+    count = max(64, study.training.batch)
     if settings.folder:
         arrays = read(Path(settings.folder))["train"]
-        first = slice(count_probed)
+        first = slice(count)
         split = Split(arrays.image[first], arrays.mask[first], arrays.label[first])
     else:
         generate = GENERATORS[settings.name]
-        samples = [generate(settings, "train", i) for i in range(count_probed)]
+        samples = [generate(settings, "train", i) for i in range(count)]
         split = Split(
             np.stack([s.image for s in samples]),
             np.stack([s.mask for s in samples]),
             np.array([s.label for s in samples], np.int64),
         )
+    memory.keep_freed()
     task = make_task(study.task, split, split)
-    size = min(seeds, study.resources.cohort)
-    rates = probe(task, [Member(seed, study.hyperparameters) for seed in range(size)], study.training)
-    engine = max(rates, key=lambda name: rates[name])
-    if study.resources.engine != "auto":
-        engine = study.resources.engine
-    # An evaluation is a forward pass, about a third of a training step an image.
-    evaluations = -(-study.training.steps // study.training.evaluate_every)
-    steps = study.training.steps + evaluations * settings.validation / study.training.batch / 3
-    return count * seeds * steps / rates[engine], (
-        f"{rates[engine]:.0f} members' steps a second with {size} together ({engine})"
-    )
+    return probe(task, study.hyperparameters, study.training, most_members(study), device_share(study))

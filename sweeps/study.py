@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
@@ -30,6 +30,8 @@ STUDIES = Path(__file__).parent / "studies"
 #: What studies have in common, one file each; no studies themselves.
 BASES = STUDIES / "bases"
 SCALES = ("laptop", "cluster")
+#: What is measured where it runs.
+AUTO = "auto"
 #: Search seeds are drawn from here upwards, comparison seeds from 0: the two sets never meet.
 FIRST_SEARCH_SEED = 1_000_000
 
@@ -134,8 +136,10 @@ class Seeds(_Part):
 class Resources(_Part):
     """Where and how cohorts run; nothing here changes a result, but for rounding.
 
-    cpus, gpus: of one trial.  engine: fused, loop, or auto: a timed probe chooses.
-    cohort:     most members trained together.
+    cpus, gpus: of one trial.
+    engine:     of a cohort's members: fused, all are one program; loop, one after another; auto, in groups as a timed
+                probe finds best.
+    cohort:     most members of one trial, or auto: as many as the device trains well together (`sweeps.sizing`).
     checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
     keep_weights: keep what each member has learnt, for `init_from` of another study.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.
@@ -144,8 +148,8 @@ class Resources(_Part):
 
     cpus: int = 1
     gpus: float = 0.0
-    engine: str = "auto"
-    cohort: int = 12
+    engine: str = AUTO
+    cohort: int | Literal["auto"] = "auto"
     checkpoint_seconds: float = 10.0
     keep_weights: bool = False
     retries: int = 2
@@ -177,6 +181,13 @@ class Study(_Part):
     resources: Resources = Resources()
     init_from: InitFrom | None = None
     variants: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+
+    @property
+    def most_together(self) -> int:
+        """Most members of one trial, once that is known."""
+        size = self.resources.cohort
+        assert size != "auto", "a study is sized before it runs"
+        return size
 
     def variant(self, name: str) -> Study:
         """The study as one of its variants has it, without variants of its own; itself for the name "".

@@ -13,5 +13,8 @@ def total(settings: dict[str, Any]) -> tuple[int, int]:
     search, seeds, size = settings["search"], settings["seeds"], settings["resources"]["cohort"]
     named = len(search["first"])
     compared = len(settings["variants"]) + named + (1 if search["explore"] > named else 0)
+    if not isinstance(size, int):
+        # It is being measured.
+        size = max(seeds["search"], seeds["compare"])
     wanted = ((search["explore"], seeds["search"]), (compared, seeds["compare"]))
     return sum(count * -(-each // size) for count, each in wanted), sum(count * each for count, each in wanted)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import functools
-import hashlib
-import json
 import os
 import socket
 import time
 import traceback
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +15,20 @@ import numpy as np
 import torch
 from ray import tune
 
-from core import checkpoint
-from core.batch import Slides, Split
-from core.cohort import Cohort, probe
+from core import checkpoint, memory
+from core.cohort import Cohort
 from core.criterion import judge
-from core.ledger import CohortRecord, Curves, FencedError, create
+from core.ledger import CohortRecord, Curves, FencedError
 from core.schedules import Member
-from core.task import Task, TaskSettings, make_task
-from shards.read import default_cache, read, slides
 from sweeps.run_directory import RunDirectory
-from sweeps.study import Study
+from sweeps.sizing import group_size
+from sweeps.task import device_of, load_task
 from sweeps.transfer import read_start
 
 #: A result to the driver at least this often, so that progress shows and a lost worker costs little.
 REPORT_SECONDS = 2.0
+#: What Ray says when it ends a worker, because the node's memory ends, before the system does.
+LOW_MEMORY = "running low on memory"
 
 
 class CohortTrial(tune.Trainable):
@@ -76,16 +71,17 @@ class CohortTrial(tune.Trainable):
         run = RunDirectory(Path(config["runs"]), config["study"])
         spec = self._spec = self._record.spec()
         study = self._study = run.study().variant(spec.variant)
+        memory.keep_freed()
         torch.set_num_threads(study.resources.cpus)
         if self._record.finished:
             return
         self._claim = self._record.claim(config["launch"])
         members = [Member(seed, study.configured(spec.hyperparameters)) for seed in spec.seeds]
-        device = "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
+        device = device_of(study)
         task = load_task(study.task, Path(config["data"]), device)
-        engine = choose_engine(run, study, task, members)
+        at_once = _within_memory(self._record, group_size(run, study, task, len(members)))
         start = read_start(Path(config["start"])) if config["start"] else None
-        self._cohort = Cohort(task, members, study.training, engine, start)
+        self._cohort = Cohort(task, members, study.training, at_once, start)
         stored = checkpoint.latest(self._record.checkpoints(), device)
         self._seconds = 0.0
         if stored is not None:
@@ -93,7 +89,6 @@ class CohortTrial(tune.Trainable):
             self._seconds = stored["seconds"]
         self._saved = time.monotonic()
         self._facts = {
-            "engine": engine,
             "device": torch.cuda.get_device_name() if device == "cuda" else device,
             "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             "threads": torch.get_num_threads(),
@@ -117,7 +112,9 @@ class CohortTrial(tune.Trainable):
             if resources.keep_weights:
                 # Whoever owns the cohort, its members learn the same.
                 checkpoint.save(self._record.weights, cohort.weights())
-            self._claim.commit(self._curves(), self._outcomes(), {**self._facts, "seconds": round(self._seconds, 3)})
+            together = {"engine": "fused" if cohort.at_once > 1 else "loop", "at_once": cohort.at_once}
+            facts = {**self._facts, **together, "recorded": cohort.recorded, "seconds": round(self._seconds, 3)}
+            self._claim.commit(self._curves(), self._outcomes(), facts)
 
     def _curves(self) -> Curves:
         cohort = self._cohort
@@ -152,36 +149,12 @@ class CohortTrial(tune.Trainable):
             self._record.fail(f"{text.strip()}\n")
 
 
-@functools.lru_cache(maxsize=1)
-def load_task(settings: TaskSettings, data: Path, device: str = "cpu") -> Task:
-    """The task on a packed data set, kept for the next cohort of the same process."""
-    splits = read(data)
-    of_slides = slides(data)
-    train, validation = (
-        Split(part.image, part.mask, part.label, Slides(*of_slides[name]) if of_slides else None)
-        for name, part in splits.items()
-    )
-    return make_task(settings, train, validation, device)
-
-
-def choose_engine(run: RunDirectory, study: Study, task: Task, members: list[Member]) -> str:
-    """The study's engine; for `auto` the faster by a timed probe, made once a device and size and then kept, so that
-    a resumed cohort goes on with the engine it began with."""
-    if study.resources.engine != "auto":
-        return study.resources.engine
-    if len(members) == 1:
-        return "loop"
-    device = torch.cuda.get_device_name() if task.device.type == "cuda" else "cpu"
-    model = hashlib.sha256(json.dumps([asdict(study.model), asdict(study.data)]).encode()).hexdigest()[:8]
-    key = f"{device}, {model}, {len(members)} members, {study.resources.cpus} threads"
-    file = run.probe / f"{key.replace('/', '-')}.json"
-    # Not two probes at once on one node: they would time each other.
-    with open(default_cache() / "probe.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not file.exists():
-            rates = probe(task, members, study.training)
-            result = {"engine": max(rates, key=lambda name: rates[name]), "members_steps_per_second": rates}
-            file.parent.mkdir(exist_ok=True)
-            create(file, (json.dumps(result, indent=1) + "\n").encode())
-    engine: str = json.loads(file.read_text())["engine"]
-    return engine
+def _within_memory(record: CohortRecord, at_once: int) -> int:
+    """Half as many members at once as when Ray ended this cohort's last worker for want of memory; what the device
+    itself refuses, the cohort sees to."""
+    limit, since = record.limit()
+    at_once = min(at_once, limit or at_once)
+    if LOW_MEMORY in (record.error() or "") and record.failed_at > since:
+        at_once = max(1, at_once // 2)
+        record.set_limit(at_once)
+    return at_once

@@ -131,8 +131,9 @@ class Edram(nn.Module):
         return Rollout(
             glimpse_logits,
             self.aggregate(torch.cat(features, -1)) if s.prediction == "all" else glimpse_logits[-1],
-            emitted[..., (2, 5)],
-            emitted[..., (0, 1, 3, 4)],
+            # Slices: a list of places would be brought from the host in each step.
+            emitted[..., 2::3],
+            torch.cat([emitted[..., 0:2], emitted[..., 3:5]], -1),
             torch.stack(coverages),
             torch.stack(norms),
         )

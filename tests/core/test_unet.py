@@ -54,9 +54,7 @@ def test_dice_and_the_rest_by_hand():
 def batch(images: torch.Tensor, masks: torch.Tensor, draws: torch.Tensor) -> Batch:
     labels, count = masks.amax((1, 2, 3)).long(), len(images)
     pixels, truth = (images * 255).to(torch.uint8), masks.to(torch.uint8)
-    return Batch(
-        pixels, truth, torch.arange(count), torch.zeros(count, 0), labels, torch.zeros(count, 3, 2), draws
-    )
+    return Batch(pixels, truth, torch.arange(count), torch.zeros(count, 0), labels, torch.zeros(count, 3, 2), draws)
 
 
 @pytest.mark.parametrize("level", [1, 2])

@@ -1,0 +1,127 @@
+"""How many members train together: measured where they run, and kept in the run directory, so that what goes on later
+goes on alike."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from core import memory
+from core.cohort import engines
+from core.ledger import create
+from core.probe import Rate, at_once, best_size, probe
+from core.task import Task
+from shards.read import default_cache
+from shards.samples import DataSettings
+from sweeps.errors import UserError
+from sweeps.run_directory import RunDirectory
+from sweeps.session import cores
+from sweeps.study import AUTO, Study
+from sweeps.task import device_of, load_task
+
+#: No probe goes further.
+MOST = 256
+
+
+def most_members(study: Study) -> int:
+    """As many as a cohort could have."""
+    return min(max(study.seeds.compare, study.seeds.search), MOST)
+
+
+def rates(run: RunDirectory, study: Study, task: Task) -> list[Rate]:
+    """Of groups of members on this device, by a probe that is made once and then kept."""
+    resources = study.resources
+    device = torch.cuda.get_device_name() if task.device.type == "cuda" else "cpu"
+    work = [asdict(study.model), asdict(study.data), study.training.batch]
+    model = hashlib.sha256(json.dumps(work).encode()).hexdigest()[:8]
+    share = f"{resources.gpus:g} of it" if task.device.type == "cuda" else f"{resources.cpus} threads"
+    file = run.probe / f"{device}, {share}, {model}, up to {most_members(study)}.json".replace("/", "-")
+    # Not two probes at once on one node: they would time each other.
+    with open(default_cache() / "probe.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            found = probe(task, study.hyperparameters, study.training, most_members(study), device_share(study))
+            file.parent.mkdir(exist_ok=True)
+            create(file, (json.dumps({"rates": [asdict(rate) for rate in found]}, indent=1) + "\n").encode())
+    return [Rate(**rate) for rate in json.loads(file.read_text())["rates"]]
+
+
+def group_size(run: RunDirectory, study: Study, task: Task, members: int) -> int:
+    """How many of a cohort's members are trained at once: all, one, or what a probe found best."""
+    engine = study.resources.engine
+    if members == 1 or engine == "loop" or "fused" not in engines(study.model):
+        return 1
+    return members if engine == "fused" else at_once(rates(run, study, task), members)
+
+
+def device_share(study: Study) -> float:
+    """Of a device's memory that one trial counts on."""
+    if study.resources.gpus:
+        return min(study.resources.gpus, 1.0)
+    return 1 / slots_of_node(study)
+
+
+def slots_of_node(study: Study) -> int:
+    """Trials that a node holds at once, or this machine."""
+    resources, node = study.resources, study.resources.allocation
+    if study.scale != "cluster":
+        return max(1, cores() // resources.cpus)
+    by_gpu = int(node.gpus / resources.gpus) if resources.gpus else node.cpus
+    return max(1, min(node.cpus // resources.cpus, by_gpu))
+
+
+def cohort_size(found: Sequence[int], study: Study) -> int:
+    """Members of a cohort: as many as the device trains well at once, and no more than leave every slot its share of
+    the comparison.
+
+    found: of each of the study's variants, `core.probe.best_size`.
+    """
+    compared = len(study.variants) or len(study.search.first) + (study.search.explore > len(study.search.first))
+    slots = slots_of_node(study) * (study.resources.allocation.nodes if study.scale == "cluster" else 1)
+    return max(1, min(max(found), study.seeds.compare, -(-compared * study.seeds.compare // slots)))
+
+
+def sized(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> Study:
+    """The study with the size of its cohorts, where that is `auto`.
+
+    Errors: UserError where not even one member fits.
+    """
+    if study.resources.cohort != AUTO:
+        return study
+    try:
+        size = cohort_size(_measured(study, run, data), study)
+    except memory.OutOfMemoryError as error:
+        raise UserError(str(error)) from None
+    return study.model_copy(update={"resources": study.resources.model_copy(update={"cohort": size})})
+
+
+def _measured(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[int]:
+    if study.resources.gpus:
+        # In a process that ends: what a GPU is once asked of holds on to its memory.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(_best_groups, study, run, dict(data)).result()
+    return _best_groups(study, run, data)
+
+
+def _best_groups(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[int]:
+    memory.keep_freed()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(study.resources.cpus)
+    found = []
+    for varied in study.varied:
+        if "fused" not in engines(varied.model) or varied.resources.engine == "loop":
+            found.append(1)
+            continue
+        task = load_task(varied.task, data[varied.data], device_of(varied))
+        found.append(best_size(rates(run, varied, task), study.seeds.compare))
+    load_task.cache_clear()
+    torch.set_num_threads(threads)
+    return found
