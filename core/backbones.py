@@ -78,12 +78,13 @@ class _Convolutions(torch.autograd.Function):
         flow = [part.unsqueeze(0) if part.dim() == 4 else part for part in (images, *saved[2 * count :])]
         gradient, to_parameters = grads[0].view_as(flow[-1]), list[Tensor]()
         for number in reversed(range(count)):
-            seen = patches(flow[number])
             to_sum = torch.ops.aten.threshold_backward(gradient, flow[number + 1], 0).flatten(1, 3)
+            # In bfloat16, the images and the weights are in float32 still.
+            seen, weight = patches(flow[number]).to(to_sum.dtype), layers[number][0].to(to_sum.dtype)
             to_weight, to_bias = (seen.flatten(1, 3).mT @ to_sum).mT, to_sum.sum(1)
             to_parameters[:0] = [part.squeeze(0) if alone else part for part in (to_weight, to_bias)]
             if number or ctx.needs_input_grad[0]:
-                gradient = scattered((to_sum @ layers[number][0]).view_as(seen), flow[number].shape[-3:-1])
+                gradient = scattered((to_sum @ weight).view_as(seen), flow[number].shape[-3:-1])
         return (gradient.view_as(images) if ctx.needs_input_grad[0] else None), *to_parameters
 
     @staticmethod

@@ -41,6 +41,7 @@ SCHEDULED = ("lr", "gamma", "train_loss")
 EVALUATION_BATCH = 64
 #: Tells a member's draws from its order of images, which is from its seed, too.
 DRAWS = 1
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 #: Steps whose inputs are brought to the device together.
 STRETCH = 64
 
@@ -51,12 +52,15 @@ class TrainingSettings:
 
     clip: largest norm of a member's gradient, longer ones are scaled down to it and one that is not finite is dropped
     (EDRAM's rule); 0: neither.
+    precision: of the model's convolutions, one of PRECISIONS. All else, the weights that are learnt too, is float32: a
+    place in an image has more digits than bfloat16.
     """
 
     steps: int = 10_000
     batch: int = 32
     evaluate_every: int = 100
     clip: float = 0.0
+    precision: str = "float32"
 
 
 class Inputs(NamedTuple):
@@ -103,6 +107,7 @@ class Cohort:
         buffers = [dict(model.named_buffers()) for model in models]
         self._buffers = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
         self._model = models[0].to("meta")
+        self._coarse = _of_convolutions(self._model)
         self._groups = [slice(first, min(first + at_once, count)) for first in range(0, count, at_once)]
         self._alpha = self._tensor([member.hyperparameters.alpha for member in self.members])
         self._diverged_at = torch.full((count,), -1, dtype=torch.int64, device=task.device)
@@ -264,6 +269,8 @@ class Cohort:
             return rollout, self.task.losses(rollout, batch, alpha, gamma)
 
         parameters, alpha = self._parameters.named(values), self._alpha[group]
+        precision = PRECISIONS[self.training.precision]
+        parameters = {n: v.to(precision) if n in self._coarse else v for n, v in parameters.items()}
         if len(alpha) > 1:
             buffers = {name: buffer[group] for name, buffer in self._buffers.items()}
             in_dims = (0, MEMBER_AXIS, 0, 0)
@@ -328,6 +335,14 @@ def _halves(group: slice) -> list[slice]:
             "model.glimpse_size needs less, and a larger share of a GPU has more"
         )
     return [slice(group.start, middle), slice(middle, group.stop)]
+
+
+def _of_convolutions(model: nn.Module) -> frozenset[str]:
+    """Names of the parameters that `TrainingSettings.precision` is of; normalisations among them stay as they are."""
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    modules = {f"{name}.": module for name, module in model.named_modules() if isinstance(module, kinds)}
+    inside = {name: module for name, module in modules.items() if name.startswith(getattr(model, "CONVOLUTIONS", ()))}
+    return frozenset(f"{name}{key}" for name, module in inside.items() for key, _ in module.named_parameters())
 
 
 def _start(model: nn.Module, weights: Mapping[str, Tensor]) -> None:

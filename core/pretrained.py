@@ -50,7 +50,7 @@ class Pretrained(nn.Module):
 
     def forward(self, glimpses: Tensor) -> Tensor:
         """[B,C,G,G] -> [B, features]."""
-        features: Tensor = self.network((glimpses - self.mean) / self.std)
+        features: Tensor = self.network(((glimpses - self.mean) / self.std).to(glimpses.dtype))
         return features
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from core.backbones import BACKBONES
-from core.cohort import ENGINES, engines
+from core.cohort import ENGINES, PRECISIONS, engines
 from core.glimpses import EXTRACTIONS
 from core.locations import LOCATION_MAPS
 from core.losses import CLASSIFICATION_LOSSES, DISTANCE_READINGS, LOCATION_LOSSES
@@ -149,6 +149,7 @@ def _unknown_names(study: Study) -> Iterable[str]:
         "losses.classification": CLASSIFICATION_LOSSES,
         "losses.distance": DISTANCE_READINGS,
         "search.sampler": SAMPLERS,
+        "training.precision": PRECISIONS,
         "resources.engine": ("auto", *ENGINES),
         "criterion.metric": measure_names(study.model, bool(study.data.folder)),
     }

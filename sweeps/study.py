@@ -235,7 +235,8 @@ class Study(_Part):
             "data": data_fingerprint,
             "model": asdict(self.model),
             "losses": asdict(self.losses),
-            "training": asdict(self.training),
+            # What came later counts where it is not as it was: earlier ledgers stay good.
+            "training": {k: v for k, v in asdict(self.training).items() if (k, v) != ("precision", "float32")},
             "hyperparameters": asdict(hyperparameters),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]

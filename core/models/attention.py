@@ -52,6 +52,8 @@ class AttentionSettings:
 class RecurrentAttention(nn.Module):
     """Per glimpse: f = backbone(glimpse); w = relu(W_f f) * relu(W_l l); h = LSTM(w); next location from h."""
 
+    CONVOLUTIONS = ("backbone.",)
+
     def __init__(self, settings: AttentionSettings, channels: int, mean: float, std: float):
         """channels: of the image.  mean, std: of the training images' pixels; glimpses are centred and scaled by
         them (the banks' rows sum to one, so that this equals doing it to the image). Errors: PretrainedError."""
@@ -123,8 +125,8 @@ class RecurrentAttention(nn.Module):
             return shared
         if s.backbone == "small":
             glimpse = (glimpse - self.mean) / self.std
-        features: Tensor = self.backbone(glimpse)
-        return features
+        features: Tensor = self.backbone(glimpse.to(next(self.backbone.parameters()).dtype))
+        return features.float()
 
     def _what_where(self, feature: Tensor, location: Tensor) -> Tensor:
         what, where = self.what(feature), self.where(location)

@@ -61,6 +61,8 @@ class Edram(nn.Module):
     """Per step: affine = emission(h_dec); g = relu(N(f)) * relu(N(W affine)); h_enc = LSTM(g); h_dec = LSTM(h_enc);
     class logits from h_enc."""
 
+    CONVOLUTIONS = ("glimpse.convolutions.",)
+
     def __init__(self, settings: EdramSettings, channels: int, mean: float, std: float):
         """channels: of the image.  mean, std: of the training images' pixels."""
         super().__init__()
@@ -180,7 +182,7 @@ class _GlimpseNet(nn.Module):
 
     def forward(self, x: Tensor, step: int) -> Tensor:
         for convolution, norm, pooled in zip(self.convolutions, self.norms, POOLED, strict=True):
-            x = F.relu(norm(convolution(x), step))
+            x = F.relu(norm(convolution(x.to(next(convolution.parameters()).dtype)).float(), step))
             x = F.max_pool2d(x, 2) if pooled else x
         features: Tensor = self.linear(x.flatten(1))
         return features

@@ -32,6 +32,8 @@ class MultiLevelUNet(nn.Module):
     (`core.losses.reinforce`) takes. In evaluation the most probable centre is taken.
     """
 
+    CONVOLUTIONS = ("nets.",)
+
     def __init__(self, settings: MultiLevelSettings, channels: int, mean: float, std: float):
         super().__init__()
         self.settings, self.mean, self.std = settings, mean, std
@@ -51,7 +53,7 @@ class MultiLevelUNet(nn.Module):
         for level, net in enumerate(self.nets):
             reach, factor = side >> level, 1 << (levels - 1 - level)
             images, masks = (shrink(crop(x, corner, reach), factor) for x in (whole, truth))
-            logits = net((images - self.mean) / self.std)
+            logits = net(((images - self.mean) / self.std).to(next(net.parameters()).dtype)).float()
             parts.append(compare(logits, masks, truth, reach))
             centres.append(centre_of(corner, reach, side))
             if level + 1 < levels:

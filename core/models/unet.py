@@ -101,6 +101,8 @@ class _Pair(nn.Module):
 class SingleLevelUNet(nn.Module):
     """A U-Net on the whole image at half its resolution, or on a crop of half its side."""
 
+    CONVOLUTIONS = ("net.",)
+
     def __init__(self, settings: UNetSettings, channels: int, mean: float, std: float):
         super().__init__()
         self.settings, self.mean, self.std = settings, mean, std
@@ -123,7 +125,7 @@ class SingleLevelUNet(nn.Module):
             reach = side // 2
             corner = (batch.draws * (side - reach + 1)).long()
             images, masks = crop(whole, corner, reach), crop(truth, corner, reach)
-        logits = self.net((images - self.mean) / self.std)
+        logits = self.net(((images - self.mean) / self.std).to(next(self.net.parameters()).dtype)).float()
         return Segmentation(
             **{name: part[None] for name, part in compare(logits, masks, truth, reach).items()},
             centres=centre_of(corner, reach, side)[None],

@@ -1,11 +1,13 @@
 """A member's path is its own: whatever the at_once, the company, or the interruption."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.func import functional_call
 
-from core.cohort import Cohort, TrainingSettings
+from core.cohort import PRECISIONS, Cohort, TrainingSettings
 from core.schedules import Hyperparameters, Member, batch_orders
 from core.stacked import BETA_1, BETA_2, EPSILON
 
@@ -164,8 +166,6 @@ def test_measures_of_a_rollout(task):
 
 
 def test_no_glimpse_classifies_from_the_overview_alone(task):
-    from dataclasses import replace
-
     from core.task import GlimpseTask, TaskSettings
     from shards.samples import DataSettings
     from tests.conftest import make_split
@@ -183,6 +183,21 @@ def test_functional_and_module_forward_agree(task):
     plain = model(batch)
     functional = functional_call(model, dict(model.named_parameters()), (batch,))
     assert all(torch.equal(a, b) for a, b in zip(plain, functional, strict=True))
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_bfloat16_convolutions_change_no_more_than_rounding(any_task, at_once):
+    """Its first loss, of eight bits a number; what is learnt stays float32."""
+    cohorts = [Cohort(any_task, members(0, 1, 2), replace(TRAINING, precision=p), at_once) for p in PRECISIONS]
+    for cohort in cohorts:
+        cohort.train_step()
+    exact, rounded = (cohort._train_loss for cohort in cohorts)
+    # A level's centre is drawn from its heat map: rounding may choose another pixel, and so another crop.
+    torch.testing.assert_close(rounded, exact, rtol=0.01 if "reinforce" not in str(any_task.measures) else 0.1, atol=0)
+    for cohort in cohorts:
+        cohort.advance()
+    assert not torch.equal(*(cohort._parameters.values for cohort in cohorts))
+    assert cohorts[1]._parameters.values.dtype == torch.float32
 
 
 def test_a_model_that_is_trained_one_member_at_a_time_takes_no_group(task, monkeypatch):

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from core import pretrained
-from core.cohort import ENGINES, Cohort, TrainingSettings, engines
+from core.cohort import ENGINES, PRECISIONS, Cohort, TrainingSettings, engines
 from core.models import AttentionSettings
 from core.pretrained import PretrainedError
 from core.schedules import Hyperparameters, Member
@@ -82,6 +82,18 @@ def test_fine_tuned_one_member_at_a_time(weights, name):
     # A member's randomness comes from its seed alone.
     assert torch.equal(drawn, torch.get_rng_state())
     assert np.isfinite(cohort.evaluations[-1][:, cohort.columns.index("f1")]).all()
+
+
+@pytest.mark.parametrize(("weights", "name"), [("imagenet", "efficientnet_lite0"), ("", "inception_v3")])
+def test_fine_tuned_in_bfloat16_is_fine_tuned_but_for_rounding(weights, name):
+    task = colour_task(replace(LITE, backbone=name, weights=weights, frozen=False, glimpse_size=75))
+    losses = []
+    for precision in PRECISIONS:
+        cohort = Cohort(task, MEMBERS[:1], TrainingSettings(1, 8, 1, precision=precision), 1)
+        cohort.advance()
+        losses.append(cohort._train_loss.item())
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert losses[1] != losses[0]
 
 
 def test_one_channel_from_scratch():
