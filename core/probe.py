@@ -76,15 +76,6 @@ def at_once(rates: Sequence[Rate], count: int) -> int:
     return max(sizes, key=lambda size: (expected_rate(rates, size), -size))
 
 
-def best_size(rates: Sequence[Rate], seeds: int) -> int:
-    """Into equal cohorts of how many so many seeds are best divided: the smallest that reach the best rate, all but for
-    WORTH."""
-    best = max(rate.rate for rate in rates)
-    sizes = [size for size in range(1, seeds + 1) if -(-seeds // -(-seeds // size)) == size]
-    fitting = [size for size in sizes if size <= rates[-1].members]
-    return next((size for size in fitting if WORTH * expected_rate(rates, size) >= best), fitting[-1])
-
-
 def _expected(taken: Sequence[tuple[int, float]], size: int) -> float:
     """Bytes of so many members: each one more takes as much as the last ones did."""
     (before, less), (last, more) = taken[-2:]

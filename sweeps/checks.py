@@ -172,6 +172,8 @@ def _misfits(study: Study) -> Iterable[str]:
             f"data.folder: {study.data.name} is packed by hand first, see python -m shards.pack {study.data.name} "
             "--help; then give its folder here"
         )
+    if isinstance(study.resources.cohort, str) and study.resources.cohort != "auto":
+        yield f"resources.cohort: {study.resources.cohort!r} is no number of members, nor auto"
     if study.training.batch > study.data.train:
         yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
     if study.data.object_size > study.data.size:

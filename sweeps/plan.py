@@ -13,7 +13,7 @@ from rich.table import Table
 
 from core import memory
 from core.batch import Split
-from core.probe import Rate, at_once, best_size, expected_rate, probe
+from core.probe import Rate, at_once, expected_rate, probe
 from core.task import make_task
 from shards.catalog import GENERATORS
 from shards.read import read
@@ -37,7 +37,7 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
         timed = {name: _rates(study.variant(name)) for name in study.variants or [""]}
     most = study.resources.cohort
     if not isinstance(most, int):
-        most = cohort_size([best_size(rates, seeds.compare) for rates in timed.values()], study)
+        most = cohort_size(list(timed.values()), study)
     console.print(f"[bold]{study.name}[/] ({study.scale} scale): {escape(study.question.strip())}", highlight=False)
     table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
     phases = [("compare", f"{named} named{' and the best found' if found else ''}", named + (found > 0), seeds.compare)]

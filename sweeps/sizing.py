@@ -17,7 +17,7 @@ import torch
 from core import memory
 from core.cohort import engines
 from core.ledger import create
-from core.probe import Rate, at_once, best_size, probe
+from core.probe import WORTH, Rate, at_once, expected_rate, probe
 from core.task import Task
 from shards.read import default_cache
 from shards.samples import DataSettings
@@ -78,15 +78,24 @@ def slots_of_node(study: Study) -> int:
     return max(1, min(node.cpus // resources.cpus, by_gpu))
 
 
-def cohort_size(found: Sequence[int], study: Study) -> int:
-    """Members of a cohort: as many as the device trains well at once, and no more than leave every slot its share of
-    the comparison.
+def cohort_size(found: Sequence[Sequence[Rate]], study: Study) -> int:
+    """Members of a cohort with which the comparison takes the least time on the slots that there are: large ones train
+    more members' steps a second, small ones leave no slot idle. Of sizes that are as good, all but for WORTH, the
+    largest: it is fewer cohorts.
 
-    found: of each of the study's variants, `core.probe.best_size`.
+    found: the rates of each of the study's variants.
     """
     compared = len(study.variants) or len(study.search.first) + (study.search.explore > len(study.search.first))
     slots = slots_of_node(study) * (study.resources.allocation.nodes if study.scale == "cluster" else 1)
-    return max(1, min(max(found), study.seeds.compare, -(-compared * study.seeds.compare // slots)))
+    seeds = study.seeds.compare
+
+    def duration(size: int) -> float:
+        each = [size / expected_rate(rates, at_once(rates, size)) for rates in found]
+        return -(-compared * -(-seeds // size) // slots) * sum(each) / len(each)
+
+    equal = sorted({-(-seeds // number) for number in range(1, seeds + 1)})
+    least = min(map(duration, equal))
+    return max(size for size in equal if size <= MOST and duration(size) <= WORTH * least)
 
 
 def sized(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> Study:
@@ -103,25 +112,26 @@ def sized(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) ->
     return study.model_copy(update={"resources": study.resources.model_copy(update={"cohort": size})})
 
 
-def _measured(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[int]:
+def _measured(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[list[Rate]]:
     if study.resources.gpus:
         # In a process that ends: what a GPU is once asked of holds on to its memory.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            return pool.submit(_best_groups, study, run, dict(data)).result()
-    return _best_groups(study, run, data)
+            return pool.submit(_rates_of_variants, study, run, dict(data)).result()
+    return _rates_of_variants(study, run, data)
 
 
-def _best_groups(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[int]:
+def _rates_of_variants(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[list[Rate]]:
     memory.keep_freed()
     threads = torch.get_num_threads()
     torch.set_num_threads(study.resources.cpus)
     found = []
     for varied in study.varied:
         if "fused" not in engines(varied.model) or varied.resources.engine == "loop":
-            found.append(1)
+            # Whatever its size, a cohort trains one after another.
+            found.append([Rate(1, 1.0, 0)])
             continue
         task = load_task(varied.task, data[varied.data], device_of(varied))
-        found.append(best_size(rates(run, varied, task), study.seeds.compare))
+        found.append(rates(run, varied, task))
     load_task.cache_clear()
     torch.set_num_threads(threads)
     return found

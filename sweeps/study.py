@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
@@ -149,7 +149,7 @@ class Resources(_Part):
     cpus: int = 1
     gpus: float = 0.0
     engine: str = AUTO
-    cohort: int | Literal["auto"] = "auto"
+    cohort: int | str = AUTO
     checkpoint_seconds: float = 10.0
     keep_weights: bool = False
     retries: int = 2
@@ -186,7 +186,7 @@ class Study(_Part):
     def most_together(self) -> int:
         """Most members of one trial, once that is known."""
         size = self.resources.cohort
-        assert size != "auto", "a study is sized before it runs"
+        assert isinstance(size, int), "a study is sized before it runs"
         return size
 
     def variant(self, name: str) -> Study:

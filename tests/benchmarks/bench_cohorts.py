@@ -1,126 +1,261 @@
-"""Members' steps a second of a cohort, fused and loop, against one plain process a seed.
+"""Members' steps a second of a cohort against one plain process a seed, and against several that share the device.
 
-Needs torch and NumPy alone; runs on the GPU where there is one.
-`PYTHONPATH=. python tests/benchmarks/bench_cohorts.py [--members 1 2 4 ...] [--seconds S]`
+Needs torch and NumPy alone, and takes a GPU where there is one (aims there: 10 times one process, 4 times the best of
+those that share it); on a CPU everything has one thread a process, and the models are small. Checks first that members
+together and alone agree, prints a table a model as it goes, and ends within `--minutes`.
+`PYTHONPATH=. python tests/benchmarks/bench_cohorts.py [--models attention ...] [--members 1 2 4 ...] [--minutes 8]`
+
+The plain way: an `nn.Module` of stock layers, autograd, `torch.optim.Adam`, the data in the device's memory; for EDRAM
+and the U-Net the product's modules, one of them, likewise.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import math
 import multiprocessing
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from plain import PlainAttention, plain_loss
+from torch.utils.flop_counter import FlopCounterMode
 
+from core import memory
 from core.batch import Split
-from core.cohort import ENGINES, Cohort, TrainingSettings
+from core.cohort import PRECISIONS, Cohort, TrainingSettings
+from core.models import AttentionSettings, EdramSettings, ModelSettings, UNetSettings
+from core.probe import wait
+from core.recorded import WARM_UP
 from core.schedules import Hyperparameters, Member
-from core.task import GlimpseTask, TaskSettings
+from core.task import Task, TaskSettings, make_task
 from shards.catalog import GENERATORS
 from shards.samples import DataSettings
 
 DATA = DataSettings("pattern1", size=64, train=256, validation=64, field=16, anywhere=True)
+#: The widths of EDRAM and of the U-Net in the studies' laptop scale: an eighth of those that were published.
+SMALL = {
+    "attention": AttentionSettings(),
+    "edram": EdramSettings(
+        glimpses=3, glimpse_size=16, extraction="gaussian", initial="overview", prediction="all", state=64,
+        features=128, classifier=128, convolutions=(8, 8, 16, 16, 20, 24),
+    ),
+    "unet": UNetSettings(level=1, depth=2, width=8),
+}  # fmt: skip
+AS_PUBLISHED = {**SMALL, "edram": EdramSettings(), "unet": UNetSettings(level=1, depth=4, width=64)}
 TRAINING = TrainingSettings(steps=10**9, batch=32, evaluate_every=10**9)
+SHARING = (2, 4, 8)
 
 
-def make_task(device: str) -> GlimpseTask:
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: the models' sizes, where, and for how many seconds a timing."""
+
+    model: ModelSettings
+    device: str
+    seconds: float
+
+
+def make(plan: Plan) -> Task:
     splits = []
     for split in ("train", "validation"):
-        samples = [GENERATORS["pattern1"](DATA, split, i) for i in range(DATA.count(split))]
+        samples = [GENERATORS[DATA.name](DATA, split, i) for i in range(DATA.count(split))]
         images, masks = (np.stack([getattr(s, name) for s in samples]) for name in ("image", "mask"))
         splits.append(Split(images, masks, np.array([s.label for s in samples], np.int64)))
-    return GlimpseTask(TaskSettings(), *splits, device)
+    return make_task(TaskSettings(plan.model), *splits, plan.device)
 
 
-def timed(step, wait, seconds: float) -> float:
-    """Steps a second after three of warm-up."""
-    for _ in range(3):
+def rate(step: Callable[[], None], device: str, seconds: float) -> float:
+    """Steps a second after a warm-up."""
+    for _ in range(WARM_UP + 2):
         step()
-    wait()
+    wait(torch.device(device))
     start, steps = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
         step()
-        wait()
+        wait(torch.device(device))
         steps += 1
     return steps / (time.perf_counter() - start)
 
 
-def plain_rate(device: str, seconds: float) -> float:
-    """Steps a second of one plain process, data in memory."""
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    torch.set_default_device(device)
-    task = make_task("cpu")
-    model = PlainAttention(mean=task.mean, std=task.std)
+def plain_step(plan: Plan) -> Callable[[], None]:
+    """One training step of one member, as one writes it with torch alone."""
+    task = make(plan)
+    resident = task.train
+    model: torch.nn.Module = task.build(0)
+    if isinstance(plan.model, AttentionSettings):
+        with torch.device(plan.device):
+            model = PlainAttention(mean=task.mean, std=task.std)
+        images, masks = resident.images.float() / 255, resident.masks.float()
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
-    images, masks = task.train.images.to(device).float() / 255, task.train.masks.to(device).float()
-    labels = task.train.labels.to(device)
+    half, one = torch.tensor(0.5, device=plan.device), torch.tensor(1.0, device=plan.device)
 
     def step() -> None:
-        chosen = torch.randint(0, len(labels), (TRAINING.batch,), device=device)
+        chosen = torch.randint(0, len(resident.labels), (TRAINING.batch,), device=plan.device)
         optimiser.zero_grad()
-        plain_loss(model(images[chosen], masks[chosen]), labels[chosen], 0.5, 1.0).backward()
+        if isinstance(model, PlainAttention):
+            loss = plain_loss(model(images[chosen], masks[chosen]), resident.labels[chosen], 0.5, 1.0)
+        else:
+            batch = resident.batch(chosen, torch.zeros(TRAINING.batch, task.draws, device=plan.device))
+            loss = task.losses(model(batch), batch, half, one)["loss"]
+        loss.backward()
         optimiser.step()
 
-    return timed(step, torch.cuda.synchronize if device == "cuda" else lambda: None, seconds)
+    return step
 
 
-def check(task: GlimpseTask) -> None:
-    """The plain model's first loss, and the engines' first ten steps, agree."""
-    batch = task.batch(task.train, np.arange(32))
-    model = task.build(0)
-    plain = PlainAttention(mean=task.mean, std=task.std)
-    plain.take({name: value.detach().cpu() for name, value in model.named_parameters()})
-    ours = task.losses(
-        model(batch.images, batch.overview, batch.masks), batch, *torch.tensor([0.3, 1.0], device=task.device)
-    )["loss"].item()
-    theirs = plain_loss(plain(batch.images.cpu(), batch.masks.cpu()), batch.labels.cpu(), 0.3, 1.0).item()
-    assert abs(ours - theirs) < 1e-3 * abs(theirs), (ours, theirs)
+def worker(plan: Plan, ready, begin, results) -> None:
+    """One process of several: its steps a second while all run."""
+    torch.set_num_threads(1)
+    memory.keep_freed()
+    with torch.device(plan.device):
+        step = plain_step(plan)
+        for _ in range(5):
+            step()
+        ready.put(None)
+        begin.wait()
+        results.put(rate(step, plan.device, plan.seconds))
+
+
+def shared(plan: Plan, processes: int) -> float:
+    """Members' steps a second of so many plain processes on one device, together; NaN where they do not fit."""
+    context = multiprocessing.get_context("spawn")
+    ready, results, begin = context.Queue(), context.Queue(), context.Event()
+    running = [context.Process(target=worker, args=(plan, ready, begin, results)) for _ in range(processes)]
+    try:
+        for process in running:
+            process.start()
+        for _ in running:
+            ready.get(timeout=120)
+        begin.set()
+        return sum(results.get(timeout=120) for _ in running)
+    except Exception:
+        return math.nan
+    finally:
+        for process in running:
+            process.terminate()
+            process.join()
+
+
+def check(task: Task, plan: Plan) -> None:
+    """Members together and alone take the same first step; the plain attention model has the same first loss."""
     members = [Member(seed, Hyperparameters()) for seed in range(3)]
-    cohorts = [Cohort(task, members, TrainingSettings(10, 32, 10), engine) for engine in ENGINES]
-    for cohort in cohorts:
-        cohort.advance()
-    fused, loop = (cohort.evaluations[0][:, cohort.columns.index("loss")] for cohort in cohorts)
-    assert np.allclose(fused, loop, rtol=1e-2), (fused, loop)
-    print(f"checked: first losses {ours:.5f} and {theirs:.5f}, engines agree after ten steps")
+    together, alone = (Cohort(task, members, TRAINING, at_once) for at_once in (3, 1))
+    for cohort in (together, alone):
+        cohort.train_step()
+    torch.testing.assert_close(together._train_loss, alone._train_loss, rtol=1e-3, atol=0)
+    moved = [cohort._parameters.first_moment.norm(dim=1) for cohort in (together, alone)]
+    torch.testing.assert_close(*moved, rtol=1e-2, atol=0)
+    found = ""
+    if isinstance(plan.model, AttentionSettings):
+        rows = torch.arange(32, device=plan.device)
+        batch = task.train.batch(rows, torch.zeros(32, 0, device=plan.device))
+        model = task.build(0)
+        with torch.device(plan.device):
+            plain = PlainAttention(mean=task.mean, std=task.std)
+            plain.take({name: value.detach() for name, value in model.named_parameters()})
+            theirs = plain_loss(plain(batch.whole_images(), batch.whole_masks()), batch.labels, 0.3, 1.0).item()
+        alpha, gamma = (torch.tensor(value, device=plan.device) for value in (0.3, 1.0))
+        ours = task.losses(model(batch), batch, alpha, gamma)["loss"].item()
+        assert abs(ours - theirs) < 1e-3 * abs(theirs), (ours, theirs)
+        found = f"; first loss {ours:.5f}, of the plain module {theirs:.5f}"
+    print(f"checked: members together and alone take the same step{found}", flush=True)
+
+
+def cohort_of(task: Task, count: int, precision: str) -> Cohort:
+    members = [Member(seed, Hyperparameters()) for seed in range(count)]
+    return Cohort(task, members, dataclasses.replace(TRAINING, precision=precision), count)
+
+
+def operations(task: Task) -> float:
+    """Of the matrix products and convolutions of one member's step."""
+    cohort = cohort_of(task, 1, "float32")
+    with FlopCounterMode(display=False) as counter:
+        cohort.train_step()
+    return float(counter.get_total_flops())
+
+
+def matrix_rate(device: str, seconds: float) -> float:
+    """Operations a second of a large matrix product."""
+    a = torch.rand(2048, 2048, device=device)
+    return 2 * 2048**3 * rate(lambda: a @ a, device, seconds)
+
+
+def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: float) -> None:
+    """Print a model's table."""
+    gpu = plan.device == "cuda"
+    task = make(plan)
+    print(f"\n## {name}: {plan.model}\n")
+    check(task, plan)
+    columns = [(count, precision) for count in sizes for precision in (PRECISIONS if gpu else ["float32"])]
+    sharing = [k for k in SHARING if gpu or k <= torch.get_num_threads() * multiprocessing.cpu_count()]
+    rates: dict[tuple[int, str], list[float]] = {column: [] for column in columns}
+    plain: dict[int, list[float]] = {k: [] for k in (1, *sharing)}
+    recorded, largest = False, max(sizes)
+    for turn in range(rounds):
+        # A round holds everything, so that a drift of the machine touches all alike.
+        if turn and time.monotonic() > deadline:
+            break
+        for k, found in plain.items():
+            found.append(shared(plan, k))
+        for count, precision in columns:
+            if count > largest or (turn and time.monotonic() > deadline):
+                continue
+            memory.release(task.device)
+            cohort = cohort_of(task, count, precision)
+            rates[count, precision].append(count * rate(cohort.train_step, plan.device, plan.seconds))
+            recorded = cohort.recorded
+            if cohort.at_once < count:
+                rates[count, precision].clear()
+                largest = count - 1
+    ways = [(k, statistics.median(found)) for k, found in plain.items()]
+    alone, best = ways[0][1], max((found for _, found in ways if not math.isnan(found)), default=math.nan)
+    flops, peak = operations(task), statistics.median(matrix_rate(plan.device, plan.seconds / 2) for _ in range(3))
+    shown = ", ".join(f"{k}: {found:.0f}" for k, found in ways)
+    print(f"members' steps a second of plain processes, by how many share the device: {shown}")
+    print(f"{flops / 1e6:.0f} million operations a member's step; matrix products run at {peak / 1e9:.0f} GFLOP/s"
+          f"{'; steps are launched as one graph' if recorded else ''}\n")  # fmt: skip
+    print("| members | precision | members' steps a second | / one process | / best shared | of the matrix rate |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for (count, precision), values in rates.items():
+        if values:
+            median = statistics.median(values)
+            print(f"| {count} | {precision} | {median:.0f} | {median / alone:.1f} | {median / best:.1f} | "
+                  f"{median * flops / peak:.2f} |")  # fmt: skip
+    if largest < max(sizes):
+        print(f"\nmore than {largest} members do not fit in the device's memory together")
 
 
 def main() -> None:
+    gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--members", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16, 32, 64])
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
+    parser.add_argument("--models", nargs="+", default=list(SMALL), choices=list(SMALL))
+    parser.add_argument("--members", type=int, nargs="+")
+    parser.add_argument("--seconds", type=float, default=0.7, help="of each timing")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=8.0, help="no round begins later")
     parser.add_argument("--check", action="store_true", help="only check that the ways agree")
     options = parser.parse_args()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    name = torch.cuda.get_device_name() if device == "cuda" else "cpu, one thread"
+    device = "cuda" if gpu else "cpu"
     torch.set_num_threads(1)
-    task = make_task(device)
-    check(task)
+    memory.keep_freed()
+    models, start = AS_PUBLISHED if gpu else SMALL, time.monotonic()
+    plans = {name: Plan(models[name], device, options.seconds) for name in options.models}
     if options.check:
+        for plan in plans.values():
+            check(make(plan), plan)
         return
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    rows: dict[int, dict[str, list[float]]] = {m: {engine: [] for engine in ENGINES} for m in options.members}
-    plain: list[float] = []
-    # Rounds interleave everything, so that a drift of the machine touches all alike.
-    for _ in range(options.rounds):
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            plain.append(pool.apply(plain_rate, (device, options.seconds)))
-        for count in options.members:
-            members = [Member(seed, Hyperparameters()) for seed in range(count)]
-            for engine in ENGINES:
-                cohort = Cohort(task, members, TRAINING, engine)
-                rows[count][engine].append(count * timed(cohort._train_step, wait, options.seconds))
-    alone = statistics.median(plain)
-    print(f"\n{name}, torch {torch.__version__}: members' steps a second, median of {options.rounds} rounds\n")
-    print("| members | fused | loop | one plain process | fused / plain |")
-    print("| --- | --- | --- | --- | --- |")
-    for count, rates in rows.items():
-        fused, loop = (statistics.median(rates[engine]) for engine in ENGINES)
-        print(f"| {count} | {fused:.0f} | {loop:.0f} | {alone:.0f} | {fused / alone:.1f} |")
+    where = torch.cuda.get_device_name() if gpu else "a CPU, one thread a process"
+    print(f"{where}, torch {torch.__version__}, medians of up to {options.rounds} rounds")
+    sizes = options.members or ([1, 4, 16, 64, 256] if gpu else [1, 2, 4, 8, 12, 16, 32, 64])
+    for number, (name, plan) in enumerate(plans.items()):
+        # Each model has its share of the time; a round that has begun is finished.
+        until = start + 60 * options.minutes * (number + 0.6) / len(plans)
+        measure(name, plan, sizes, options.rounds, until)
 
 
 if __name__ == "__main__":

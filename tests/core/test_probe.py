@@ -5,7 +5,7 @@ import pytest
 from core import memory, probe
 from core.cohort import Cohort, TrainingSettings
 from core.memory import OutOfMemoryError
-from core.probe import Rate, at_once, best_size
+from core.probe import Rate, at_once
 from core.schedules import Hyperparameters
 
 timed = probe._timed
@@ -81,16 +81,3 @@ def test_no_further_than_the_device_allows(task, monkeypatch):
 )
 def test_groups_as_large_as_pays(rates, count, size):
     assert at_once(rates, count) == size
-
-
-@pytest.mark.parametrize(
-    ("rates", "seeds", "size"),
-    [
-        (measured(100, 160, 200, 205), 8, 4),  # 8 is hardly better
-        (measured(100, 150, 200, 300), 12, 6),
-        (measured(100, 90), 12, 1),
-        (measured(50, 100, 200, 400, 800), 40, 14),  # 16 would leave a cohort of 8
-    ],
-)
-def test_cohorts_as_large_as_pays_and_equal(rates, seeds, size):
-    assert best_size(rates, seeds) == size
