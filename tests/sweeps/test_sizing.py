@@ -46,7 +46,7 @@ def test_the_size_with_which_the_comparison_takes_least(study_file, two_slots, n
 
 
 def test_on_a_cluster_all_nodes_count(study_file):
-    """Two nodes of four GPUs: 3 configurations of 40 seeds on 8 slots, where more members take no longer, or as much."""
+    """Two nodes of four GPUs: 120 members on 8 slots, where more of them take no longer, or as much longer."""
     asked = ["resources.gpus=1", "resources.allocation={nodes: 2, gpus: 4, cpus: 8}", "seeds.compare=40"]
     study = load(study_file, "cluster", [*AUTO, *asked])
     assert sizing.slots_of_node(study) == 4
