@@ -79,7 +79,7 @@ class CohortTrial(tune.Trainable):
         members = [Member(seed, study.configured(spec.hyperparameters)) for seed in spec.seeds]
         device = device_of(study)
         task = load_task(study.task, Path(config["data"]), device)
-        at_once = _within_memory(self._record, group_size(run, study, task, len(members)))
+        at_once = within_memory(self._record, group_size(run, study, task, len(members)))
         start = read_start(Path(config["start"])) if config["start"] else None
         self._cohort = Cohort(task, members, study.training, at_once, start)
         stored = checkpoint.latest(self._record.checkpoints(), device)
@@ -149,7 +149,7 @@ class CohortTrial(tune.Trainable):
             self._record.fail(f"{text.strip()}\n")
 
 
-def _within_memory(record: CohortRecord, at_once: int) -> int:
+def within_memory(record: CohortRecord, at_once: int) -> int:
     """Half as many members at once as when Ray ended this cohort's last worker for want of memory; what the device
     itself refuses, the cohort sees to."""
     limit, since = record.limit()

@@ -88,7 +88,7 @@ def checkpoint_cost(folder: Path) -> tuple[float, float, float]:
     train, validation = (Split(s.image, s.mask, s.label) for s in (splits["train"], splits["validation"]))
     task = GlimpseTask(study.task, train, validation)
     seeds = range(study.seeds.compare)
-    cohort = Cohort(task, [Member(seed, study.hyperparameters) for seed in seeds], study.training, "fused")
+    cohort = Cohort(task, [Member(seed, study.hyperparameters) for seed in seeds], study.training, len(seeds))
     cohort.advance()
     record = CohortRecord(folder / "cohort")
     record.create(CohortSpec("compare", 0, "bench", {"alpha": 1.0}, "named", tuple(seeds)))

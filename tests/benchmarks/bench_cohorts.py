@@ -192,7 +192,8 @@ def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: floa
     print(f"\n## {name}: {plan.model}\n")
     check(task, plan)
     columns = [(count, precision) for count in sizes for precision in (PRECISIONS if gpu else ["float32"])]
-    sharing = [k for k in SHARING if gpu or k <= torch.get_num_threads() * multiprocessing.cpu_count()]
+    # On a CPU a process is a thread, and as many as there are cores run as fast as one.
+    sharing = SHARING if gpu else ()
     rates: dict[tuple[int, str], list[float]] = {column: [] for column in columns}
     plain: dict[int, list[float]] = {k: [] for k in (1, *sharing)}
     recorded, largest = False, max(sizes)

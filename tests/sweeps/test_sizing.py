@@ -1,16 +1,19 @@
 """How large cohorts are, and what is kept of the measuring."""
 
 import json
+import os
 
 import pytest
 
 from core import memory, probe
+from core.ledger import CohortRecord
 from core.probe import Rate
 from shards.pack import pack
 from sweeps import sizing
 from sweeps.errors import UserError
 from sweeps.run_directory import RunDirectory
 from sweeps.study import load
+from sweeps.trainable import within_memory
 
 AUTO = ["resources.cohort=auto", "resources.engine=auto"]
 
@@ -106,3 +109,17 @@ def test_what_does_not_fit_is_one_line(study_file, tmp_path, monkeypatch):
 def test_a_size_that_is_none_is_refused(study_file, given, line):
     with pytest.raises(UserError, match=line):
         load(study_file, "laptop", [f"resources.cohort={given}"])
+
+
+def test_half_as_many_at_once_after_each_death_for_want_of_memory(tmp_path):
+    """Ray ends a worker before the system does, and says so; another reason, or the same one again, changes nothing."""
+    record = CohortRecord(tmp_path)
+    assert within_memory(record, 12) == 12
+    record.fail("Failure # 1 1 worker(s) were killed due to the node running low on memory. Memory on the node was ...")
+    assert [within_memory(record, 12), within_memory(record, 12)] == [6, 6]
+    os.utime(tmp_path / "limit.txt", (0, 0))
+    assert within_memory(record, 12) == 3
+    record.fail("ValueError: something else")
+    os.utime(tmp_path / "limit.txt", (0, 0))
+    assert within_memory(record, 12) == 3
+    assert within_memory(record, 2) == 2
