@@ -178,7 +178,7 @@ class Cohort:
         """Go on from `state()`. Errors: ValueError if it is another cohort's, or another version's."""
         if state["seeds"] != [member.seed for member in self.members]:
             raise ValueError("this checkpoint holds other seeds")
-        if state["parameters"].shape != self._parameters.values.shape:
+        if state["parameters"].shape != self._parameters.values.shape:  # as an earlier version laid them out
             raise ValueError("this checkpoint holds other parameters")
         self.step = state["step"]
         self._parameters.values.copy_(state["parameters"])

@@ -85,8 +85,10 @@ class CohortTrial(tune.Trainable):
         stored = checkpoint.latest(self._record.checkpoints(), device)
         self._seconds = 0.0
         if stored is not None:
-            self._cohort.load(stored)
-            self._seconds = stored["seconds"]
+            # An earlier version's is laid out otherwise: then training begins anew.
+            with suppress(ValueError):
+                self._cohort.load(stored)
+                self._seconds = stored["seconds"]
         self._saved = time.monotonic()
         self._facts = {
             "device": torch.cuda.get_device_name() if device == "cuda" else device,

@@ -101,6 +101,16 @@ def test_a_checkpoint_of_other_seeds_is_refused(task):
         Cohort(task, members(1), TRAINING, 1).load(Cohort(task, members(0), TRAINING, 1).state())
 
 
+def test_a_checkpoint_of_other_parameters_is_refused_whole(task):
+    cohort = Cohort(task, members(0), TRAINING, 1)
+    before = cohort._parameters.values.clone()
+    state = Cohort(task, members(0), TRAINING, 1).state()
+    with pytest.raises(ValueError, match="other parameters"):
+        cohort.load({**state, "parameters": state["parameters"].flatten(), "step": 7})
+    assert cohort.step == 0
+    assert torch.equal(cohort._parameters.values, before)
+
+
 @pytest.mark.parametrize("at_once", GROUPS)
 def test_a_diverged_member_is_recorded_and_the_others_go_on_to_the_bit(task, at_once):
     well = trained(task, members(0, 1, 2), at_once)
