@@ -179,6 +179,34 @@ def operations(task: Task) -> float:
     return float(counter.get_total_flops())
 
 
+#: What a step's time goes to, by the names of torch's operations; the last, what is left.
+KINDS = {
+    "products and convolutions": ("mm", "bmm", "baddbmm", "addmm", "convolution"),
+    "copies and fills": ("copy_", "fill_", "zero_", "cat", "index", "gather", "clone", "stack"),
+    "arithmetic by element": ("",),
+}
+
+
+def profile(task: Task, count: int, steps: int = 20) -> str:
+    """Shares of a step's wall time on a CPU, in words: what torch's operations take of it, and the rest, which is
+    Python, `vmap` and autograd between them."""
+    cohort = cohort_of(task, count, "float32")
+    for _ in range(10):
+        cohort.train_step()
+    start = time.perf_counter()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(steps):
+            cohort.train_step()
+    wall, taken = time.perf_counter() - start, dict.fromkeys(KINDS, 0.0)
+    for event in profiler.key_averages():
+        name = event.key.removeprefix("aten::")
+        if event.key.startswith("aten::"):
+            kind = next(kind for kind, parts in KINDS.items() if any(part in name for part in parts))
+            taken[kind] += event.self_cpu_time_total / 1e6
+    shares = [f"{kind} {seconds / wall:.0%}" for kind, seconds in taken.items()]
+    return f"{', '.join(shares)}, between them {1 - sum(taken.values()) / wall:.0%}"
+
+
 def matrix_rate(device: str, seconds: float) -> float:
     """Operations a second of a large matrix product."""
     a = torch.rand(2048, 2048, device=device)
@@ -219,8 +247,10 @@ def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: floa
     shown = ", ".join(f"{k}: {found:.0f}" for k, found in ways)
     print(f"members' steps a second of plain processes, by how many share the device: {shown}")
     print(f"{flops / 1e6:.0f} million operations a member's step; matrix products run at {peak / 1e9:.0f} GFLOP/s"
-          f"{'; steps are launched as one graph' if recorded else ''}\n")  # fmt: skip
-    print("| members | precision | members' steps a second | / one process | / best shared | of the matrix rate |")
+          f"{'; steps are launched as one graph' if recorded else ''}")  # fmt: skip
+    if not gpu:
+        print(f"a step of 12 members: {profile(task, 12)}")
+    print("\n| members | precision | members' steps a second | / one process | / best shared | of the matrix rate |")
     print("| --- | --- | --- | --- | --- | --- |")
     for (count, precision), values in rates.items():
         if values:

@@ -18,7 +18,7 @@ from tests.sweeps.launching import ROOT, contents, run
 
 #: Long enough that a fault hits it in the middle.
 STUDY = [
-    *("--set", "training.steps=240", "--set", "training.evaluate_every=12"),
+    *("--set", "training.steps=480", "--set", "training.evaluate_every=24"),
     *("--set", "resources.allocation.cpus=2", "--set", "resources.allocation.memory=3"),
 ]
 TWO_NODES = ["--set", "resources.allocation.nodes=2"]

@@ -1,0 +1,31 @@
+"""The benchmarks that are made for a GPU run, at a small size, where there is none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "rows"),
+    [
+        ("bench_cohorts", "--members 1 2 --seconds 0.02 --rounds 1", ["| 1 | float32 |", "| 2 | float32 |"]),
+        ("bench_glimpses", "--side 96 --glimpse 16 --batch 2 --rounds 1 --seconds 0.02", ["| cut and filtered |"]),
+        ("bench_report_scale", "--members 1 --rounds 1 --batch 1", ["| frozen | float32 | 1 |", "| fine-tuned |"]),
+    ],
+)
+def test_a_benchmark_ends_in_its_table(name, arguments, rows):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "benchmarks" / f"{name}.py"), *arguments.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    for row in rows:
+        assert row in done.stdout
