@@ -225,16 +225,16 @@ class _Look(torch.autograd.Function):
         rows: Tensor,
         *rest: Any,
     ) -> tuple[Any, tuple[int | None, ...]]:
+        assert in_dims[1] is None, "members look at the images of one split"
+        assert in_dims[2] is None, "members look at the masks of one split"
         folded = []
         for part, dim in ((location, in_dims[0]), (rows, in_dims[3])):
             stacked = part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)
             folded.append(stacked.flatten(0, 1))
         results = _Look.apply(folded[0], images, masks, folded[1], *rest)
-        return tuple(r.unflatten(0, (info.batch_size, -1)) if len(r) else r for r in results), (0, 0, *_dims(results))
-
-
-def _dims(results: Any) -> tuple[int | None, ...]:
-    return tuple(0 if len(part) else None for part in results[2:])
+        # Without slopes their places are empty.
+        dims = tuple(0 if len(part) else None for part in results)
+        return tuple(p.unflatten(0, (info.batch_size, -1)) if len(p) else p for p in results), dims
 
 
 def _seen(location: Tensor, side: int, window: Window, slopes: bool) -> tuple[Tensor, Tensor, Tensor]:
