@@ -72,10 +72,8 @@ def device_share(study: Study) -> float:
 def slots_of_node(study: Study) -> int:
     """Trials that a node holds at once, or this machine."""
     resources, node = study.resources, study.resources.allocation
-    if study.scale != "cluster":
-        return max(1, cores() // resources.cpus)
-    by_gpu = int(node.gpus / resources.gpus) if resources.gpus else node.cpus
-    return max(1, min(node.cpus // resources.cpus, by_gpu))
+    cpus, gpus = (node.cpus, node.gpus) if study.scale == "cluster" else (cores(), torch.cuda.device_count())
+    return max(1, min(cpus // resources.cpus, int(gpus / resources.gpus) if resources.gpus else cpus))
 
 
 def cohort_size(found: Sequence[Sequence[Rate]], study: Study) -> int:
@@ -93,9 +91,9 @@ def cohort_size(found: Sequence[Sequence[Rate]], study: Study) -> int:
         each = [size / expected_rate(rates, at_once(rates, size)) for rates in found]
         return -(-compared * -(-seeds // size) // slots) * sum(each) / len(each)
 
-    equal = sorted({-(-seeds // number) for number in range(1, seeds + 1)})
+    equal = {size for number in range(1, seeds + 1) if (size := -(-seeds // number)) <= MOST}
     least = min(map(duration, equal))
-    return max(size for size in equal if size <= MOST and duration(size) <= WORTH * least)
+    return max(size for size in equal if duration(size) <= WORTH * least)
 
 
 def sized(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> Study:

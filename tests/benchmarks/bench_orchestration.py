@@ -49,7 +49,13 @@ def main() -> None:
         study = load(
             "alpha_seed_study",
             "laptop",
-            [f"search.explore={TRIALS}", "search.window=8", "seeds.compare=1", "search.first=[]"],
+            [
+                f"search.explore={TRIALS}",
+                "search.window=8",
+                "seeds.compare=1",
+                "search.first=[]",
+                "resources.cohort=12",
+            ],
         )
         run.begin(study, fresh=False)
         agenda = Agenda(study, run.ledger, {study.data: "idle"})

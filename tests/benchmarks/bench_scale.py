@@ -37,6 +37,7 @@ WORKERS, COHORT_SECONDS, TUNE_SECONDS = 1000, 600.0, 0.04
 EXPLORED, COMPARED, SEEDS = 5000, 9, 6000
 SETTINGS = [
     *(f"search.explore={EXPLORED}", "search.sampler=random", f"search.window={2 * WORKERS}", f"seeds.compare={SEEDS}"),
+    "resources.cohort=12",
     f"search.first=[{', '.join(f'{{alpha: {i / COMPARED}}}' for i in range(COMPARED))}]",
 ]
 LAUNCH = """

@@ -67,10 +67,14 @@ def test_the_same_command_again_runs_nothing_and_more_seeds_only_the_new_ones(la
     again = run(study, "--runs", runs)
     assert "10 cohorts were finished before" in again.stdout
     assert contents(runs / "small") == before
-    more = run(study, "--runs", runs, "--set", "seeds.compare=6").stdout
+    # Whatever the size of the new cohorts, which is measured this time.
+    measured = ("--set", "resources.cohort=auto", "--set", "resources.engine=auto")
+    more = run(study, "--runs", runs, "--set", "seeds.compare=6", *measured).stdout
     assert "26/26 members" in more
     after = contents(runs / "small")
-    assert len(after) == 13
+    assert sum(len(outcomes) for *_, (outcomes, _) in after.values()) == 26
+    assert list((runs / "small" / "probe").iterdir())
+    assert re.search(r"^  cohort: \d+$", (runs / "small" / "study.yaml").read_text(), re.M)
     assert all(after[key] == value for key, value in before.items())
 
 
