@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
 
 from core.cohort import Cohort, TrainingSettings
 from core.recorded import WARM_UP, Recorded
@@ -65,6 +66,55 @@ def test_a_step_asks_the_device_for_nothing(any_task, at_once, clip):
         cohort._train_all(type(inputs)(*(part[1] for part in inputs)))
     assert {"addcdiv_", "index_select"} <= operations.names
     assert operations.names & ASKING == set()
+
+
+class Tape(TorchDispatchMode):
+    """What a GPU's graph is, on a CPU: the operations of one step, done again on the same tensors, whatever Python
+    would do now."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        # All are kept, so that no two have the same identity.
+        self.calls.append((function, args, kwargs or {}, result))
+        return result
+
+    def replay(self):
+        made = {}
+
+        def now(value):
+            return made.get(id(value), value) if isinstance(value, torch.Tensor) else value
+
+        for function, args, kwargs, before in self.calls:
+            after = function(*tree_map(now, args), **tree_map(now, kwargs))
+            for old, new in zip(tree_leaves(before), tree_leaves(after), strict=True):
+                made[id(old)] = new
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_steps_done_again_from_a_recording_are_the_steps_to_the_bit(any_task, at_once):
+    """Nothing of the step that was recorded is left in it: not its number, nor its images, its gamma, or its rate."""
+    decaying = Hyperparameters(lr=5e-3, lr_decay_steps=2, gamma_decay_steps=3)
+    members = [Member(seed, decaying) for seed in range(3)]
+    training = TrainingSettings(8, 8, 8, clip=1.0)
+    recorded, plain = (Cohort(any_task, members, training, at_once) for _ in range(2))
+    plain.advance()
+    recorded.train_step()
+    kept = type(recorded._stretch[1])(*(part[1].clone() for part in recorded._stretch[1]))
+    tape = Tape()
+    with tape:
+        recorded._train_all(kept)
+    for step in range(2, 8):
+        for static, new in zip(kept, (part[step] for part in recorded._stretch[1]), strict=True):
+            static.copy_(new)
+        tape.replay()
+    assert torch.equal(recorded._parameters.values, plain._parameters.values)
+    assert torch.equal(recorded._train_loss, plain._train_loss)
+    for name, buffer in plain._buffers.items():
+        assert torch.equal(recorded._buffers[name], buffer), name
 
 
 class Number(NamedTuple):
