@@ -74,7 +74,7 @@ def main() -> None:
     print("| Inception v3 | precision | members | at once | seconds a step | GB at most | hours of 5 x 40 members |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for frozen in (True, False):
-        task = make(frozen, max(options.batch, 8), device)
+        task = make(frozen, max(options.batch, 4), device)
         for precision in PRECISIONS if gpu and not frozen else ["float32"]:
             for count in options.members:
                 try:
