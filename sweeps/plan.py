@@ -87,6 +87,8 @@ def show(study: Study, run: RunDirectory, console: Console) -> None:
         more, rate = _seconds(study, timed[""], search.explore, seeds.search, most)
         seconds += more
         words.append(f"exploring: {rate}")
+    if study.resources.gpus:
+        words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
     total = duration(seconds / parallel + OVERHEAD_SECONDS)
     console.print(f"estimated time: {total} ({'; '.join(words)})", highlight=False, soft_wrap=True)
 
