@@ -45,8 +45,8 @@ class _Convolutions(torch.autograd.Function):
     `vmap`. Each is a gather of patches and one matrix product, which with the member axis is a batched one, where
     `conv2d` would become a grouped convolution, which is slow on a CPU.
 
-    The gradient is written out, so that nothing is passed over twice: autograd would add the bias, take the relu and
-    collect the patches' gradients in passes over memory of their own.
+    The gradient is written out so that the patches, nine times the images, need not be kept for it: how many members a
+    device holds depends on that.
     """
 
     @staticmethod
@@ -54,7 +54,6 @@ class _Convolutions(torch.autograd.Function):
         alone = images.dim() == 4
         x, results = images.unsqueeze(0) if alone else images, []
         for weight, bias in _layers(parameters, alone):
-            # Not kept: to gather patches again is faster than to fetch so many from beyond the processor's cache.
             seen = patches(x)
             y = torch.baddbmm(bias.unsqueeze(1), seen.flatten(1, 3), weight.mT).relu_()
             x = y.view(*seen.shape[:-1], y.shape[-1])
