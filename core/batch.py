@@ -48,7 +48,7 @@ class Batch(NamedTuple):
 
 
 #: Axis of the members in each part of a batch of several: they share the split.
-MEMBER_AXIS = Batch(None, None, 0, 0, 0, 0, 0)  # type: ignore[arg-type]
+MEMBER_AXIS = Batch._make((None, None, 0, 0, 0, 0, 0))
 
 
 class Resident(NamedTuple):

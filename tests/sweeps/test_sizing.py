@@ -123,3 +123,14 @@ def test_half_as_many_at_once_after_each_death_for_want_of_memory(tmp_path):
     os.utime(tmp_path / "limit.txt", (0, 0))
     assert within_memory(record, 12) == 3
     assert within_memory(record, 2) == 2
+
+
+def test_a_gpu_is_measured_in_a_process_that_ends(study_file, tmp_path):
+    """Where there is none, that process measures the CPU."""
+    study = load(study_file, "laptop", [*AUTO, "resources.gpus=0.5"])
+    run = RunDirectory(tmp_path, "small")
+    run.begin(study, fresh=False)
+    sized = sizing.sized(study, run, {study.data: pack(study.data, run.data_root)})
+    assert sized.most_together >= 1
+    (file,) = run.probe.iterdir()
+    assert [rate["members"] for rate in json.loads(file.read_text())["rates"]] == [1, 2, 4]
