@@ -42,7 +42,8 @@ def probe(
     Errors: memory.OutOfMemoryError where not even one fits.
     """
     together = "fused" in engines(task.settings.model)
-    sizes = sorted({*(2**k for k in range(most.bit_length()) if 2**k < most), most}) if together else [1]
+    most = min(most, most_held(task, share)) if together else 1
+    sizes = sorted({*(2**k for k in range(most.bit_length()) if 2**k < most), most})
     budget, rates = memory.available(task.device, share), list[Rate]()
     memory.begin_peak(task.device)
     # (members, bytes): what there is without any.
@@ -62,6 +63,14 @@ def probe(
         if len(rates) > 2 and rates[-1].rate < WORTH * rates[-3].rate:
             break
     return rates
+
+
+def most_held(task: Task, share: float = 1.0) -> int:
+    """How many members a device holds, in groups of whatever size: with half of its memory for what each keeps, its
+    weights, their two moments, and once its model."""
+    model = task.build(0)
+    each = 4 * sum(p.nbytes for p in model.parameters()) + sum(b.nbytes for b in model.buffers())
+    return max(1, int(0.5 * memory.available(task.device, share) / each))
 
 
 def expected_rate(rates: Sequence[Rate], members: int) -> float:

@@ -17,7 +17,7 @@ import torch
 from core import memory
 from core.cohort import engines
 from core.ledger import create
-from core.probe import WORTH, Rate, at_once, expected_rate, probe
+from core.probe import WORTH, Rate, at_once, expected_rate, most_held, probe
 from core.task import Task
 from shards.read import default_cache
 from shards.samples import DataSettings
@@ -76,12 +76,12 @@ def slots_of_node(study: Study) -> int:
     return max(1, min(cpus // resources.cpus, int(gpus / resources.gpus) if resources.gpus else cpus))
 
 
-def cohort_size(found: Sequence[Sequence[Rate]], study: Study) -> int:
+def cohort_size(found: Sequence[Sequence[Rate]], study: Study, held: int = MOST) -> int:
     """Members of a cohort with which the comparison takes the least time on the slots that there are: large ones train
     more members' steps a second, small ones leave no slot idle. Of sizes that are as good, all but for WORTH, the
     largest: it is fewer cohorts.
 
-    found: the rates of each of the study's variants.
+    found: the rates of each of the study's variants.  held: as many as a device holds at all.
     """
     compared = len(study.variants) or len(study.search.first) + (study.search.explore > len(study.search.first))
     slots = slots_of_node(study) * (study.resources.allocation.nodes if study.scale == "cluster" else 1)
@@ -91,7 +91,7 @@ def cohort_size(found: Sequence[Sequence[Rate]], study: Study) -> int:
         each = [size / expected_rate(rates, at_once(rates, size)) for rates in found]
         return -(-compared * -(-seeds // size) // slots) * sum(each) / len(each)
 
-    equal = {size for number in range(1, seeds + 1) if (size := -(-seeds // number)) <= MOST}
+    equal = {size for number in range(1, seeds + 1) if (size := -(-seeds // number)) <= held}
     least = min(map(duration, equal))
     return max(size for size in equal if duration(size) <= WORTH * least)
 
@@ -104,13 +104,14 @@ def sized(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) ->
     if study.resources.cohort != AUTO:
         return study
     try:
-        size = cohort_size(_measured(study, run, data), study)
+        found, held = _measured(study, run, data)
     except memory.OutOfMemoryError as error:
         raise UserError(str(error)) from None
+    size = cohort_size(found, study, min(held, MOST))
     return study.model_copy(update={"resources": study.resources.model_copy(update={"cohort": size})})
 
 
-def _measured(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[list[Rate]]:
+def _measured(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> tuple[list[list[Rate]], int]:
     if study.resources.gpus:
         # In a process that ends: what a GPU is once asked of holds on to its memory.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -118,18 +119,22 @@ def _measured(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]
     return _rates_of_variants(study, run, data)
 
 
-def _rates_of_variants(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) -> list[list[Rate]]:
+def _rates_of_variants(
+    study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]
+) -> tuple[list[list[Rate]], int]:
+    """The rates of each variant, and how many members of any a device holds."""
     memory.keep_freed()
     threads = torch.get_num_threads()
     torch.set_num_threads(study.resources.cpus)
-    found = []
+    found, held = [], MOST
     for varied in study.varied:
+        task = load_task(varied.task, data[varied.data], device_of(varied))
+        held = min(held, most_held(task, device_share(varied)))
         if "fused" not in engines(varied.model) or varied.resources.engine == "loop":
             # Whatever its size, a cohort trains one after another.
             found.append([Rate(1, 1.0, 0)])
-            continue
-        task = load_task(varied.task, data[varied.data], device_of(varied))
-        found.append(rates(run, varied, task))
+        else:
+            found.append(rates(run, varied, task))
     load_task.cache_clear()
     torch.set_num_threads(threads)
-    return found
+    return found, held

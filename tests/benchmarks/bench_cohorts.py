@@ -29,7 +29,7 @@ from core import memory
 from core.batch import Split
 from core.cohort import PRECISIONS, Cohort, TrainingSettings
 from core.models import AttentionSettings, EdramSettings, ModelSettings, UNetSettings
-from core.probe import wait
+from core.probe import most_held, wait
 from core.recorded import WARM_UP
 from core.schedules import Hyperparameters, Member
 from core.task import Task, TaskSettings, make_task
@@ -235,6 +235,9 @@ def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: floa
             if count > largest or (turn and time.monotonic() > deadline):
                 continue
             memory.release(task.device)
+            if count > most_held(task):
+                largest = count - 1
+                continue
             cohort = cohort_of(task, count, precision)
             rates[count, precision].append(count * rate(cohort.train_step, plan.device, plan.seconds))
             recorded = cohort.recorded

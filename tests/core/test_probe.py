@@ -41,11 +41,20 @@ def test_no_further_than_the_rate_rises(task, monkeypatch):
 def test_no_further_than_memory_lasts(task, monkeypatch):
     """A size is tried where the last step's growth, gone on with, fits."""
     monkeypatch.setattr(probe, "_timed", lambda cohort, seconds: float(len(cohort.members)))
+    monkeypatch.setattr(probe, "most_held", lambda *arguments: 99)
     taken = iter([10.0, 11.0, 12.0, 14.0, 18.0])
     monkeypatch.setattr(memory, "peak", lambda device: next(taken))
     monkeypatch.setattr(memory, "available", lambda device, share: 25.0 * share)
     # 10 without any member, and 1 each: 16 would need 26.
     assert [rate.members for rate in probed(task, 32)] == [1, 2, 4, 8]
+
+
+def test_no_more_than_the_device_holds(any_task, monkeypatch):
+    """Half of the memory for what members keep: four times their weights, and their buffers once."""
+    model = any_task.build(0)
+    each = 16 * sum(p.numel() for p in model.parameters()) + 4 * sum(b.numel() for b in model.buffers())
+    monkeypatch.setattr(memory, "available", lambda device, share: share * 2 * 3.5 * each)
+    assert [probe.most_held(any_task, share) for share in (1.0, 0.1, 2.0)] == [3, 1, 7]
 
 
 def test_no_further_than_the_device_allows(task, monkeypatch):

@@ -58,6 +58,8 @@ def test_on_a_cluster_all_nodes_count(study_file):
     assert sizing.cohort_size([launch_bound], study) == 40
     flat = [Rate(1, 100.0, 0), Rate(2, 100.0, 0)]
     assert sizing.cohort_size([flat], study) == 5
+    # A device that holds no more takes cohorts of no more.
+    assert sizing.cohort_size([launch_bound], study, held=15) == 14
     assert sizing.device_share(load(study_file, "cluster", [*asked, "resources.gpus=0.25"])) == 0.25
 
 
