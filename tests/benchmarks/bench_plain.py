@@ -93,12 +93,17 @@ def plain(folder: str, seeds: int) -> None:
 
 
 def ours(folder: str, seeds: int) -> None:
-    """The same members by the product."""
+    """The same members by the product: the named configurations as variants, so that none is explored, which the plain
+    way is spared, too."""
+    from sweeps.study import load
+
+    alphas = [first.alpha for first in load(STUDY, "laptop").first]
+    variants = ", ".join(f"alpha {alpha:g}: {{hyperparameters: {{alpha: {alpha}}}}}" for alpha in alphas)
     command = [
-        sys.executable, "sweeps/launch.py", STUDY, "--scale", "laptop", "--runs", folder,
-        "--set", "search.explore=5", "--set", f"seeds.compare={seeds}", "--set", "seeds.search=1",
-    ]  # fmt: skip
-    # The named configurations have to be explored: on one search seed each, which the plain way is spared.
+        *(sys.executable, "sweeps/launch.py", STUDY, "--scale", "laptop", "--runs", folder),
+        *("--set", f"variants={{{variants}}}", "--set", "claimed_best={variant: alpha 0.5}"),
+        *("--set", "search.explore=0", "--set", "search.first=[]", "--set", f"seeds.compare={seeds}"),
+    ]
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
 
 
