@@ -54,8 +54,10 @@ def probe(
         memory.release(task.device)
         memory.begin_peak(task.device)
         cohort = Cohort(task, [Member(seed, hyperparameters) for seed in range(size)], training, size)
-        rate = _timed(cohort, seconds)
-        if cohort.at_once < size:
+        rate, fits = _timed(cohort, seconds), cohort.at_once == size
+        # Or the next one would be measured beside it.
+        del cohort
+        if not fits:
             break
         taken.append((size, memory.peak(task.device)))
         rates.append(Rate(size, rate, taken[-1][1]))

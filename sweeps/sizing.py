@@ -107,7 +107,7 @@ def sized(study: Study, run: RunDirectory, data: Mapping[DataSettings, Path]) ->
         found, held = _measured(study, run, data)
     except memory.OutOfMemoryError as error:
         raise UserError(str(error)) from None
-    size = cohort_size(found, study, min(held, MOST))
+    size = cohort_size(found, study, held)
     return study.model_copy(update={"resources": study.resources.model_copy(update={"cohort": size})})
 
 

@@ -244,6 +244,8 @@ def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: floa
             if cohort.at_once < count:
                 rates[count, precision].clear()
                 largest = count - 1
+            # Or the next one would be made beside it.
+            del cohort
     ways = [(k, statistics.median(found)) for k, found in plain.items()]
     alone, best = ways[0][1], max((found for _, found in ways if not math.isnan(found)), default=math.nan)
     flops, peak = operations(task), statistics.median(matrix_rate(plan.device, plan.seconds / 2) for _ in range(3))
