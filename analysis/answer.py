@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.luck import replication
-from analysis.proportions import (
+from seedsweep.analysis.design.racing import goals
+from seedsweep.analysis.statistics.best_of_n import replication
+from seedsweep.analysis.statistics.proportions import (
     POWER,
     SIGNIFICANCE,
     clopper_pearson,
@@ -21,11 +22,17 @@ from analysis.proportions import (
     seeds_for_power,
     wilson,
 )
-from analysis.race import goals
-from analysis.scores import f1_variance, interquartile_mean, median_interval, modes, split_variance, superiority
-from analysis.tables import Results, convergence_steps
-from analysis.times import incidence, logrank_pairs
-from core.criterion import OUTCOMES
+from seedsweep.analysis.statistics.scores import (
+    f1_variance,
+    interquartile_mean,
+    median_interval,
+    modes,
+    split_variance,
+    superiority,
+)
+from seedsweep.analysis.statistics.survival import incidence, logrank_pairs
+from seedsweep.analysis.tables import Results, convergence_steps
+from seedsweep.core.records.criterion import OUTCOMES
 
 #: Configurations that a sentence names.
 MOST_NAMED = 6
@@ -39,7 +46,7 @@ class Comparison:
                     exact_low, exact_high (Clopper-Pearson) and jeffreys_low, jeffreys_high; p_diverged with
                     diverged_low, diverged_high (Wilson);
                     median_final, iqm and median_steps, each with _low and _high; named_best with _low and _high;
-                    bic_gain and dip_p of the final scores (`analysis.scores.modes`).
+                    bic_gain and dip_p of the final scores (`analysis.statistics.scores.modes`).
     pairs:          first, second (labels); p and adjusted (Boschloo, Holm); difference of P(converge) with low, high
                     (Newcombe); greater, Pr(p_first > p_second); better, with better_low, better_high: probability that
                     a final score of the first is above one of the second; times_adjusted (log-rank, Holm).

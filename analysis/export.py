@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from analysis.answer import Comparison
-from analysis.tables import Results
-from core.ledger import replace
+from seedsweep.analysis.answer import Comparison
+from seedsweep.analysis.tables import Results
+from seedsweep.core.records.ledger import replace
 
 FORMATS = ("parquet", "csv", "latex")
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from core.ledger import CohortRecord, CohortSpec, Curves, Ledger
+from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves, Ledger
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Results:
     """A study's settings (as resolved in study.yaml) and its tables.
 
     members:     configuration, label, phase, number, origin, the hyperparameters, seed, and what became of it
-                 (`core.criterion.Outcome`), with the host, engine and seconds of its cohort.
+                 (`core.records.criterion.Outcome`), with the host, engine and seconds of its cohort.
     evaluations: configuration, phase, seed, step and every measure; unfinished cohorts are here up to their checkpoint.
     curves:      of the comparison's members, by configuration and seed: the cohort's, and the member's place in it.
     """
@@ -72,7 +72,7 @@ class Results:
 
 
 def read(run_folder: Path) -> Results:
-    """The tables of a run directory. Errors: core.ledger.LedgerError for a damaged record."""
+    """The tables of a run directory. Errors: core.records.ledger.LedgerError for a damaged record."""
     return Reader(run_folder).read()
 
 
@@ -84,7 +84,7 @@ class Reader:
         self._finished: dict[Path, _Cohort] = {}
 
     def read(self) -> Results:
-        """The tables as of now. Errors: core.ledger.LedgerError for a damaged record."""
+        """The tables as of now. Errors: core.records.ledger.LedgerError for a damaged record."""
         study = yaml.safe_load((self._folder / "study.yaml").read_text())
         cohorts = [self._cohort(record) for record in Ledger(self._folder).records()]
         varied = _varied([cohort.spec for cohort in cohorts if cohort.spec.origin == "named"])

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.batch import Batch, Resident, Split, mask_regions, mean_and_std
-from core.locations import LOCATION_MAPS
-from core.losses import SEGMENTATION_TERMS, TERMS, LossSettings, losses, segmentation_losses
-from core.metrics import (
+from seedsweep.core.models import MODELS, AttentionSettings, EdramSettings, ModelSettings, MultiLevelSettings
+from seedsweep.core.models.locations import LOCATION_MAPS
+from seedsweep.core.models.losses import SEGMENTATION_TERMS, TERMS, LossSettings, losses, segmentation_losses
+from seedsweep.core.models.metrics import (
     CLASSIFICATION,
     SEGMENTATION,
     SLIDES,
@@ -22,9 +22,9 @@ from core.metrics import (
     segmentation_metrics,
     slide_metrics,
 )
-from core.models import MODELS, AttentionSettings, EdramSettings, ModelSettings, MultiLevelSettings
-from core.models.rollout import Rollout
-from core.models.unet import Segmentation
+from seedsweep.core.models.rollout import Rollout
+from seedsweep.core.models.unet import Segmentation
+from seedsweep.core.training.batch import Batch, Resident, Split, mask_regions, mean_and_std
 
 #: Tumour images of the validation split whose glimpses are followed through training, the first ones.
 WATCHED = 2
@@ -52,7 +52,7 @@ class Task(ABC):
         self.watched = np.flatnonzero(np.asarray(validation.labels) == 1)[:WATCHED]
 
     def build(self, seed: int) -> nn.Module:
-        """One member's model, initialised from its seed alone. Errors: core.pretrained.PretrainedError."""
+        """One member's model, initialised from its seed alone. Errors: core.models.pretrained.PretrainedError."""
         _, module = MODELS[self.settings.model.name]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -104,7 +104,7 @@ class GlimpseTask(Task):
     """Classification of images with glimpses."""
 
     def losses(self, rollout: Rollout, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
-        """Every term of `core.losses.losses`."""
+        """Every term of `core.models.losses.losses`."""
         return losses(rollout, batch.labels, batch.regions, alpha, gamma, self.settings.losses)
 
     def measure(self, rollout: Rollout, terms: dict[str, Tensor]) -> dict[str, np.ndarray]:
@@ -112,7 +112,7 @@ class GlimpseTask(Task):
 
         overview_*: from glimpse 0 alone (a model without one: from its first glimpse).  x, y: mean centre, and window:
         mean extent along x of each glimpse.  coverage: mean over tumour images.  location_distance: mean Euclidean
-        distance between two of the glimpses 1..P.  slide_auc_*: see `core.metrics.slide_metrics`.
+        distance between two of the glimpses 1..P.  slide_auc_*: see `core.models.metrics.slide_metrics`.
         saturation: share of coordinates within 1 % of the location map's ends.  what_where: mean norm.  empty_mask:
         share of tumour glimpses that see none of the mask.
         """
@@ -151,7 +151,7 @@ class SegmentationTask(Task):
     """Segmentation of images by U-Nets."""
 
     def losses(self, rollout: Segmentation, batch: Batch, alpha: Tensor, gamma: Tensor) -> dict[str, Tensor]:
-        """Every term of `core.losses.segmentation_losses`."""
+        """Every term of `core.models.losses.segmentation_losses`."""
         return segmentation_losses(rollout, gamma)
 
     def measure(self, rollout: Segmentation, terms: dict[str, Tensor]) -> dict[str, np.ndarray]:

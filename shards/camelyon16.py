@@ -1,6 +1,6 @@
 """Camelyon16: patches and their masks, cut from whole-slide images.
 
-`python -m shards.pack camelyon16 --slides DIR --annotations DIR --to DIR` makes a data set of `--kind`
+`python -m seedsweep.shards.pack camelyon16 --slides DIR --annotations DIR --to DIR` makes a data set of `--kind`
   main      every patch of tissue; one with some tumour, but less than `--coverage`, is left out
   balanced  as many normal as tumour patches
   skewed    one tumour patch in ten (the report does not say; inferred)
@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from shards.annotations import AnnotationError, Polygon, paint, read_asap
-from shards.samples import BALANCES, FORMAT, SPLITS, to_location
-from shards.slides import Slide, SlideError
-from shards.tars import to_disk, write_shard
+from seedsweep.shards.annotations import AnnotationError, Polygon, paint, read_asap
+from seedsweep.shards.samples import BALANCES, FORMAT, SPLITS, to_location
+from seedsweep.shards.slides import Slide, SlideError
+from seedsweep.shards.tars import to_disk, write_shard
 
 KINDS = ("main", "balanced", "skewed", "debug")
 DEBUG_PATCHES = 32
@@ -410,9 +410,11 @@ def _write_json(path: Path, values: Any) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`python -m shards.pack camelyon16`; returns the exit code."""
+    """`python -m seedsweep.shards.pack camelyon16`; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m shards.pack camelyon16", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m seedsweep.shards.pack camelyon16",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("--slides", type=Path, required=True, help="folder of the slides")
     parser.add_argument("--annotations", type=Path, help="folder of NAME.xml and NAME_mask.tif")

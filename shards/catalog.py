@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shards.ellipses import ellipses, ellipses_varied
-from shards.patterns import pattern1, pattern1_offset, pattern2, pattern2_rgb
-from shards.samples import DataSettings, Sample
+from seedsweep.shards.ellipses import ellipses, ellipses_varied
+from seedsweep.shards.patterns import pattern1, pattern1_offset, pattern2, pattern2_rgb
+from seedsweep.shards.samples import DataSettings, Sample
 
 #: name -> channels of an image, where it is not one.
 CHANNELS = {"pattern2_rgb": 3, "camelyon16": 3}

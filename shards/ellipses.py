@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shards.samples import DataSettings, Sample, sample_rng, to_location, to_uint8
+from seedsweep.shards.samples import DataSettings, Sample, sample_rng, to_location, to_uint8
 
 
 def ellipses(settings: DataSettings, split: str, index: int) -> Sample:

@@ -1,7 +1,7 @@
 """A data set to WebDataset tar shards and `index.json`; same settings, same bytes.
 
-`python -m shards.pack NAME --size 64 --train 1024 --validation 256 --to DIR` packs one by hand; for `camelyon16`, which
-is cut from slides, see `python -m shards.pack camelyon16 --help`.
+`python -m seedsweep.shards.pack NAME --size 64 --train 1024 --validation 256 --to DIR` packs one by hand; for
+`camelyon16`, which is cut from slides, see `python -m seedsweep.shards.pack camelyon16 --help`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from shards import camelyon16
-from shards.catalog import GENERATORS
-from shards.samples import FORMAT, SPLITS, DataSettings
-from shards.tars import to_disk, write_shard
+from seedsweep.shards import camelyon16
+from seedsweep.shards.catalog import GENERATORS
+from seedsweep.shards.samples import FORMAT, SPLITS, DataSettings
+from seedsweep.shards.tars import to_disk, write_shard
 
 Progress = Callable[[int, int], None]
 
@@ -92,10 +92,10 @@ def _records(settings: DataSettings, split: str, start: int, stop: int) -> Itera
 
 
 def main() -> None:
-    """The command line of `python -m shards.pack`."""
+    """The command line of `python -m seedsweep.shards.pack`."""
     if sys.argv[1:2] == ["camelyon16"]:
         sys.exit(camelyon16.main(sys.argv[2:]))
-    parser = argparse.ArgumentParser(prog="python -m shards.pack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m seedsweep.shards.pack", description=__doc__)
     parser.add_argument("name", choices=sorted(GENERATORS))
     parser.add_argument("--to", type=Path, default=Path("runs/_data"), help="folder of the data sets")
     for field in fields(DataSettings):

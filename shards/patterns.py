@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shards.samples import DataSettings, Sample, sample_rng, to_location, to_uint8
+from seedsweep.shards.samples import DataSettings, Sample, sample_rng, to_location, to_uint8
 
 # Seen to need attention at 64 px: with a background as dark as the field nothing converges.
 BACKGROUND = (0.6, 0.9)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from shards.samples import FORMAT, SPLITS
+from seedsweep.shards.samples import FORMAT, SPLITS
 
 ARRAYS = ("image", "mask", "label", "centre")
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import webdataset as wds
 
-from shards.read import ARRAYS, Arrays, ShardError, checked_bytes, read_index
-from shards.samples import SPLITS
+from seedsweep.shards.read import ARRAYS, Arrays, ShardError, checked_bytes, read_index
+from seedsweep.shards.samples import SPLITS
 
 
 def batches(

@@ -13,8 +13,8 @@ from pathlib import Path
 import submitit
 from submitit.core.utils import FailedJobError
 
-from slurm.ray_cluster import RayAllocation
-from slurm.settings import AllocationSettings, SlurmError, argument, minutes
+from seedsweep.slurm.ray_cluster import RayAllocation
+from seedsweep.slurm.settings import AllocationSettings, SlurmError, argument, minutes
 
 #: A job is queued again at its time limit as often as it takes.
 UNLIMITED = 1_000_000

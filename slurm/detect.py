@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from typing import Any
 
-from slurm.ray_cluster import HEAD_VARIABLE
+from seedsweep.slurm.ray_cluster import HEAD_VARIABLE
 
 
 @functools.lru_cache(maxsize=1)

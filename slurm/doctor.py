@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slurm.allocation import partitions
-from slurm.node import LAUNCHERS
-from slurm.settings import SlurmError
+from seedsweep.slurm.allocation import partitions
+from seedsweep.slurm.node import LAUNCHERS
+from seedsweep.slurm.settings import SlurmError
 
 #: Longest path of a UNIX socket, and how much of it Ray adds to the temporary folder's.
 SOCKET_PATH, RAYS_SHARE = 107, 75

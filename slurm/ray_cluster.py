@@ -28,9 +28,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from core import lease
-from core.ledger import replace
-from slurm import node
+from seedsweep.core.records import lease
+from seedsweep.core.records.ledger import replace
+from seedsweep.slurm import node
 
 #: The driver's environment: JSON of its Ray's address and the number of the lease that it runs under.
 HEAD_VARIABLE = "SEEDSWEEP_HEAD"

@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from analysis.errors import TableError
-from core.ledger import LedgerError
-from shards.read import ShardError
-from slurm import detect
-from slurm.devcluster import DevClusterError
-from slurm.devcluster.commands import app as devcluster
-from slurm.settings import SlurmError
-from sweeps.errors import UserError
+from seedsweep.analysis.errors import TableError
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.ledger import LedgerError
+from seedsweep.shards.read import ShardError
+from seedsweep.slurm import detect
+from seedsweep.slurm.devcluster import DevClusterError
+from seedsweep.slurm.devcluster.commands import app as devcluster
+from seedsweep.slurm.settings import SlurmError
 
 app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
@@ -72,7 +72,7 @@ def launch(
         return
     if dry_run or wait or max_jobs > 1:
         raise UserError("--dry-run, --wait and --max-jobs are for a cluster at cluster scale, outside an allocation")
-    from sweeps.driver import launch as run_study
+    from seedsweep.sweeps.running.driver import launch as run_study
 
     failed = run_study(loaded, run, fresh, console)
     _show_results(run, _write_report(run))
@@ -88,7 +88,7 @@ def plan(
     study: StudyName, scale: Scale = None, overrides: Overrides = None, name: Name = None, runs: Runs = None
 ) -> None:
     """Say what a launch would run, where, and for how long; run nothing but a timed probe."""
-    from sweeps.plan import show
+    from seedsweep.sweeps.commands.plan import show
 
     loaded = _load(study, scale, overrides, name)
     show(loaded, _run_directory(loaded.name, runs), console)
@@ -101,8 +101,8 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Again every few seconds, until nothing runs.")] = False,
 ) -> None:
     """Say how far a study is: queue, nodes, cohorts, members, time left, what failed and why."""
-    from sweeps import cluster
-    from sweeps import status as shown
+    from seedsweep.sweeps.commands import cluster
+    from seedsweep.sweeps.commands import status as shown
 
     run = _existing(name, runs)
     if watch:
@@ -167,7 +167,7 @@ def compare(
     to: Annotated[Optional[Path], typer.Option("--to", help="The folder to write to.")] = None,
 ) -> None:
     """Two runs side by side: the same statistics and report over the configurations of both."""
-    from analysis.report import write_together
+    from seedsweep.analysis.page.report import write_together
 
     one, other = _existing(first, runs), _existing(second, runs)
     if first == second:
@@ -188,8 +188,8 @@ def export(
     ] = None,
 ) -> None:
     """Write a run's tables as parquet, CSV and, for a paper, LaTeX."""
-    from analysis import answer, tables
-    from analysis import export as exported
+    from seedsweep.analysis import answer, tables
+    from seedsweep.analysis import export as exported
 
     run = _existing(name, runs)
     results = tables.read(run.folder)
@@ -200,7 +200,7 @@ def export(
 @app.command()
 def cancel(name: RunName = None, runs: Runs = None) -> None:
     """Cancel a run's jobs. What is finished stays, what is not goes on from its last checkpoint when launched again."""
-    from sweeps import cluster
+    from seedsweep.sweeps.commands import cluster
 
     run = _existing(name, runs)
     numbers = cluster.cancel(run)
@@ -215,7 +215,7 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Last lines of each file.")] = 40,
 ) -> None:
     """Show the end of what a run's jobs printed, or a cohort's last error and where it ran."""
-    from sweeps import logs as shown
+    from seedsweep.sweeps.commands import logs as shown
 
     shown.show(_existing(name, runs), cohort, lines, console)
 
@@ -235,8 +235,8 @@ def retry(name: RunName = None, runs: Runs = None) -> None:
 @app.command()
 def doctor(runs: Runs = None) -> None:
     """Look at what commonly keeps a study from running here, and say what to do."""
-    from slurm.doctor import examine
-    from sweeps.run_directory import runs_folder
+    from seedsweep.slurm.doctor import examine
+    from seedsweep.sweeps.running.run_directory import runs_folder
 
     marks = {True: "[green]ok[/]  ", False: "[red]bad[/] ", None: "[yellow]?[/]   "}
     findings = examine(runs_folder(runs))
@@ -266,7 +266,7 @@ def main() -> None:
 def _launch_all(
     scale: str | None, overrides: list[str], runs: Path | None, fresh: bool, wait: bool, max_jobs: int
 ) -> None:
-    from sweeps.everything import launch_all
+    from seedsweep.sweeps.commands.all_studies import launch_all
 
     scale = scale or _scale_here()
     options = [f"--set={override}" for override in overrides]
@@ -277,7 +277,7 @@ def _launch_all(
 
 
 def _submit(study: Any, run: Any, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
-    from sweeps import cluster
+    from seedsweep.sweeps.commands import cluster
 
     if dry_run:
         console.print(cluster.dry_run(study, run), highlight=False, markup=False, soft_wrap=True)
@@ -312,7 +312,7 @@ def _show_results(run: Any, answer: str) -> None:
 
 
 def _load(study: str, scale: str | None, overrides: list[str] | None, name: str | None) -> Any:
-    from sweeps.study import load
+    from seedsweep.sweeps.study.schema import load
 
     return load(study, scale or _scale_here(), overrides or [], name)
 
@@ -324,13 +324,13 @@ def _scale_here() -> str:
 
 
 def _run_directory(name: str, runs: Path | None) -> Any:
-    from sweeps.run_directory import RunDirectory, runs_folder
+    from seedsweep.sweeps.running.run_directory import RunDirectory, runs_folder
 
     return RunDirectory(runs_folder(runs), name)
 
 
 def _existing(name: str | None, runs: Path | None) -> Any:
-    from sweeps.run_directory import RunDirectory, runs_folder
+    from seedsweep.sweeps.running.run_directory import RunDirectory, runs_folder
 
     folder = runs_folder(runs)
     if name is None:
@@ -344,14 +344,14 @@ def _existing(name: str | None, runs: Path | None) -> Any:
 
 
 def _write_report(run: Any) -> str:
-    from analysis.report import write
+    from seedsweep.analysis.page.report import write
 
     with console.status("writing the report"):
         return write(run.folder)
 
 
 def _report_table(table: Path, threshold: float, hold: int, to: Path) -> None:
-    from analysis.report import write_table
+    from seedsweep.analysis.page.report import write_table
 
     with console.status("writing the report"):
         answer = write_table(table, threshold, hold, to)
@@ -360,7 +360,7 @@ def _report_table(table: Path, threshold: float, hold: int, to: Path) -> None:
 
 
 def _write_replication(runs: Path | None, to: Path | None) -> None:
-    from analysis.replication_page import write
+    from seedsweep.analysis.report_2019.page import write
 
     folder = _run_directory("", runs).folder
     to = to or folder / "replication"

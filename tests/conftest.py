@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.batch import Split
-from core.models import AttentionSettings, EdramSettings, MultiLevelSettings, UNetSettings
-from core.task import GlimpseTask, Task, TaskSettings, make_task
-from shards.catalog import GENERATORS
-from shards.samples import DataSettings
+from seedsweep.core.models import AttentionSettings, EdramSettings, MultiLevelSettings, UNetSettings
+from seedsweep.core.task import GlimpseTask, Task, TaskSettings, make_task
+from seedsweep.core.training.batch import Split
+from seedsweep.shards.catalog import GENERATORS
+from seedsweep.shards.samples import DataSettings
 
 torch.set_num_threads(1)
 

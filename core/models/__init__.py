@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from core.models.attention import AttentionSettings, RecurrentAttention
-from core.models.edram import Edram, EdramSettings
-from core.models.levels import MultiLevelSettings, MultiLevelUNet
-from core.models.unet import SingleLevelUNet, UNetSettings
+from seedsweep.core.models.attention import AttentionSettings, RecurrentAttention
+from seedsweep.core.models.edram import Edram, EdramSettings
+from seedsweep.core.models.levels import MultiLevelSettings, MultiLevelUNet
+from seedsweep.core.models.unet import SingleLevelUNet, UNetSettings
 
 #: Any model's settings; `name` says whose.
 ModelSettings = AttentionSettings | EdramSettings | UNetSettings | MultiLevelSettings

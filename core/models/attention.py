@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core import pretrained
-from core.backbones import BACKBONES
-from core.batch import Batch
-from core.glimpses import Window, glimpses, overview
-from core.locations import LOCATION_MAPS
-from core.models.rollout import Rollout
+from seedsweep.core.models import pretrained
+from seedsweep.core.models.backbones import BACKBONES
+from seedsweep.core.models.glimpses import Window, glimpses, overview
+from seedsweep.core.models.locations import LOCATION_MAPS
+from seedsweep.core.models.rollout import Rollout
+from seedsweep.core.training.batch import Batch
 
 
 @dataclass(frozen=True)

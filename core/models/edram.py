@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.batch import Batch
-from core.glimpses import Window, affine_glimpse, overview
-from core.models.normalisation import StepNorm
-from core.models.rollout import Rollout
+from seedsweep.core.models.glimpses import Window, affine_glimpse, overview
+from seedsweep.core.models.normalisation import StepNorm
+from seedsweep.core.models.rollout import Rollout
+from seedsweep.core.training.batch import Batch
 
 #: Convolutions of the glimpse network: padding of each, and whether it is followed by pooling.
 PADDING = (1, 0, 1, 1, 1, 0)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from core.batch import Batch
-from core.models.unet import Segmentation, UNet, centre_of, compare, crop, shrink
+from seedsweep.core.models.unet import Segmentation, UNet, centre_of, compare, crop, shrink
+from seedsweep.core.training.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class MultiLevelUNet(nn.Module):
     """Level k's heat map, as a categorical distribution over its pixels, gives the centre of level k+1.
 
     The centre is drawn as a tensor, so that all levels are one graph; its log-probability is what REINFORCE
-    (`core.losses.reinforce`) takes. In evaluation the most probable centre is taken.
+    (`core.models.losses.reinforce`) takes. In evaluation the most probable centre is taken.
     """
 
     CONVOLUTIONS = ("nets.",)

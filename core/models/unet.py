@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.batch import Batch
+from seedsweep.core.training.batch import Batch
 
 #: Of `UNetSettings.level`.
 LEVELS = (1, 2)

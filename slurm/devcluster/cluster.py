@@ -17,10 +17,10 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from core.lease import started
-from slurm.devcluster import configuration
-from slurm.devcluster.configuration import DATABASE, Shape
-from slurm.devcluster.layout import BRIDGE, NETWORK, Layout
+from seedsweep.core.records.lease import started
+from seedsweep.slurm.devcluster import configuration
+from seedsweep.slurm.devcluster.configuration import DATABASE, Shape
+from seedsweep.slurm.devcluster.layout import BRIDGE, NETWORK, Layout
 
 #: A short path: the sockets of several daemons are below it.
 FOLDER = Path("/tmp/seedsweep-slurm")

@@ -8,8 +8,8 @@ from typing import Annotated, Optional
 
 import typer
 
-from slurm.devcluster.cluster import DevCluster, DevClusterError
-from slurm.devcluster.configuration import Shape
+from seedsweep.slurm.devcluster.cluster import DevCluster, DevClusterError
+from seedsweep.slurm.devcluster.configuration import Shape
 
 app = typer.Typer(help="A real SLURM of several nodes on this machine, for development (Linux, root).")
 Node = Annotated[str, typer.Argument(help="n1, n2, ...")]

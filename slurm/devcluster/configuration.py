@@ -6,7 +6,7 @@ import glob
 import socket
 from dataclasses import dataclass
 
-from slurm.devcluster.layout import Layout
+from seedsweep.slurm.devcluster.layout import Layout
 
 #: Ports of the daemons outside the nodes: none is a daemon's usual one.
 CONTROLLER, NODE, ACCOUNTING, DATABASE = 26817, 26818, 26819, 26820

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.slides import Detections, Lesions, froc, froc_score, lesions, longer_axis
+from seedsweep.analysis.slides import Detections, Lesions, froc, froc_score, lesions, longer_axis
 
 
 def slide(numbers, isolated=()):

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from core import checkpoint
-from core.batch import Split
-from core.cohort import Cohort
-from core.ledger import CohortRecord, CohortSpec, Curves
-from core.schedules import Member
-from core.task import GlimpseTask
-from shards.pack import pack
-from shards.read import read
-from slurm.devcluster import DevCluster, missing
-from slurm.ray_cluster import ended
-from sweeps.study import Resources, load
+from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves
+from seedsweep.core.task import GlimpseTask
+from seedsweep.core.training import checkpoint
+from seedsweep.core.training.batch import Split
+from seedsweep.core.training.cohort import Cohort
+from seedsweep.core.training.schedules import Member
+from seedsweep.shards.pack import pack
+from seedsweep.shards.read import read
+from seedsweep.slurm.devcluster import DevCluster, missing
+from seedsweep.slurm.ray_cluster import ended
+from seedsweep.sweeps.study.schema import Resources, load
 from tests.conftest import SMALL_STUDY
 from tests.slurm.conftest import TWO_NODES, Launched, wait_for
 from tests.sweeps.launching import ROOT

@@ -25,16 +25,16 @@ import torch
 from plain import PlainAttention, plain_loss
 from torch.utils.flop_counter import FlopCounterMode
 
-from core import memory
-from core.batch import Split
-from core.cohort import PRECISIONS, Cohort, TrainingSettings
-from core.models import AttentionSettings, EdramSettings, ModelSettings, UNetSettings
-from core.probe import most_held, wait
-from core.recorded import WARM_UP
-from core.schedules import Hyperparameters, Member
-from core.task import Task, TaskSettings, make_task
-from shards.catalog import GENERATORS
-from shards.samples import DataSettings
+from seedsweep.core.models import AttentionSettings, EdramSettings, ModelSettings, UNetSettings
+from seedsweep.core.task import Task, TaskSettings, make_task
+from seedsweep.core.training import memory
+from seedsweep.core.training.batch import Split
+from seedsweep.core.training.cohort import PRECISIONS, Cohort, TrainingSettings
+from seedsweep.core.training.cuda_graph import WARM_UP
+from seedsweep.core.training.probe import most_held, wait
+from seedsweep.core.training.schedules import Hyperparameters, Member
+from seedsweep.shards.catalog import GENERATORS
+from seedsweep.shards.samples import DataSettings
 
 DATA = DataSettings("pattern1", size=64, train=256, validation=64, field=16, anywhere=True)
 #: The widths of EDRAM and of the U-Net in the studies' laptop scale: an eighth of those that were published.

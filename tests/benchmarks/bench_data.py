@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from shards.camelyon16 import CamelyonSettings, Source, cells
-from shards.camelyon16 import pack as cut
-from shards.pack import pack
-from shards.read import read
-from shards.samples import DataSettings
+from seedsweep.shards.camelyon16 import CamelyonSettings, Source, cells
+from seedsweep.shards.camelyon16 import pack as cut
+from seedsweep.shards.pack import pack
+from seedsweep.shards.read import read
+from seedsweep.shards.samples import DataSettings
 
 SIZE = 64
 PATCH = 512

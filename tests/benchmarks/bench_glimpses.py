@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.glimpses import EXTRACTIONS, VECTOR, Window, coverage, extract, glimpses
-from core.memory import keep_freed
-from core.probe import wait
+from seedsweep.core.models.glimpses import EXTRACTIONS, VECTOR, Window, coverage, extract, glimpses
+from seedsweep.core.training.memory import keep_freed
+from seedsweep.core.training.probe import wait
 
 WINDOW, SIGMA, CHANNELS = 0.3, 0.5, 3
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from core.criterion import judge
-from core.ledger import CohortRecord, Curves
-from sweeps import driver
-from sweeps.agenda import Agenda
-from sweeps.run_directory import RunDirectory
-from sweeps.study import load
+from seedsweep.core.records.criterion import judge
+from seedsweep.core.records.ledger import CohortRecord, Curves
+from seedsweep.sweeps.running import driver
+from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.search.agenda import Agenda
+from seedsweep.sweeps.study.schema import load
 
 TRIALS = 200
 
 
 def idle() -> type:
     """A trainable whose cohort has its result at once."""
-    from sweeps.trainable import CohortTrial
+    from seedsweep.sweeps.running.trainable import CohortTrial
 
     class Idle(CohortTrial):
         """A cohort that has its result at once."""

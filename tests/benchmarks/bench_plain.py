@@ -29,8 +29,8 @@ def plain(folder: str, seeds: int) -> None:
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
 
-    from shards.pack import pack
-    from sweeps.study import load
+    from seedsweep.shards.pack import pack
+    from seedsweep.sweeps.study.schema import load
 
     study = load(STUDY, "laptop")
     # One sample a record, as is usual.
@@ -95,7 +95,7 @@ def plain(folder: str, seeds: int) -> None:
 def ours(folder: str, seeds: int) -> None:
     """The same members by the product: the named configurations as variants, so that none is explored, which the plain
     way is spared, too."""
-    from sweeps.study import load
+    from seedsweep.sweeps.study.schema import load
 
     alphas = [first.alpha for first in load(STUDY, "laptop").first]
     variants = ", ".join(f"alpha {alpha:g}: {{hyperparameters: {{alpha: {alpha}}}}}" for alpha in alphas)

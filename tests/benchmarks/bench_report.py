@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from core.criterion import Criterion, judge
-from core.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.criterion import Criterion, judge
+from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
 
 CONFIGURATIONS, SEEDS, EXPLORED, SEARCH_SEEDS, COHORT = 80, 100, 200, 10, 10
 STEPS = list(range(10, 1001, 10))
@@ -24,7 +24,8 @@ MEASURED = """
 import resource, sys, time
 from pathlib import Path
 start = time.monotonic()
-from analysis import report, tables
+from seedsweep.analysis import tables
+from seedsweep.analysis.page import report
 folder = Path(sys.argv[1])
 if sys.argv[2] == "report":
     report.write(folder)

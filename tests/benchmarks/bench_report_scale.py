@@ -15,16 +15,16 @@ import time
 import numpy as np
 import torch
 
-from core import memory
-from core.batch import Split
-from core.cohort import PRECISIONS, Cohort, TrainingSettings, engines
-from core.models import AttentionSettings
-from core.probe import wait
-from core.recorded import WARM_UP
-from core.schedules import Hyperparameters, Member
-from core.task import Task, TaskSettings, make_task
-from shards.catalog import GENERATORS
-from shards.samples import DataSettings
+from seedsweep.core.models import AttentionSettings
+from seedsweep.core.task import Task, TaskSettings, make_task
+from seedsweep.core.training import memory
+from seedsweep.core.training.batch import Split
+from seedsweep.core.training.cohort import PRECISIONS, Cohort, TrainingSettings, engines
+from seedsweep.core.training.cuda_graph import WARM_UP
+from seedsweep.core.training.probe import wait
+from seedsweep.core.training.schedules import Hyperparameters, Member
+from seedsweep.shards.catalog import GENERATORS
+from seedsweep.shards.samples import DataSettings
 
 #: The study that is costed, and the report's batch (inferred).
 ALPHAS, SEEDS, STEPS, BATCH = 5, 40, 10_000, 32

@@ -23,13 +23,13 @@ from typing import TypeVar
 import numpy as np
 from rich.console import Console
 
-from core.criterion import Criterion, judge
-from core.ledger import CohortSpec, Curves, Ledger
-from sweeps.agenda import Agenda
-from sweeps.progress import Progress
-from sweeps.run_directory import RunDirectory
-from sweeps.study import Study, load
-from sweeps.tensorboard import TensorBoard
+from seedsweep.core.records.criterion import Criterion, judge
+from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.sweeps.running.progress import Progress
+from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.running.tensorboard import TensorBoard
+from seedsweep.sweeps.search.agenda import Agenda
+from seedsweep.sweeps.study.schema import Study, load
 
 T = TypeVar("T")
 WORKERS, COHORT_SECONDS, TUNE_SECONDS = 1000, 600.0, 0.04
@@ -44,11 +44,11 @@ LAUNCH = """
 import resource, sys, time
 start = time.monotonic()
 from pathlib import Path
-from core.ledger import Ledger
-from sweeps import driver
-from sweeps.agenda import Agenda
-from sweeps.progress import Progress
-from sweeps.run_directory import RunDirectory
+from seedsweep.core.records.ledger import Ledger
+from seedsweep.sweeps.running import driver
+from seedsweep.sweeps.search.agenda import Agenda
+from seedsweep.sweeps.running.progress import Progress
+from seedsweep.sweeps.running.run_directory import RunDirectory
 from rich.console import Console
 run = RunDirectory(Path(sys.argv[1]), "scale")
 study = run.study()
@@ -138,7 +138,15 @@ def main() -> None:
         seconds, cohorts, memory = map(float, done.stdout.split())
         print(f"{cohorts:.0f} cohorts in the ledger: to the first cohort {seconds:.1f} s (aim 5), {memory:.0f} MB")
         start = time.monotonic()
-        command = [sys.executable, "-c", "from sweeps.cli import main; main()", "status", "scale", "--runs", name]
+        command = [
+            sys.executable,
+            "-c",
+            "from seedsweep.sweeps.cli import main; main()",
+            "status",
+            "scale",
+            "--runs",
+            name,
+        ]
         subprocess.run(command, check=True, capture_output=True)
         print(f"seedsweep status: {time.monotonic() - start:.1f} s (aim 2)")
 

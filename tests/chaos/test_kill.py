@@ -6,10 +6,10 @@ import signal
 
 import psutil
 import pytest
+from tests.sweeps.test_launch import wait_for
 
 from tests.conftest import SMALL_STUDY
 from tests.sweeps.launching import assert_view_agrees, contents, run, start
-from tests.sweeps.test_launch import wait_for
 
 #: Long enough that a kill hits a cohort in the middle.
 SETTINGS = ["--set", "training.steps=96", "--set", "training.evaluate_every=8"]

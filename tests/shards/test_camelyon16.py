@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
 
-from shards import camelyon16
-from shards.annotations import AnnotationError, Polygon, paint, read_asap
-from shards.camelyon16 import CamelyonError, CamelyonSettings, Cells, Source, cells, choose, find, pack, split
-from shards.read import read
+from seedsweep.shards import camelyon16
+from seedsweep.shards.annotations import AnnotationError, Polygon, paint, read_asap
+from seedsweep.shards.camelyon16 import CamelyonError, CamelyonSettings, Cells, Source, cells, choose, find, pack, split
+from seedsweep.shards.read import read
 
 pytest.importorskip("openslide", reason="the extra `slides` is not installed")
 tifffile = pytest.importorskip("tifffile")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import webdataset
 
-from shards.catalog import GENERATORS
-from shards.pack import pack
-from shards.read import ARRAYS, ShardError, data_fingerprint, read
-from shards.samples import DataSettings
-from shards.tars import write_shard
+from seedsweep.shards.catalog import GENERATORS
+from seedsweep.shards.pack import pack
+from seedsweep.shards.read import ARRAYS, ShardError, data_fingerprint, read
+from seedsweep.shards.samples import DataSettings
+from seedsweep.shards.tars import write_shard
 
 SETTINGS = DataSettings(
     "pattern1", size=32, train=40, validation=10, field=8, samples_per_record=8, records_per_shard=2

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from shards.pack import pack
-from shards.read import ShardError, read
-from shards.samples import DataSettings
-from shards.stream import batches
+from seedsweep.shards.pack import pack
+from seedsweep.shards.read import ShardError, read
+from seedsweep.shards.samples import DataSettings
+from seedsweep.shards.stream import batches
 
 DATA = DataSettings("pattern1", size=16, train=150, validation=7, field=8, samples_per_record=4, records_per_shard=4)
 

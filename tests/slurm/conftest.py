@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core.ledger import CohortRecord, Ledger
-from slurm.devcluster import DevCluster, missing
-from slurm.ray_cluster import ended
+from seedsweep.core.records.ledger import CohortRecord, Ledger
+from seedsweep.slurm.devcluster import DevCluster, missing
+from seedsweep.slurm.ray_cluster import ended
 from tests.conftest import SMALL_STUDY
 from tests.sweeps.launching import ROOT, contents, run
 
@@ -83,7 +83,7 @@ class Launched:
         return {record.run()["host"] for record in self.finished()}
 
     def head_host(self) -> str:
-        from core import lease
+        from seedsweep.core.records import lease
 
         return lease.newest(self.runs / ".leases" / self.name, "launch")[1]["host"]
 

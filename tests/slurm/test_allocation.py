@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from slurm import node
-from slurm.allocation import executor, script
-from slurm.settings import AllocationSettings, argument, minutes
+from seedsweep.slurm import node
+from seedsweep.slurm.allocation import executor, script
+from seedsweep.slurm.settings import AllocationSettings, argument, minutes
 from tests.slurm.conftest import STUDY, TWO_NODES, Launched
 from tests.sweeps.launching import SEEDSWEEP, run
 
@@ -63,7 +63,7 @@ def test_the_users_file_lies_between_the_study_and_the_command_line(study_file, 
     more = ["--set", "resources.allocation.account=other", "--set", "resources.allocation.nodes=3"]
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     code = (
-        "import sys, json, dataclasses; from sweeps.study import load\n"
+        "import sys, json, dataclasses; from seedsweep.sweeps.study.schema import load\n"
         "print(json.dumps(dataclasses.asdict(load(sys.argv[1], 'cluster', sys.argv[2:]).resources.allocation)))"
     )
     python = [SEEDSWEEP[0], "-c", code]

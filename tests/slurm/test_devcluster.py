@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from slurm.devcluster import DevClusterError
-from slurm.devcluster.cluster import DAEMONS
-from slurm.devcluster.layout import BRIDGE, LINK, NAMESPACE
+from seedsweep.slurm.devcluster import DevClusterError
+from seedsweep.slurm.devcluster.cluster import DAEMONS
+from seedsweep.slurm.devcluster.layout import BRIDGE, LINK, NAMESPACE
 from tests.sweeps.launching import SEEDSWEEP, run
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import optuna
 
-from core.ledger import Ledger
-from sweeps.agenda import Agenda
-from sweeps.run_directory import RunDirectory
+from seedsweep.core.records.ledger import Ledger
+from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.search.agenda import Agenda
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = [sys.executable, str(ROOT / "sweeps" / "launch.py")]
-SEEDSWEEP = [sys.executable, "-c", "from sweeps.cli import main; main()"]
+SEEDSWEEP = [sys.executable, "-c", "from seedsweep.sweeps.cli import main; main()"]
 
 
 def environment() -> dict[str, str]:
@@ -63,7 +63,7 @@ def assert_view_agrees(runs: Path, name: str) -> None:
     folder = RunDirectory(runs, name)
     study = folder.study()
     (data,) = (runs / "_data").iterdir()
-    from shards.read import data_fingerprint
+    from seedsweep.shards.read import data_fingerprint
 
     expected = Agenda(study, folder.ledger, {study.data: data_fingerprint(data)}).exploration.trials()
     shown = optuna.load_study(study_name=name, storage=f"sqlite:///{folder.optuna_db}").trials

@@ -1,0 +1,161 @@
+"""Where chosen members look through training: their glimpses on an image, and the paths of the glimpses' centres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from seedsweep.analysis.figures.drawing import Drawn, spread
+from seedsweep.analysis.tables import Results
+from seedsweep.shards.pack import folder_of
+from seedsweep.shards.read import ShardError, read
+from seedsweep.shards.samples import DataSettings
+
+#: Configurations shown, evaluations shown of each member.
+CONFIGURATIONS, MOMENTS = 3, 5
+#: Of glimpses 1, 2, ... in turn; the marker says which it is where colours do not.
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A member's looks at one image: label of its configuration, seed, outcome, steps [E], windows [E,P,4] (x, y and
+    extents, as `core.records.ledger.Curves` has them), image uint8 [H,W] or [H,W,3]."""
+
+    label: str
+    seed: int
+    outcome: str
+    steps: list[int]
+    windows: np.ndarray
+    image: np.ndarray
+
+
+class Images:
+    """The images of the validation splits of a run's data sets that members look at; each is read once."""
+
+    def __init__(self, study: dict[str, Any], run_folder: Path):
+        self._study, self._data_root = study, run_folder.parent / "_data"
+        self._read: dict[tuple[DataSettings, int], np.ndarray | None] = {}
+
+    def of(self, variant: str, index: int) -> np.ndarray | None:
+        """As pictures are drawn, uint8 [H,W] or [H,W,3]; None where the data set is not here any more."""
+        over = self._study.get("variants", {}).get(variant, {}).get("data", {})
+        settings = DataSettings(**{**self._study["data"], **over})
+        if (settings, index) not in self._read:
+            self._read[settings, index] = _image(folder_of(settings, self._data_root), index)
+        return self._read[settings, index]
+
+
+def choose(results: Results, images: Images) -> list[Looks]:
+    """Of the configurations that converged most, least and in between, the members with the best and the worst final
+    score; none where the model chooses no place to look at, or the data set is not here any more."""
+    rates = [(group, float((group.outcome == "converged").mean())) for group in results.configurations]
+    ordered = [group for group, _ in sorted(rates, key=lambda pair: -pair[1])]
+    places = sorted({0, len(ordered) // 2, len(ordered) - 1}) if ordered else []
+    looks = []
+    for group in (ordered[place] for place in places[:CONFIGURATIONS]):
+        ranked = group.sort_values(["final", "seed"], na_position="first")
+        for member in (ranked.iloc[-1], ranked.iloc[0])[: len(ranked)]:
+            found = of_member(results, member, images)
+            if found is not None:
+                looks.append(found)
+    return looks
+
+
+def of_member(results: Results, member: Any, images: Images) -> Looks | None:
+    """The looks of a row of `Results.members`; None where there are none."""
+    curves, place = results.curves.get((member.configuration, member.seed), (None, 0))
+    if curves is None or not curves.looks.size:
+        return None
+    windows = curves.looks[:, place, 0]
+    finite = np.isfinite(windows).all((1, 2))
+    # A single U-Net's window is not chosen: it never moves.
+    if not finite.any() or not np.ptp(windows[finite], axis=0).any():
+        return None
+    image = images.of(member.variant, curves.watched[0])
+    if image is None:
+        return None
+    steps = [step for step, kept in zip(curves.steps, finite, strict=True) if kept]
+    return Looks(member.label, int(member.seed), member.outcome, steps, windows[finite], image)
+
+
+def draw(looks: Sequence[Looks]) -> Drawn:
+    """A row a member: moments of its training, and the paths at its end."""
+    figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(looks) + 0.2))
+    panels = figure.subplots(len(looks), MOMENTS + 1, squeeze=False)
+    for row, member in zip(panels, looks, strict=True):
+        moments = spread(len(member.steps), MOMENTS)
+        for axes in row:
+            axes.imshow(member.image, cmap="gray", vmin=0, vmax=255)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        for axes, moment in zip(row, moments, strict=False):
+            _windows(axes, member.windows[moment], member.image.shape[:2])
+            axes.set_title(f"step {member.steps[moment]}", fontsize=8)
+        for axes in row[len(moments) : -1]:
+            axes.set_visible(False)
+        _paths(row[-1], member.windows, member.image.shape[:2])
+        row[-1].set_title("paths of the centres", fontsize=8)
+        what = member.outcome.replace("_", " ")
+        row[0].set_ylabel(f"{member.label}\nseed {member.seed}: {what}", fontsize=7)
+    caption = (
+        "Glimpses on one tumour image of the validation split, through training: of the configurations that converged "
+        "most, least and in between, the member with the best and the one with the worst final score. Each window has "
+        "the number of its glimpse; the last panel has the path of each glimpse's centre, marked where it ends."
+    )
+    return Drawn(figure, caption, pd.concat([_numbers(member) for member in looks]))
+
+
+def _numbers(member: Looks) -> pd.DataFrame:
+    """A row an evaluation and glimpse."""
+    evaluations, glimpses, _ = member.windows.shape
+    table = pd.DataFrame(member.windows.reshape(-1, 4), columns=["x", "y", "width", "height"])
+    table.insert(0, "glimpse", np.tile(np.arange(1, glimpses + 1), evaluations))
+    table.insert(0, "step", np.repeat(member.steps, glimpses))
+    table.insert(0, "seed", member.seed)
+    table.insert(0, "label", member.label)
+    return table
+
+
+def _image(data: Path, index: int) -> np.ndarray | None:
+    try:
+        image: np.ndarray = np.array(read(data)["validation"].image[index])
+    except (ShardError, OSError):
+        return None
+    return image[0] if len(image) != 3 else image.transpose(1, 2, 0)
+
+
+def _windows(axes: Axes, windows: np.ndarray, shape: tuple[int, int]) -> None:
+    height, width = shape
+    for number, (x, y, across, down) in enumerate(windows):
+        colour = COLOURS[number % len(COLOURS)]
+        left, top = _pixel(x, width) - across * width / 2, _pixel(y, height) - down * height / 2
+        axes.add_patch(Rectangle((left, top), across * width, down * height, fill=False, ec=colour, lw=1.4))
+        axes.text(
+            np.clip(left, 0, width - 1), np.clip(top, 0, height - 1), str(number + 1), color="white", fontsize=6,
+            ha="left", va="top", bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def _paths(axes: Axes, windows: np.ndarray, shape: tuple[int, int]) -> None:
+    height, width = shape
+    for number in range(windows.shape[1]):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        x, y = _pixel(windows[:, number, 0], width), _pixel(windows[:, number, 1], height)
+        axes.plot(x, y, color=colour, lw=1)
+        axes.plot(x[-1], y[-1], marker, color=colour, ms=4, mec="white", mew=0.6)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def _pixel(location: Any, side: int) -> Any:
+    return (location + 1) * (side - 1) / 2

@@ -1,0 +1,119 @@
+"""Single seeds as the page shows them: what became of each, its curve, and where it looked in the end."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from seedsweep.analysis.figures.drawing import spread
+from seedsweep.analysis.figures.glimpses import Images, of_member
+from seedsweep.analysis.page.render import inline
+from seedsweep.analysis.tables import Results
+
+#: So many seeds are on the page: of each configuration as many, the first ones.
+MOST_SHOWN = 1000
+#: Of a curve's picture, pixels; evaluations drawn at most.
+WIDTH, HEIGHT, MOST_POINTS = 160, 34, 60
+#: Of an image under glimpses, pixels along its longer side; points of a glimpse's path at most.
+SIDE, MOST_STEPS = 96, 12
+
+
+@dataclass
+class Seeds:
+    """(label, a row a seed) of each compared configuration; how many seeds are left out; the images that members look
+    at, as sources of an HTML image."""
+
+    groups: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
+    left_out: int = 0
+    images: list[str] = field(default_factory=list)
+
+
+def shown(results: Results, images: Images | None = None) -> Seeds:
+    """The seeds that the page shows; with their glimpses where the images are given."""
+    found = Seeds()
+    groups = results.configurations
+    if not groups:
+        return found
+    each = max(1, MOST_SHOWN // len(groups))
+    found.left_out = sum(max(0, len(group) - each) for group in groups)
+    chosen = [group.sort_values("seed").head(each) for group in groups]
+    curves = _curves(results, pd.concat(chosen))
+    for group in chosen:
+        rows = []
+        for member in group.itertuples():
+            row = _row(member, curves.get((member.configuration, member.seed)), results)
+            rows.append({**row, "look": _look(results, member, images, found.images) if images else None})
+        found.groups.append((str(group.label.iloc[0]), rows))
+    return found
+
+
+def height(score: float, results: Results) -> float:
+    """Of a score in a curve's picture, from the top."""
+    low, high = results.span
+    return round(HEIGHT * (1 - (score - low) / (high - low)), 1)
+
+
+def _curves(results: Results, members: pd.DataFrame) -> dict[Any, pd.DataFrame]:
+    """Steps and scores of some members, by configuration and seed."""
+    metric, evaluations = results.study["criterion"]["metric"], results.evaluations
+    of_interest = (evaluations.phase == "compare") & evaluations.seed.isin(members.seed.unique())
+    grouped = evaluations[of_interest].groupby(["configuration", "seed"], observed=True)
+    return dict(iter(grouped[["step", metric]]))
+
+
+def _row(member: Any, curve: pd.DataFrame | None, results: Results) -> dict[str, Any]:
+    points = ""
+    if curve is not None:
+        values = curve.to_numpy(float)
+        values = values[np.isfinite(values[:, 1])]
+        values = values[np.argsort(values[:, 0], kind="stable")]
+        across = WIDTH / results.study["training"]["steps"]
+        points = " ".join(
+            f"{step * across:.0f},{height(score, results)}" for step, score in values[spread(len(values), MOST_POINTS)]
+        )
+    steps = {name: _whole(getattr(member, name)) for name in ("first_met", "converged_at", "lost_at")}
+    scores = {name: _score(getattr(member, name)) for name in ("final", "best")}
+    return {"seed": member.seed, "outcome": member.outcome.replace("_", " "), **scores, **steps, "points": points}
+
+
+def _look(results: Results, member: Any, images: Images, sources: list[str]) -> dict[str, Any] | None:
+    """Number of the image, and of each glimpse its last window and its path, in hundredths of the image; an image that
+    is new is added to the sources."""
+    looks = of_member(results, member, images)
+    if looks is None:
+        return None
+    source = _thumbnail(looks.image)
+    if source not in sources:
+        sources.append(source)
+    windows = looks.windows.astype(float)
+    centres, extents = (windows[..., :2] + 1) * 50, windows[..., 2:] * 100
+    path = centres[spread(len(centres), MOST_STEPS)]
+    glimpses = [
+        {
+            "box": [round(float(number)) for number in (*(centre - extent / 2), *extent)],
+            "path": " ".join(f"{x:.0f},{y:.0f}" for x, y in path[:, place]),
+        }
+        for place, (centre, extent) in enumerate(zip(centres[-1], extents[-1], strict=True))
+    ]
+    return {"image": sources.index(source), "glimpses": glimpses}
+
+
+def _thumbnail(image: np.ndarray) -> str:
+    picture = Image.fromarray(image)
+    picture.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return inline(buffer.getvalue(), "png")
+
+
+def _whole(value: Any) -> str:
+    return "" if pd.isna(value) else str(int(value))
+
+
+def _score(value: float) -> str:
+    return "none" if pd.isna(value) else f"{value:.3f}"

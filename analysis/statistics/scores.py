@@ -1,0 +1,300 @@
+"""Final scores of seeds: profiles, averages that say what they hide, bimodality, and where their variance comes from.
+
+NaN is the score of a member that diverged: below every number.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from seedsweep.analysis.statistics.cache import remembered
+from seedsweep.analysis.statistics.proportions import jeffreys, wilson
+
+#: Draws of every interval that is drawn. They have a fixed seed: same values, same interval.
+ROUNDS = 1000
+#: Of a mode's standard deviation: scores of a few hundred images are no finer.
+NARROWEST = 0.01
+
+
+def smoothed(
+    values: np.ndarray, rounds: int = ROUNDS, points: int = 200, span: tuple[float, float] = (0.0, 1.0)
+) -> np.ndarray:
+    """Distributions that the values [n] may come from, as quantiles in the middles of so many equal shares,
+    [rounds,points]: Banks' smoothed Bayesian bootstrap (1988).
+
+    Shares of the gaps between neighbours, and between the extremes and the ends of the span, are Dirichlet's; equal
+    values stay equal. The plain bootstrap draws nothing beyond the extremes: of 12 scores in two clumps its intervals
+    at 95 % hold in 80 % (profiles) to 93 % (interquartile mean) of simulations, these in 93 to 96 %.
+    """
+    rng = np.random.default_rng(0)
+    knots = np.concatenate([[span[0]], np.sort(values), [span[1]]])
+    reached = np.cumsum(rng.dirichlet(np.ones(len(values) + 1), rounds), axis=1)
+    middles = (np.arange(points) + 0.5) / points
+    return np.stack([np.interp(middles, np.concatenate([[0.0], row[:-1], [1.0]]), knots) for row in reached])
+
+
+def central(drawn: Any, confidence: float) -> np.ndarray:
+    """Between which bounds this share of the draws [R,...] is, as many below as above: [2,...]."""
+    bounds: np.ndarray = np.quantile(np.asarray(drawn), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return bounds
+
+
+def profile(
+    strata: Sequence[np.ndarray], thresholds: np.ndarray, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Performance profile P(score > t) (Agarwal 2021), each [T], with a pointwise band.
+
+    strata: scores [n] of each task; tasks weigh alike, and seeds are drawn within them. Each task's share is drawn from
+    its posterior by Jeffreys' prior, not by the bootstrap, whose band is empty where all or no seeds are above t; of
+    one task the band is Jeffreys' interval itself.
+    """
+    above = [(np.asarray(values, float)[:, None] > thresholds).sum(0) for values in strata]
+    sizes = [len(values) for values in strata]
+    share = np.mean([k / n for k, n in zip(above, sizes, strict=True)], axis=0)
+    if len(strata) == 1:
+        low, high = np.array([jeffreys(int(k), sizes[0], confidence) for k in above[0]]).T
+        return share, low, high
+    rng = np.random.default_rng(0)
+    drawn = [rng.beta(k + 0.5, n - k + 0.5, (ROUNDS, len(thresholds))) for k, n in zip(above, sizes, strict=True)]
+    low, high = central(np.mean(drawn, axis=0), confidence)
+    return share, low, high
+
+
+def median_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of the median from order statistics, whatever the distribution; the extremes where the values are too
+    few for one, NaN without values."""
+    if not len(values):
+        return float("nan"), float("nan")
+    ordered = np.sort(values)
+    # The k-th smallest is above the median with probability P(Binomial(n, 1/2) < k).
+    rank = max(int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5)), 1)
+    return float(ordered[rank - 1]), float(ordered[-rank])
+
+
+@remembered
+def interquartile_mean(
+    values: np.ndarray, confidence: float = 0.95, span: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float, float]:
+    """Mean of the middle half, with an interval from `smoothed`; NaN without values.
+
+    It hides up to a quarter of failures: never to be shown alone. Errors: ValueError for a value that is not finite.
+    """
+    if not len(values):
+        return float("nan"), float("nan"), float("nan")
+    if not np.isfinite(values).all():
+        raise ValueError("the interquartile mean of values that are not finite: say what a diverged member counts as")
+    drawn = smoothed(values, span=span)[:, 50:150].mean(1)
+    low, high = central(drawn, confidence)
+    return float(stats.trim_mean(values, 0.25)), float(low), float(high)
+
+
+@remembered
+def superiority(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Probability that a value of `first` [m] is above one of `second` [n], ties by half (of improvement, Agarwal
+    2021), with Newcombe's score interval (2006, method 5); 0 to 1 where either is empty.
+
+    NaN, a member that diverged, is below every number.
+    """
+    if not len(first) or not len(second):
+        return float("nan"), 0.0, 1.0
+    ordered = [np.where(np.isfinite(values), values, -np.inf) for values in (first, second)]
+    wins = float(((ordered[0][:, None] > ordered[1]) + (ordered[0][:, None] == ordered[1]) / 2).mean())
+    m, n = len(first), len(second)
+    middle = (m + n) / 2 - 1
+    z = stats.norm.ppf((1 + confidence) / 2)
+
+    # At 0 and 1 the variance is 0: the roots that are sought lie beside what was seen.
+    def excess(theta: float) -> float:
+        variance = theta * (1 - theta) / (m * n)
+        variance *= 1 + middle * (1 - theta) / (2 - theta) + middle * theta / (1 + theta)
+        return float(abs(theta - wins) - z * np.sqrt(variance))
+
+    low = optimize.brentq(excess, 0, wins - 1e-9) if wins > 0 else 0.0
+    high = optimize.brentq(excess, wins + 1e-9, 1) if wins < 1 else 1.0
+    return wins, float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Whether scores come in one clump or in two.
+
+    bic_gain: BIC of one Gaussian less that of two; above 0 two describe the scores better.  dip: Hartigans' statistic.
+    dip_p:    share of uniform samples of this size with a larger dip.  means, shares: of the two clumps, lower first.
+    """
+
+    bic_gain: float
+    dip: float
+    dip_p: float
+    means: tuple[float, float]
+    shares: tuple[float, float]
+
+
+@remembered
+def modes(values: np.ndarray) -> Modes:
+    """Bimodality of scores [n]; NaN where there are fewer than four.
+
+    Errors: ValueError for a value that is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("modes of values that are not finite: say what a diverged member counts as")
+    if len(values) < 4:
+        nothing = float("nan")
+        return Modes(nothing, nothing, nothing, (nothing, nothing), (nothing, nothing))
+    one = _log_likelihood(values, np.ones(1), values.mean(keepdims=True), _deviation(values.std(keepdims=True)))
+    two, weights, means = max((_mixture(values, cut) for cut in _cuts(values)), key=lambda fit: fit[0])
+    # Five free parameters against two.
+    gain = 2 * (two - one) - 3 * np.log(len(values))
+    own = dip(values)
+    order = np.argsort(means)
+    low, high = (int(place) for place in order)
+    return Modes(
+        float(gain),
+        own,
+        float((_uniform_dips(min(len(values), 200)) >= own * np.sqrt(len(values) / min(len(values), 200))).mean()),
+        (float(means[low]), float(means[high])),
+        (float(weights[low]), float(weights[high])),
+    )
+
+
+def dip(values: np.ndarray) -> float:
+    """Distance of the empirical distribution of values [n] from the nearest unimodal one (Hartigan & Hartigan 1985), at
+    least 1/(2n).
+
+    For a mode at the k-th value, the distribution must be within the dip of a convex function up to it and of a
+    concave one from it. What the first asks grows with k and what the second asks falls: the best k is where they meet.
+    """
+    ordered = np.sort(np.asarray(values, float))
+    # One point for each value: below it and at it.
+    points, counts = np.unique(ordered, return_counts=True)
+    upper = np.cumsum(counts) / len(ordered)
+    lower = upper - counts / len(ordered)
+    low, high = 0, len(points) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _convex_gap(points[: middle + 1], lower[: middle + 1], upper[: middle + 1]) >= _right(
+            points, lower, upper, middle
+        ):
+            high = middle
+        else:
+            low = middle + 1
+    asked = [
+        max(_convex_gap(points[: k + 1], lower[: k + 1], upper[: k + 1]), _right(points, lower, upper, k))
+        for k in {max(low - 1, 0), low}
+    ]
+    return max(min(asked) / 2, 1 / (2 * len(ordered)))
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Of final scores, in squares of the score: between configurations, between the seeds of one, and, within that, the
+    share that a validation set of finite size may make; NaN where it cannot be told."""
+
+    configurations: float
+    seeds: float
+    validation: float
+
+
+def split_variance(groups: Sequence[np.ndarray], validation: float = float("nan")) -> Variance:
+    """Variance components of one-way random effects (Searle 1992, section 3.6), not below 0; NaN with fewer than two
+    groups or no group of two. `groups`: scores [n] of each configuration."""
+    sizes = np.array([len(group) for group in groups if len(group)], float)
+    total, count = sizes.sum(), len(sizes)
+    if count < 2 or total <= count:
+        return Variance(float("nan"), float("nan"), validation)
+    means = np.array([group.mean() for group in groups if len(group)])
+    within = sum(((group - group.mean()) ** 2).sum() for group in groups if len(group)) / (total - count)
+    grand = (sizes * means).sum() / total
+    between = (sizes * (means - grand) ** 2).sum() / (count - 1)
+    n0 = (total - (sizes**2).sum() / total) / (count - 1)
+    return Variance(max(float((between - within) / n0), 0.0), float(within), validation)
+
+
+def f1_interval(true_positive: int, false: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of an F1 for the images it was measured on. `false`: false positives and negatives together.
+
+    Of all that are positive or were called so, the share that is both is a proportion J, and F1 = 2J/(1+J) (Hand,
+    Christen & Kirielle 2021).
+    """
+    low, high = wilson(true_positive, true_positive + false, confidence)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def f1_variance(true_positive: np.ndarray, false: np.ndarray) -> np.ndarray:
+    """Variance of an F1 by the images that it was measured on: the delta method of `f1_interval`'s proportion."""
+    counted = np.maximum(true_positive + false, 1)
+    share = true_positive / counted
+    slope = 2 / (1 + share) ** 2
+    variance: np.ndarray = slope**2 * share * (1 - share) / counted
+    return variance
+
+
+def _deviation(values: np.ndarray) -> np.ndarray:
+    return np.asarray(np.maximum(values, NARROWEST))
+
+
+def _densities(values: np.ndarray, weights: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Logarithms of the weighted densities, [n,modes]."""
+    return np.asarray(np.log(np.maximum(weights, 1e-12)) + stats.norm.logpdf(values[:, None], means, deviations))
+
+
+def _log_likelihood(values: np.ndarray, weights: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> float:
+    return float(np.logaddexp.reduce(_densities(values, weights, means, deviations), axis=1).sum())
+
+
+def _cuts(values: np.ndarray) -> np.ndarray:
+    """Where a fit of two clumps starts from: the widest gaps."""
+    ordered = np.unique(values)
+    if len(ordered) < 2:
+        return ordered
+    widest = np.argsort(np.diff(ordered))[::-1][:3]
+    return np.asarray((ordered[widest] + ordered[widest + 1]) / 2)
+
+
+def _mixture(values: np.ndarray, cut: float) -> tuple[float, np.ndarray, np.ndarray]:
+    """(log-likelihood, shares, means) of two Gaussians by expectation maximisation, from the clumps beside a cut."""
+    member = np.stack([values <= cut, values > cut], 1).astype(float)
+    likelihood = -np.inf
+    for _ in range(200):
+        sizes = np.maximum(member.sum(0), 1e-9)
+        weights, means = sizes / len(values), member.T @ values / sizes
+        deviations = _deviation(np.sqrt((member * (values[:, None] - means) ** 2).sum(0) / sizes))
+        logs = _densities(values, weights, means, deviations)
+        total = np.logaddexp.reduce(logs, axis=1)
+        member = np.exp(logs - total[:, None])
+        if total.sum() - likelihood < 1e-8:
+            break
+        likelihood = float(total.sum())
+    return float(total.sum()), weights, means
+
+
+def _right(points: np.ndarray, lower: np.ndarray, upper: np.ndarray, k: int) -> float:
+    """What a concave function from the k-th point on asks: the convex case seen from the other end."""
+    return _convex_gap(-points[k:][::-1], 1 - upper[k:][::-1], 1 - lower[k:][::-1])
+
+
+def _convex_gap(points: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
+    """Twice the least distance of a convex function from steps `lower` to `upper` at points; at the last, the mode,
+    where the distribution may jump, from its left limit alone."""
+    hull: list[int] = []
+    for i in range(len(points)):
+        while len(hull) > 1 and (lower[hull[-1]] - lower[hull[-2]]) * (points[i] - points[hull[-1]]) >= (
+            lower[i] - lower[hull[-1]]
+        ) * (points[hull[-1]] - points[hull[-2]]):
+            hull.pop()
+        hull.append(i)
+    below = np.interp(points, points[hull], lower[hull])
+    gaps = np.append(upper[:-1], lower[-1]) - below
+    return float(gaps.max())
+
+
+@functools.lru_cache(maxsize=64)
+def _uniform_dips(size: int, rounds: int = 1000) -> np.ndarray:
+    """Dips of uniform samples: the unimodal distribution that is hardest to tell from a bimodal one."""
+    rng = np.random.default_rng(0)
+    return np.array([dip(rng.random(size)) for _ in range(rounds)])

@@ -1,0 +1,367 @@
+"""The ledger: what is asked of each cohort, its evaluations and its outcome. The only truth about a study's results.
+
+A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
+  cohort.json      what it is: written once, before it runs
+  owner.N          the lease (`core.records.lease`) of the worker that trains it
+  curves.N.npz     evaluations so far by owner N: replaced whole at every checkpoint
+  checkpoint.N.pt  training state (`core.training.checkpoint`) by owner N
+  weights.pt       what its members have learnt, where the study keeps it: written before the outcome
+  outcome.json     its members' outcomes, the curves' name and hash: the commit point; what has none is not finished
+  error.txt        the last failure, removed when the cohort finishes
+  limit.txt        how many members may be trained at once, where memory ended with more; removed likewise
+Every file is written under a temporary name and renamed; owners never write to one another's files, and the first
+outcome stays. So a worker that was given up for dead and still writes, on a node that was cut off, changes nothing.
+Needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedsweep.core.records import lease
+from seedsweep.core.records.criterion import Outcome
+
+PHASES = ("explore", "compare")
+
+
+class LedgerError(Exception):
+    """A record that cannot be trusted; the text names the file."""
+
+
+class FencedError(LedgerError):
+    """This worker was taken for dead and its cohort given to another: it has nothing to write any more."""
+
+
+@dataclass(frozen=True)
+class CohortSpec:
+    """What a cohort is.
+
+    phase:         one of PHASES.
+    number:        of the configuration within its phase: in `explore` the order in which it was asked.
+    configuration: hash of all that changes a member's result except its seed.
+    hyperparameters: of the configuration, by name.
+    origin:        `named` for the configurations that the study names, `search` for what the search found.
+    seeds:         one member each.
+    variant:       of the study, by name, where configurations differ in more than hyperparameters.
+    """
+
+    phase: str
+    number: int
+    configuration: str
+    hyperparameters: dict[str, float]
+    origin: str
+    seeds: tuple[int, ...]
+    variant: str = ""
+
+    @property
+    def block(self) -> str:
+        """Name of the seed block."""
+        return f"{self.phase}-{self.seeds[0]:06d}-{self.seeds[-1]:06d}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Identity of the cohort: no two have the same."""
+        return self.configuration, self.block
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Evaluations: steps [E], values float64 [E,M,K] with the names of the K columns, seeds [M].
+
+    looks: float32 [E,M,W,P,4], where each of W watched images was looked at: x, y of P windows' centres in [-1,1] and
+    their extents along x and y as shares of the image.  watched: their places in the validation split, [W].
+    """
+
+    steps: list[int]
+    values: np.ndarray
+    columns: list[str]
+    seeds: list[int]
+    looks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 0, 4), np.float32))
+    watched: list[int] = field(default_factory=list)
+
+    def column(self, name: str) -> np.ndarray:
+        """Values [E,M] of one column."""
+        return self.values[:, :, self.columns.index(name)]
+
+
+class CohortRecord:
+    """A cohort's folder. Owns every path in it.
+
+    weights: path of what the members of a finished cohort have learnt, where the study keeps it.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._spec = folder / "cohort.json"
+        self._outcome = folder / "outcome.json"
+        self._error = folder / "error.txt"
+        self._limit = folder / "limit.txt"
+        self.weights = folder / "weights.pt"
+
+    @property
+    def begun(self) -> bool:
+        """Whether it is on record what the cohort is."""
+        return self._spec.exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the outcome was committed."""
+        return self._outcome.exists()
+
+    @property
+    def finished_at(self) -> float:
+        """When the outcome of a finished cohort was committed, in seconds since 1970."""
+        return self._outcome.stat().st_mtime
+
+    def spec(self) -> CohortSpec:
+        """What the cohort is. Errors: LedgerError."""
+        values = _read_json(self._spec)
+        return CohortSpec(**{**values, "seeds": tuple(values["seeds"])})
+
+    def create(self, spec: CohortSpec) -> None:
+        """Record what the cohort is, before it runs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace(self._spec, _json(asdict(spec)))
+
+    def claim(self, launch: int) -> Claim:
+        """Become the owner, for the launch of this number (of the run's lease); whoever was it is fenced from now on.
+
+        Errors: FencedError for a worker of a launch that a newer one took over from.
+        """
+        _, owner = lease.newest(self.folder, "owner")
+        if owner.get("launch", 0) > launch:
+            raise FencedError(f"{self.folder} belongs to a newer launch")
+        return Claim(self, lease.take(self.folder, "owner", {**lease.this_process(), "launch": launch}))
+
+    def owner(self) -> dict[str, Any]:
+        """Where the cohort runs or last ran: host, process, job; empty if nowhere yet."""
+        return lease.newest(self.folder, "owner")[1]
+
+    def checkpoints(self) -> list[Path]:
+        """Training states, the last owner's first."""
+        return self._versions("checkpoint.*.pt")
+
+    def curves(self) -> Curves | None:
+        """The evaluations so far, or None before the first checkpoint. Errors: LedgerError."""
+        for path in self._versions("curves.*.npz"):
+            try:
+                return _parse_curves(path.read_bytes(), path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise LedgerError(f"{path} cannot be read: {error.strerror}") from None
+        return None
+
+    def outcomes(self) -> list[Outcome]:
+        """Of a finished cohort, one a seed. Errors: LedgerError."""
+        return [Outcome(**member) for member in _read_json(self._outcome)["members"]]
+
+    def run(self) -> dict[str, Any]:
+        """Where and how a finished cohort ran."""
+        run: dict[str, Any] = _read_json(self._outcome)["run"]
+        return run
+
+    def verified_curves(self) -> Curves:
+        """The curves of a finished cohort after their hash was checked. Errors: LedgerError."""
+        outcome = _read_json(self._outcome)
+        path = self.folder / outcome["curves"]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise LedgerError(f"{path} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(content).hexdigest() != outcome["curves_sha256"]:
+            raise LedgerError(f"{path} is not what its outcome.json was written for: remove {self.folder}")
+        return _parse_curves(content, path)
+
+    def fail(self, text: str) -> None:
+        """Record the last failure."""
+        replace(self._error, text.encode())
+
+    def error(self) -> str | None:
+        """The last failure of a cohort that has not finished since."""
+        return self._error.read_text() if self._error.exists() else None
+
+    def reason(self) -> str | None:
+        """The line of the last failure that says what it was."""
+        lines = (self.error() or "").strip().splitlines()
+        if not lines:
+            return None
+        return lines[0] if lines[0].startswith("no space") else lines[-1]
+
+    def limit(self) -> tuple[int, float]:
+        """How many members may be trained at once, and since when, in seconds since 1970; (0, 0) without a limit."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return int(self._limit.read_text()), self._limit.stat().st_mtime
+        return 0, 0.0
+
+    def set_limit(self, at_once: int) -> None:
+        """Record that no more members are to be trained at once."""
+        replace(self._limit, f"{at_once}\n".encode())
+
+    @property
+    def failed_at(self) -> float:
+        """When that failure was recorded, in seconds since 1970; 0 if there is none."""
+        return self._error.stat().st_mtime if self._error.exists() else 0.0
+
+    def _versions(self, pattern: str) -> list[Path]:
+        return sorted(self.folder.glob(pattern), key=lambda p: int(p.name.split(".")[1]), reverse=True)
+
+    def _tidy(self, kept: str) -> None:
+        """Remove what a finished cohort needs no more."""
+        for leftover in (*self._versions("checkpoint.*.pt"), *self._versions("curves.*.npz"), self._error, self._limit):
+            if leftover.name != kept:
+                leftover.unlink(missing_ok=True)
+
+
+class Claim:
+    """A worker's right to write to a cohort's folder, until another takes it.
+
+    checkpoint: path of this owner's training state.
+    """
+
+    def __init__(self, record: CohortRecord, owner: lease.Lease):
+        self._record, self._owner = record, owner
+        self._curves = record.folder / f"curves.{owner.number}.npz"
+        self.checkpoint = record.folder / f"checkpoint.{owner.number}.pt"
+
+    def check(self) -> None:
+        """Errors: FencedError if another worker owns the cohort now."""
+        if not self._owner.held:
+            raise FencedError(f"{self._record.folder} was given to another worker")
+
+    def write_curves(self, curves: Curves) -> None:
+        """Replace the evaluations so far. Errors: FencedError."""
+        self.check()
+        replace(self._curves, _curves_bytes(curves))
+
+    def commit(self, curves: Curves, outcomes: list[Outcome], run: dict[str, Any]) -> None:
+        """Finish: the last curves, then the outcome. `run`: where and how it ran, which is no part of the result.
+
+        Errors: FencedError.
+        """
+        self.check()
+        content = _curves_bytes(curves)
+        replace(self._curves, content)
+        outcome = {
+            "members": [asdict(outcome) for outcome in outcomes],
+            "curves": self._curves.name,
+            "curves_sha256": hashlib.sha256(content).hexdigest(),
+            "run": run,
+        }
+        if not create(self._record._outcome, _json(outcome)):
+            self._curves.unlink()
+            raise FencedError(f"{self._record.folder} was finished by another worker")
+        self._record._tidy(self._curves.name)
+
+
+class Ledger:
+    """All cohorts under `<run directory>/cohorts`."""
+
+    def __init__(self, run_directory: Path):
+        self.folder = run_directory / "cohorts"
+
+    def record(self, spec: CohortSpec) -> CohortRecord:
+        """The folder of a cohort, which need not exist."""
+        return CohortRecord(self.folder / spec.configuration / spec.block)
+
+    def records_of(self, configuration: str, phase: str) -> list[CohortRecord]:
+        """The cohorts of one configuration and phase, in the order of their seeds."""
+        return [CohortRecord(p.parent) for p in sorted((self.folder / configuration).glob(f"{phase}-*/cohort.json"))]
+
+    def records(self) -> list[CohortRecord]:
+        """Every cohort that was begun, in the order of their names."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for configuration in sorted(os.listdir(self.folder)):
+                for block in sorted(_names(self.folder / configuration)):
+                    record = CohortRecord(self.folder / configuration / block)
+                    if record.begun:
+                        found.append(record)
+        return found
+
+
+def _names(folder: Path) -> list[str]:
+    """In a folder; of what is none, nothing."""
+    with contextlib.suppress(NotADirectoryError, FileNotFoundError):
+        return os.listdir(folder)
+    return []
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write `path` whole or not at all: to a temporary name, to the disk, then renamed."""
+    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.rename(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Write `path` whole, unless there is such a file; whether it was written: of several writers the first."""
+    partial = path.with_name(f".first.{path.name}.{socket.gethostname()}.{os.getpid()}")
+    replace(partial, content)
+    try:
+        # Unlike a rename, a link does not replace.
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    finally:
+        partial.unlink()
+    return True
+
+
+def _json(values: Any) -> bytes:
+    return (json.dumps(values, indent=1) + "\n").encode()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        # Of tens of thousands of files, opening each through `pathlib` takes as long as the rest.
+        with open(path, "rb") as file:
+            values: dict[str, Any] = json.loads(file.read())
+        return values
+    except (OSError, ValueError) as error:
+        raise LedgerError(f"{path} cannot be read ({error}): remove its folder and launch again") from None
+
+
+def _curves_bytes(curves: Curves) -> bytes:
+    buffer = io.BytesIO()
+    # np.savez stamps a fixed date into its members: same curves, same bytes.
+    np.savez(
+        buffer,
+        steps=np.array(curves.steps, np.int64),
+        values=curves.values.astype(np.float64),
+        columns=np.array(curves.columns),
+        seeds=np.array(curves.seeds, np.int64),
+        looks=curves.looks.astype(np.float32),
+        watched=np.array(curves.watched, np.int64),
+    )
+    return buffer.getvalue()
+
+
+def _parse_curves(content: bytes, path: Path) -> Curves:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            # Earlier versions recorded no looks.
+            looks = (stored["looks"], stored["watched"].tolist()) if "looks" in stored else ()
+            return Curves(
+                *(stored["steps"].tolist(), stored["values"], stored["columns"].tolist(), stored["seeds"].tolist()),
+                *looks,
+            )
+    except (ValueError, KeyError, OSError) as error:
+        raise LedgerError(f"{path} is damaged ({error})") from None

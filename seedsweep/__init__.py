@@ -1,0 +1,1 @@
+"""Tell a better configuration from a luckier seed."""

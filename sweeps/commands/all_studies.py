@@ -1,0 +1,71 @@
+"""Every study of `sweeps/studies`, one after another: those that start from another's weights last."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from seedsweep.core.errors import UserError
+from seedsweep.core.source import PACKAGE
+from seedsweep.sweeps.running.progress import duration
+from seedsweep.sweeps.study.schema import STUDIES, load
+
+
+def launch_all(
+    scale: str, overrides: Sequence[str], runs: Path, options: Sequence[str], console: Console, leaves: bool = False
+) -> bool:
+    """Launch each study, with further options of `launch`; what fails does not stop the others.
+
+    leaves: each is submitted and left, so that what starts from another's weights has to be launched later.
+    Returns whether all went well.
+    """
+    first, last, problems = in_order(scale, overrides)
+    studies = first if leaves else [*first, *last]
+    well = []
+    for number, path in enumerate(studies):
+        name = path.stem
+        console.print(f"\n[bold]study {number + 1} of {len(studies)}: {name}[/]", highlight=False)
+        begun = time.monotonic()
+        # A process of its own: Ray keeps what it was told first for as long as its process lives.
+        command = [sys.executable, str(PACKAGE / "sweeps" / "launch.py"), str(path), "--scale", scale]
+        code = subprocess.run([*command, "--runs", str(runs), *options], check=False).returncode
+        took = duration(time.monotonic() - begun)
+        if code == 0:
+            well.append(f"{name}: {took}")
+        else:
+            problems.append(f"{name}: ended with code {code} after {took} (see above)")
+    console.print()
+    for line in well:
+        console.print(f"[green]done[/]:   {escape(line)}", highlight=False)
+    for path in last if leaves else ():
+        console.print(f"later:  {escape(path.stem)}, when the run that it starts from has ended", highlight=False)
+    for line in problems:
+        console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
+    console.print(f"runs:   {escape(str(runs))}", highlight=False, soft_wrap=True)
+    if problems:
+        console.print(
+            f"{len(problems)} of {len(well) + len(problems)} studies failed; the same command goes on with them"
+        )
+    return not problems
+
+
+def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[Path], list[Path], list[str]]:
+    """The studies that can run here: those that start anew, and those that start from another's weights; and why others
+    cannot run, a line each."""
+    first: list[Path] = []
+    last: list[Path] = []
+    problems: list[str] = []
+    for path in sorted(STUDIES.glob("*.yaml")):
+        try:
+            study = load(str(path), scale, overrides)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        (last if any(varied.init_from for varied in study.varied) else first).append(path)
+    return first, last, problems

@@ -1,0 +1,1 @@
+"""Which cohorts are still to run."""

@@ -1,0 +1,1 @@
+"""Study files: their fields, how they are read, what is refused."""

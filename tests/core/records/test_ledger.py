@@ -1,0 +1,135 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seedsweep.core.records.criterion import Outcome
+from seedsweep.core.records.ledger import CohortSpec, Curves, FencedError, Ledger, LedgerError
+from seedsweep.core.training import checkpoint
+
+SPEC = CohortSpec("compare", 2, "abc123", {"alpha": 0.5}, "named", (0, 1))
+CURVES = Curves([5, 10], np.arange(12.0).reshape(2, 2, 3), ["f1", "auc", "loss"], [0, 1])
+OUTCOMES = [
+    Outcome(0, "converged", 5, 5, None, None, 0.9, 0.95),
+    Outcome(1, "diverged", None, None, None, 7, None, None),
+]
+
+
+@pytest.fixture
+def record(tmp_path):
+    record = Ledger(tmp_path).record(SPEC)
+    record.create(SPEC)
+    return record
+
+
+def test_what_is_written_is_read(record, tmp_path):
+    assert record.spec() == SPEC
+    assert record.curves() is None
+    claim = record.claim(1)
+    claim.write_curves(CURVES)
+    np.testing.assert_array_equal(record.curves().values, CURVES.values)
+    assert not record.finished
+    claim.commit(CURVES, OUTCOMES, {"host": "here"})
+    assert record.finished
+    assert record.outcomes() == OUTCOMES
+    np.testing.assert_array_equal(record.verified_curves().values, CURVES.values)
+    assert record.verified_curves().column("auc").tolist() == [[1, 4], [7, 10]]
+    assert [r.folder for r in Ledger(tmp_path).records()] == [record.folder]
+
+
+def test_a_commit_removes_the_checkpoint_and_the_error(record):
+    claim = record.claim(1)
+    checkpoint.save(claim.checkpoint, {"step": 1})
+    record.fail("boom")
+    assert record.error() == "boom"
+    claim.commit(CURVES, OUTCOMES, {})
+    assert not record.checkpoints()
+    assert record.error() is None
+
+
+def test_altered_curves_are_refused(record):
+    record.claim(1).commit(CURVES, OUTCOMES, {})
+    file = record.folder / "curves.1.npz"
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(LedgerError, match=r"curves\.1\.npz is not what its outcome\.json was written for"):
+        record.verified_curves()
+
+
+def test_a_damaged_record_is_named(record):
+    (record.folder / "cohort.json").write_text("{")
+    with pytest.raises(LedgerError, match=r"cohort\.json cannot be read"):
+        record.spec()
+
+
+def test_same_curves_same_bytes(record):
+    claim = record.claim(1)
+    claim.write_curves(CURVES)
+    first = (record.folder / "curves.1.npz").read_bytes()
+    claim.write_curves(CURVES)
+    assert (record.folder / "curves.1.npz").read_bytes() == first
+
+
+def test_checkpoints_are_whole_or_absent_and_hold_no_code(tmp_path):
+    path = tmp_path / "checkpoint"
+    assert checkpoint.load(path) is None
+    checkpoint.save(path, {"step": 3, "values": torch.arange(3.0)})
+    assert checkpoint.load(path)["step"] == 3
+    path.write_bytes(path.read_bytes()[:200])
+    assert checkpoint.load(path) is None
+    torch.save({"code": Path}, path)
+    assert checkpoint.load(path) is None
+
+
+def test_the_next_owner_goes_on_from_the_last_readable_checkpoint(record):
+    first = record.claim(1)
+    checkpoint.save(first.checkpoint, {"step": 1})
+    second = record.claim(1)
+    assert checkpoint.latest(record.checkpoints())["step"] == 1
+    checkpoint.save(second.checkpoint, {"step": 2})
+    assert checkpoint.latest(record.checkpoints())["step"] == 2
+    second.checkpoint.write_bytes(b"torn")
+    assert checkpoint.latest(record.checkpoints())["step"] == 1
+
+
+def test_an_owner_that_was_given_up_changes_nothing(record):
+    old = record.claim(1)
+    new = record.claim(1)
+    for write in (lambda: old.write_curves(CURVES), lambda: old.commit(CURVES, OUTCOMES, {})):
+        with pytest.raises(FencedError, match="given to another worker"):
+            write()
+    assert not record.finished
+    new.commit(CURVES, OUTCOMES, {"host": "new"})
+    before = {path.name: path.read_bytes() for path in record.folder.iterdir()}
+    with pytest.raises(FencedError):
+        old.write_curves(CURVES)
+    assert {path.name: path.read_bytes() for path in record.folder.iterdir()} == before
+
+
+def test_of_two_owners_that_commit_at_once_the_first_stays(record, monkeypatch):
+    old, new = record.claim(1), record.claim(1)
+    # Both have passed the check when the other commits.
+    monkeypatch.setattr(old, "check", lambda: None)
+    old.commit(CURVES, OUTCOMES, {"host": "old"})
+    with pytest.raises(FencedError, match="finished by another worker"):
+        new.commit(CURVES, OUTCOMES, {"host": "new"})
+    assert record.run()["host"] == "old"
+    assert len(record.verified_curves().steps) == 2
+
+
+def test_a_worker_of_an_older_launch_gets_no_cohort(record):
+    record.claim(2)
+    with pytest.raises(FencedError, match="newer launch"):
+        record.claim(1)
+    record.claim(2)
+    record.claim(3)
+
+
+def test_the_ledger_needs_no_torch():
+    code = "import sys; from seedsweep.core.records import criterion, ledger; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=os.environ).returncode == 0

@@ -1,0 +1,88 @@
+"""All studies, one after another."""
+
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from seedsweep.sweeps.commands import all_studies as everything
+from seedsweep.sweeps.commands.all_studies import in_order, launch_all
+from seedsweep.sweeps.study.schema import STUDIES
+from tests.conftest import SMALL_STUDY
+from tests.sweeps.launching import SEEDSWEEP, run
+
+SHORT = SMALL_STUDY.replace("steps: 24", "steps: 8").replace("explore: 4", "explore: 2")
+
+
+@pytest.fixture
+def studies(tmp_path, monkeypatch):
+    """`a` starts from the weights of `b`; `c` is no study."""
+    folder = tmp_path / "studies"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(f"{SHORT}init_from: {{run: b, seed: 0}}\n")
+    (folder / "b.yaml").write_text(f"{SHORT}".replace("cohort: 3", "cohort: 3, keep_weights: true"))
+    (folder / "c.yaml").write_text("question: Why?\nmodell: {}\n")
+    monkeypatch.setattr(everything, "STUDIES", folder)
+    return folder
+
+
+def test_a_study_that_starts_from_anothers_weights_comes_after_it(studies):
+    first, last, problems = in_order("laptop", [])
+    assert [path.stem for path in (*first, *last)] == ["b", "a"]
+    assert len(problems) == 1
+    assert "data: is missing" in problems[0]
+
+
+def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, capfd):
+    console = Console(file=io.StringIO(), width=200)
+    assert not launch_all("laptop", [], tmp_path / "runs", ["--set=seeds.compare=2"], console)
+    said = console.file.getvalue()
+    assert "study 1 of 2: b" in said
+    assert "done:   a:" in said
+    assert "failed: " in said
+    assert "1 of 3 studies failed; the same command goes on with them" in said
+    for name in "ab":
+        assert (tmp_path / "runs" / name / "report" / "index.html").exists()
+    assert list((tmp_path / "runs" / "a" / "starts").glob("*.pt"))
+    assert "converged" in capfd.readouterr().out
+
+
+def test_what_is_submitted_and_left_is_not_waited_for(studies, tmp_path, monkeypatch):
+    launched = []
+
+    def run(command, check):
+        launched.append(Path(command[2]).stem)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(everything.subprocess, "run", run)
+    console = Console(file=io.StringIO(), width=200)
+    launch_all("laptop", [], tmp_path / "runs", [], console, leaves=True)
+    assert launched == ["b"]
+    assert "later:  a, when the run that it starts from has ended" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("scale", ["laptop", "cluster"])
+def test_ours_are_in_order(scale):
+    """The one that starts from another's weights is the last."""
+    first, last, problems = in_order(scale, [])
+    assert len(first) + len(last) + len(problems) == len(list(STUDIES.glob("*.yaml")))
+    assert [path.stem for path in last] == ["transfer"]
+    assert all("efficientnet" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["launch"], "Give its name or file, or --all"),
+        (["launch", "alpha_seed_study", "--all"], "--all runs every study under its own name"),
+        (["report", "--to", "x"], "--to goes with --replication"),
+        (["report", "x", "--replication"], "leave the name out"),
+    ],
+)
+def test_a_users_mistake_is_one_line(arguments, words, tmp_path):
+    done = run(*arguments, command=SEEDSWEEP, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
