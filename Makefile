@@ -2,10 +2,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 
-# Of Debian's, for a real SLURM of three nodes on this machine and a real browser; without them their tests are skipped.
-DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium
+# Of Debian's, for a real SLURM of three nodes on this machine, a real browser and real images; without them their tests
+# are skipped.
+DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium dataset-fashion-mnist
 
-.PHONY: study test bench clean debian
+.PHONY: study test test-fast bench clean debian
 
 ## Run the study that the project began with, from nothing to its report.
 study: .venv/.installed
@@ -19,11 +20,15 @@ test: .venv/.installed-test debian
 	$(BIN)/pytest --ignore=tests/slurm -n 2 --dist=loadfile
 	$(BIN)/pytest tests/slurm
 
+## All tests but those on a real SLURM and those that kill processes at random.
+test-fast: .venv/.installed-test
+	$(BIN)/pytest --ignore=tests/slurm --ignore=tests/chaos -n 2 --dist=loadfile
+
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
 bench: .venv/.installed-test
 	for name in $(or $(NAME),$(BENCHMARKS)); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
-## The packages that tests with a real SLURM and a real browser need, where this user may install them.
+## The packages that tests with a real SLURM, a real browser and real images need, where this user may install them.
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $(DEBIAN); \

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from seedsweep.analysis.answer import Comparison
+from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.tables import Results
 from seedsweep.core.records.ledger import replace
 
@@ -47,23 +47,21 @@ def write(results: Results, comparison: Comparison, folder: Path, formats: Itera
 
 
 def _configurations(table: pd.DataFrame, results: Results) -> str:
-    criterion = results.study["criterion"]
+    study = results.study
     rows = pd.DataFrame(
         {
             "configuration": table.label,
             "converged": [f"{k}/{n}" for k, n in zip(table.converged, table.members, strict=True)],
             "P(converge)": _with(table, "p", "low", "high", 2),
-            f"median final {criterion['metric']}": _with(
-                table, "median_final", "median_final_low", "median_final_high", 3
-            ),
+            f"median {results.score_name}": _with(table, "median_score", "median_score_low", "median_score_high", 3),
             "median steps": _with(table, "median_steps", "median_steps_low", "median_steps_high", 0),
             "named best": _with(table, "named_best", "named_best_low", "named_best_high", 2),
         }
     )
     return _latex(
         rows,
-        f"Converged: {criterion['metric']} at or above {criterion['threshold']:g} for the last {criterion['hold']} "
-        f"evaluations of {results.study['training']['steps']} steps. In brackets 95 % intervals: P(converge) Wilson, "
+        f"Converged: {results.metric} {results.at_threshold} for the last {study.criterion.hold} "
+        f"evaluations of {results.budget} steps. In brackets 95 % intervals: P(converge) Wilson, "
         "medians from order statistics and Kaplan-Meier. Named best: share of comparisons of one seed each that name "
         "the configuration the best.",
     )
@@ -82,7 +80,7 @@ def _pairs(table: pd.DataFrame, results: Results) -> str:
     return _latex(
         rows,
         "Differences of P(converge) with Newcombe's 95 % intervals; p by Boschloo's exact test, adjusted over all "
-        "pairs (Holm); better: probability that a final score of the first is above one of the second.",
+        "pairs (Holm); better: probability that a score of the first is better than one of the second.",
     )
 
 
@@ -97,19 +95,11 @@ def _with(table: pd.DataFrame, value: str, low: str, high: str, digits: int) -> 
 
 
 def _latex(rows: pd.DataFrame, caption: str) -> str:
-    heads = " & ".join(_escaped(name) for name in rows.columns)
-    lines = [" & ".join(_escaped(str(cell)) for cell in row) + r" \\" for row in rows.to_numpy()]
-    return "\n".join(
-        [
-            *(r"\begin{table}", r"\centering", rf"\caption{{{_escaped(caption)}}}"),
-            *(rf"\begin{{tabular}}{{l{'r' * (len(rows.columns) - 1)}}}", r"\toprule", heads + r" \\", r"\midrule"),
-            *lines,
-            *(r"\bottomrule", r"\end{tabular}", r"\end{table}", ""),
-        ]
-    )
+    columns = "l" + "r" * (len(rows.columns) - 1)
+    text: str = rows.to_latex(index=False, escape=True, column_format=columns, caption=_escaped(caption))
+    return text
 
 
 def _escaped(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    special |= {sign: "\\" + sign for sign in "&%$#_{}"}
-    return "".join(special.get(sign, sign) for sign in text)
+    """Of a caption, which pandas takes as it is."""
+    return "".join("\\" + sign if sign in "&%$#_{}" else sign for sign in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from seedsweep.analysis.errors import TableError
-from seedsweep.analysis.tables import Results, typed
+from seedsweep.analysis.tables import Results, outcome_cells, typed, with_values
 from seedsweep.core.records.criterion import Criterion, judge
+from seedsweep.core.records.study import Search, SeedCounts, Study, Training
 
 COLUMNS = ("configuration", "seed", "step", "score")
 
@@ -40,20 +40,18 @@ def read_csv(path: Path, threshold: float, hold: int = 1) -> Results:
         kept = own if out is None else own[own.step <= out]
         scores = np.where(np.isfinite(kept.score), kept.score, np.nan)
         outcome = judge(seed, kept.step.tolist(), scores, out, criterion)
-        identity = {"configuration": label, "label": label, "phase": "compare", "number": numbers[label]}
-        named = {"variant": label, "origin": "named", "alpha": np.nan}
-        members.append({**identity, **named, **asdict(outcome)})
+        identity = {"configuration": label, "label": label, "name": label, "phase": "compare", "origin": "named"}
+        members.append({**identity, "number": numbers[label], **outcome_cells(outcome)})
     members.sort(key=lambda member: (member["number"], member["seed"]))
     fewest = int(pd.DataFrame(members).groupby("label").size().min())
-    study = {
-        "name": path.stem,
-        "question": f"Which configuration of {path.name} is better, and which only luckier?",
-        "scale": "",
-        "variants": {label: {} for label in numbers},
-        "training": {"steps": budget},
-        "seeds": {"compare": fewest},
-        "criterion": asdict(criterion),
-    }
+    study = Study(
+        name=path.stem,
+        question=f"Which configuration of {path.name} is better, and which only luckier?",
+        configurations={label: {} for label in numbers},
+        training=Training(steps=budget),
+        seeds=SeedCounts(compare=fewest),
+        criterion=criterion,
+    )
     evaluations = table.assign(label=table.configuration, phase="compare")
     return Results(study, typed(pd.DataFrame(members)), evaluations)
 
@@ -61,14 +59,20 @@ def read_csv(path: Path, threshold: float, hold: int = 1) -> Results:
 def together(first: Results, second: Results) -> Results:
     """The comparisons of two runs as one: a configuration's label begins with its run's name.
 
-    Errors: TableError where they have different criteria, or nothing is finished in one.
+    Errors: TableError where they have different criteria or scores, or nothing is finished in one.
     """
     runs = (first, second)
-    names = [str(run.study["name"]) for run in runs]
-    if first.study["criterion"] != second.study["criterion"]:
+    names = [run.study.name for run in runs]
+    criteria, scores = [run.study.criterion for run in runs], [run.study.score for run in runs]
+    if criteria[0] != criteria[1]:
         raise TableError(
-            f"{names[0]} and {names[1]} have different criteria ({first.study['criterion']} and "
-            f"{second.study['criterion']}): what converged in one did not need to in the other"
+            f"{names[0]} and {names[1]} have different criteria ({criteria[0]} and {criteria[1]}): what converged in "
+            "one did not need to in the other"
+        )
+    if scores[0] != scores[1]:
+        raise TableError(
+            f"{names[0]} and {names[1]} have different scores: one takes the {scores[0]} evaluation, the other the "
+            f"{scores[1]}"
         )
     members: list[pd.DataFrame] = []
     evaluations: list[pd.DataFrame] = []
@@ -79,22 +83,31 @@ def together(first: Results, second: Results) -> Results:
         compared = run.evaluations[run.evaluations.phase == "compare"]
         members.append(_of(name, run.compared).assign(number=run.compared.number + ahead))
         evaluations.append(_of(name, compared))
-    study = {
-        **first.study,
-        "name": f"{names[0]} and {names[1]}",
-        "question": f"{names[0]} or {names[1]}: which configuration is better?",
-        "variants": {label: {} for label in pd.concat(members).label.unique()},
-        "claimed_best": {},
-        "search": {},
-        "training": {"steps": max(run.study["training"]["steps"] for run in runs)},
-        "seeds": {"compare": min(int(table.groupby("number").size().min()) for table in members)},
+    joined = pd.concat(members, ignore_index=True)
+    study = first.study.model_copy(
+        update={
+            "name": f"{names[0]} and {names[1]}",
+            "question": f"{names[0]} or {names[1]}: which configuration is better?",
+            "configurations": {label: {} for label in joined.label.unique()},
+            "claims": (),
+            "search": Search(),
+            "training": Training(steps=max(run.budget for run in runs)),
+            "seeds": SeedCounts(compare=int(joined.groupby("number").size().min())),
+        }
+    )
+    values = {
+        f"{name}: {configuration}": of
+        for name, run in zip(names, runs, strict=True)
+        for configuration, of in run.values.items()
+        if (run.compared.configuration == configuration).any()
     }
     curves = {
         (f"{name}: {configuration}", seed): own
         for name, run in zip(names, runs, strict=True)
         for (configuration, seed), own in run.curves.items()
     }
-    return Results(study, pd.concat(members, ignore_index=True), pd.concat(evaluations, ignore_index=True), curves)
+    joined = with_values(joined, values)
+    return Results(study, joined, pd.concat(evaluations, ignore_index=True), curves, values)
 
 
 def _of(name: str, table: pd.DataFrame) -> pd.DataFrame:

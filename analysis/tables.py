@@ -5,31 +5,62 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from seedsweep.analysis import labels
+from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves, Ledger
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import Study, read_study
+
+IDENTITY = ("configuration", "label", "name", "phase", "number", "origin", "seed")
+STEPS = ("first_met", "converged_at", "lost_at", "diverged_at", "stopped_at")
+OUTCOME = ("outcome", *STEPS, "final", "best")
+#: Beginnings of the columns of the test split.
+_TESTED = ("test_last_", "test_best_")
+RUN = ("host", "device", "engine", "cohort_seconds", "cohort_members")
+#: A numeric path whose values span this factor has a logarithmic axis.
+DECADES = 100.0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A numeric path by which configurations can be placed. column: of `Results.members`.  name: for people."""
+
+    path: str
+    column: str
+    name: str
+    log: bool
 
 
 @dataclass(frozen=True)
 class Results:
-    """A study's settings (as resolved in study.yaml) and its tables.
+    """A study and its tables.
 
-    members:     configuration, label, phase, number, origin, the hyperparameters, seed, and what became of it
-                 (`core.records.criterion.Outcome`), with the host, engine and seconds of its cohort.
-    evaluations: configuration, phase, seed, step and every measure; unfinished cohorts are here up to their checkpoint.
+    members:     IDENTITY, a column for each path that varies (`column`), OUTCOME as `core.records.criterion.Outcome`
+                 has it, `test_last_NAME` and `test_best_NAME` for each measure of the test split, and RUN.
+    evaluations: configuration, phase, label, seed, step and every measure; unfinished cohorts are here up to their
+                 checkpoint.
     curves:      of the comparison's members, by configuration and seed: the cohort's, and the member's place in it.
+    values:      what each configuration was resolved to, by its hash: dotted path -> value.
     """
 
-    study: dict[str, Any]
+    study: Study
     members: pd.DataFrame
     evaluations: pd.DataFrame
     curves: Mapping[tuple[str, int], tuple[Curves, int]] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def budget(self) -> int:
+        """Steps that a member trains: as the study says, or, where it does not, as far as any was evaluated."""
+        seen = int(self.evaluations.step.max()) if len(self.evaluations) else 1
+        return max(self.study.training.steps, seen)
 
     @functools.cached_property
     def compared(self) -> pd.DataFrame:
@@ -44,13 +75,137 @@ class Results:
         return [group for _, group in self.compared.groupby("number", sort=True)]
 
     @functools.cached_property
+    def varying(self) -> list[str]:
+        """Paths in which compared configurations differ."""
+        return labels.varying(self._values_of(group) for group in self.configurations)
+
+    @functools.cached_property
+    def varying_columns(self) -> list[str]:
+        """Their columns among the members."""
+        return [column_of(path) for path in self.varying]
+
+    @functools.cached_property
+    def tested(self) -> list[str]:
+        """Columns of the test split's measures."""
+        return [str(name) for name in self.members if str(name).startswith(_TESTED)]
+
+    @functools.cached_property
+    def axis(self) -> Axis | None:
+        """The path on whose axis the comparison can be drawn: the only one in which the named configurations differ
+        (all compared ones, where fewer than two are named), a number in every one. None: there is no such path."""
+        groups = self.configurations
+        named = [group for group in groups if group.origin.iloc[0] == "named"]
+        paths = labels.varying(self._values_of(group) for group in (named if len(named) > 1 else groups))
+        numbers = [self._values_of(group).get(paths[0]) for group in groups] if len(paths) == 1 else []
+        if not numbers or not all(map(labels.is_number, numbers)):
+            return None
+        column = column_of(paths[0])
+        drawn = self.members[column].dropna()
+        log = bool(drawn.min() > 0) and (self.is_logarithmic(paths[0]) or drawn.max() >= DECADES * drawn.min())
+        return Axis(paths[0], column, labels.short_names(paths)[paths[0]], log)
+
+    def is_logarithmic(self, path: str) -> bool:
+        """Whether a path is searched on a logarithmic scale."""
+        space = self.study.search.space
+        dimension = space.get(path) or space.get(f"hyperparameters.{path}")
+        return dimension is not None and dimension.log
+
+    @property
+    def metric(self) -> str:
+        """The criterion's."""
+        return self.study.criterion.metric
+
+    @property
+    def sign(self) -> float:
+        """1 where a higher score is better, else -1: a score times this is better the higher it is."""
+        return 1.0 if self.study.criterion.direction == "max" else -1.0
+
+    @property
+    def score_column(self) -> str:
+        """Of `members`: the score by which they are compared."""
+        return "best" if self.study.score == "best" else "final"
+
+    @property
+    def score_name(self) -> str:
+        """`final f1`, or `best f1` where the study takes the best evaluation."""
+        return f"{self.score_column} {self.metric}"
+
+    @property
+    def at_threshold(self) -> str:
+        """`at or above 0.9`, as the criterion asks it."""
+        return f"at or {'above' if self.sign > 0 else 'below'} {self.study.criterion.threshold:g}"
+
+    @functools.cached_property
     def span(self) -> tuple[float, float]:
-        """Between which values a score can be: 0 and 1, or, where some are beyond, a quarter of their range more."""
-        scores = self.members.final.dropna().to_numpy(float)
+        """Between which values a score can be: the metric's ends where they are known.
+
+        Else 0 and 1 where more is better and all scores lie there, or a quarter of their range more than they reach,
+        not below 0 where none is.
+        """
+        scores = self.members[self.score_column].dropna().to_numpy(float)
         low, high = min(scores, default=0.0), max(scores, default=1.0)
-        if low >= 0 and high <= 1:
+        known = self.study.criterion
+        if known.low is None and known.high is None and self.sign > 0 and low >= 0 and high <= 1:
             return 0.0, 1.0
-        return float(low - (high - low) / 4), float(high + (high - low) / 4)
+        quarter = (high - low) / 4 or max(abs(high), 1.0) / 4
+        below = max(low - quarter, 0.0) if low >= 0 else low - quarter
+        first = below if known.low is None else min(known.low, low)
+        return float(first), float(high + quarter if known.high is None else max(known.high, high))
+
+    @property
+    def upward_span(self) -> tuple[float, float]:
+        """The span of `sign` times a score."""
+        low, high = self.span
+        return (low, high) if self.sign > 0 else (-high, -low)
+
+    @functools.cached_property
+    def curve_span(self) -> tuple[float, float]:
+        """Between which values curves are drawn: as `span`, and, where an end of the metric is not known, what all but
+        a hundredth of the evaluations reach, and the threshold."""
+        low, high = self.span
+        known = self.study.criterion
+        if (known.low is not None and known.high is not None) or self.metric not in self.evaluations:
+            return low, high
+        values = self.evaluations[self.metric].to_numpy(float)
+        values = values[np.isfinite(values)]
+        if not len(values) or (known.low is None and (low, high) == (0.0, 1.0)):
+            return low, high
+        reached = (*np.quantile(values, [0.01, 0.99]), known.threshold)
+        return float(min(low, *reached)), float(max(high, *reached))
+
+    @functools.cached_property
+    def worst(self) -> float:
+        """What a member without a score counts as, a failure and not a gap: the metric's bad end, or, where that is not
+        known, the worst score there is."""
+        low, high = self.span
+        known = self.study.criterion
+        scores = self.members[self.score_column].dropna()
+        if self.sign > 0:
+            return low if known.low is not None or scores.empty or (low, high) == (0.0, 1.0) else float(scores.min())
+        return high if known.high is not None or scores.empty else float(scores.max())
+
+    def scores(self, members: pd.DataFrame) -> np.ndarray:
+        """The score of each of some members, [n]."""
+        return members[self.score_column].fillna(self.worst).to_numpy(float)
+
+    def last(self, members: pd.DataFrame, measure: str) -> np.ndarray:
+        """A measure of some compared members at their last evaluation, [n]; NaN where it is not finite any more, or
+        where there is none."""
+        own = self.evaluations
+        if measure not in own:
+            return np.full(len(members), np.nan)
+        own = own[(own.phase == "compare") & own.configuration.isin(members.configuration.unique())]
+        found = own.sort_values("step").drop_duplicates(["configuration", "seed"], keep="last")
+        index = pd.MultiIndex.from_arrays([found.configuration.astype(str), found.seed])
+        wanted = pd.MultiIndex.from_arrays([members.configuration, members.seed])
+        values: np.ndarray = pd.Series(found[measure].to_numpy(float), index).reindex(wanted).to_numpy(float)
+        return np.where(np.isfinite(values), values, np.nan)
+
+    def ranked(self, members: pd.DataFrame) -> pd.DataFrame:
+        """Some members, the worst first."""
+        order = (self.sign * members[self.score_column]).rename("order")
+        keyed = pd.DataFrame({"order": order, "seed": members.seed}).sort_values(["order", "seed"], na_position="first")
+        return members.loc[keyed.index]
 
     def few(self, most: int) -> tuple[Results, str]:
         """With the comparison of so many configurations at most, those that converged most often, and what to say of
@@ -64,15 +219,15 @@ class Results:
         note = f" Of {len(groups)} configurations the {most} that converged most often; all are in tables/."
         return replace(self, members=kept), note
 
-    def scores(self, members: pd.DataFrame) -> np.ndarray:
-        """The last score of each of some members; of one that diverged, a failure and not a gap, 0, or the lowest there
-        is where some are not between 0 and 1."""
-        worst = 0.0 if self.span == (0.0, 1.0) else float(self.members.final.min())
-        return members.final.fillna(worst).to_numpy(float)
+    def _values_of(self, group: pd.DataFrame) -> Mapping[str, Any]:
+        return self.values.get(group.configuration.iloc[0], {})
 
 
 def read(run_folder: Path) -> Results:
-    """The tables of a run directory. Errors: core.records.ledger.LedgerError for a damaged record."""
+    """The tables of a run directory.
+
+    Errors: core.records.study.RecordError, core.records.ledger.LedgerError for a damaged record.
+    """
     return Reader(run_folder).read()
 
 
@@ -80,34 +235,34 @@ class Reader:
     """Reads one run directory again and again: a finished cohort, which does not change, once."""
 
     def __init__(self, run_folder: Path):
-        self._folder = run_folder
+        self._paths = RunPaths(run_folder)
         self._finished: dict[Path, _Cohort] = {}
 
     def read(self) -> Results:
-        """The tables as of now. Errors: core.records.ledger.LedgerError for a damaged record."""
-        study = yaml.safe_load((self._folder / "study.yaml").read_text())
-        cohorts = [self._cohort(record) for record in Ledger(self._folder).records()]
-        varied = _varied([cohort.spec for cohort in cohorts if cohort.spec.origin == "named"])
-        labels = [_label(cohort.spec, varied) for cohort in cohorts]
-        order = ["phase", "number", "seed"]
+        """The tables as of now. Errors: as of `read`."""
+        study = read_study(self._paths.study)
+        cohorts = [self._cohort(record) for record in Ledger(self._paths.cohorts).records()]
+        specs = [cohort.spec for cohort in cohorts]
+        names = _labels(study, specs)
+        values = {spec.configuration: spec.values for spec in specs}
         members = pd.DataFrame(
             [
-                {"configuration": cohort.spec.configuration, "label": label, **member}
-                for cohort, label in zip(cohorts, labels, strict=True)
+                {**_identity(cohort.spec, name), **member}
+                for cohort, name in zip(cohorts, names, strict=True)
                 for member in cohort.members
             ]
         )
         if len(members):
-            members = typed(members.sort_values(order, ignore_index=True))
+            members = with_values(typed(members.sort_values(["phase", "number", "seed"], ignore_index=True)), values)
         else:
-            members = pd.DataFrame(columns=["configuration", "label", "outcome", "final", *order])
+            members = pd.DataFrame(columns=[*IDENTITY, *OUTCOME])
         curves = {
             (cohort.spec.configuration, seed): (cohort.curves, place)
             for cohort in cohorts
             if cohort.curves is not None and cohort.spec.phase == "compare"
             for place, seed in enumerate(cohort.curves.seeds)
         }
-        return Results(study, members, _evaluations(cohorts, labels), curves)
+        return Results(study, members, _evaluations(cohorts, names), curves, values)
 
     def _cohort(self, record: CohortRecord) -> _Cohort:
         if known := self._finished.get(record.folder):
@@ -116,24 +271,58 @@ class Reader:
         if not record.finished:
             return _Cohort(spec, [], record.curves())
         run = record.run()
-        members = [
-            {
-                "phase": spec.phase,
-                "number": spec.number,
-                "variant": spec.variant,
-                "origin": spec.origin,
-                **spec.hyperparameters,
-                **asdict(outcome),
-                "host": run["host"],
-                "device": run["device"],
-                "engine": run["engine"],
-                "cohort_seconds": run["seconds"],
-                "cohort_members": len(spec.seeds),
-            }
-            for outcome in record.outcomes()
-        ]
+        where = {
+            "host": run["host"],
+            "device": run["device"],
+            "engine": run["engine"],
+            "cohort_seconds": run["seconds"],
+            "cohort_members": len(spec.seeds),
+        }
+        members = [{**outcome_cells(outcome), **where} for outcome in record.outcomes()]
         cohort = self._finished[record.folder] = _Cohort(spec, members, record.verified_curves())
         return cohort
+
+
+def column_of(path: str) -> str:
+    """A path's column among the members': itself, unless the column of another thing has this name."""
+    return f"hyperparameters.{path}" if _is_fixed(path) else path
+
+
+def with_values(members: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Members with a column for each path that varies, behind IDENTITY: numbers where all that have it are numbers,
+    else text; missing where a configuration has no such path. `values`: by configuration, as `Results` has them."""
+    columns = {}
+    for path in labels.varying(values.values()):
+        own = {configuration: of[path] for configuration, of in values.items() if of.get(path) is not None}
+        if not all(map(labels.is_number, own.values())):
+            own = {configuration: labels.shown(value) for configuration, value in own.items()}
+        columns[column_of(path)] = members.configuration.map(own)
+    fixed = members[[name for name in members if _is_fixed(str(name))]]
+    identity, rest = fixed[list(IDENTITY)], fixed.drop(columns=list(IDENTITY))
+    return pd.concat([identity, pd.DataFrame(columns, index=members.index), rest], axis=1)
+
+
+def outcome_cells(outcome: Outcome) -> dict[str, Any]:
+    """A member's seed, OUTCOME and measures of the test split."""
+    cells = {name: getattr(outcome, name) for name in ("seed", *OUTCOME)}
+    for when, measures in outcome.test.items():
+        cells |= {f"test_{when}_{name}": value for name, value in measures.items()}
+    return cells
+
+
+def typed(members: pd.DataFrame) -> pd.DataFrame:
+    """With steps as whole numbers, missing where there is none."""
+    tested = [name for name in members if str(name).startswith(_TESTED)]
+    return members.astype({**dict.fromkeys(STEPS, "Int64"), **dict.fromkeys(("final", "best", *tested), float)})
+
+
+def convergence_steps(members: pd.DataFrame) -> np.ndarray:
+    """The step at which each member converged for good, NaN for one that did not."""
+    return members.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
+
+
+def _is_fixed(column: str) -> bool:
+    return column in (*IDENTITY, *OUTCOME, *RUN) or column.startswith(_TESTED)
 
 
 @dataclass(frozen=True)
@@ -143,21 +332,33 @@ class _Cohort:
     curves: Curves | None
 
 
-def _evaluations(cohorts: Sequence[_Cohort], labels: Sequence[str]) -> pd.DataFrame:
+def _labels(study: Study, specs: Sequence[CohortSpec]) -> list[str]:
+    """Of each cohort's configuration. Its number is that of the search, also where it is compared."""
+    paths = labels.searched(study, specs) or labels.varying(spec.values for spec in specs)
+    asked = {spec.configuration: spec.number for spec in specs if spec.phase == "explore"}
+    return [labels.label(spec, asked.get(spec.configuration, spec.number), paths) for spec in specs]
+
+
+def _identity(spec: CohortSpec, label: str) -> dict[str, Any]:
+    own = {name: getattr(spec, name) for name in ("configuration", "name", "phase", "number", "origin")}
+    return {**own, "label": label}
+
+
+def _evaluations(cohorts: Sequence[_Cohort], names: Sequence[str]) -> pd.DataFrame:
     """Of many cohorts at once: a table a cohort would take most of a report's time."""
     named = [
         (cohort.curves, (cohort.spec.configuration, cohort.spec.phase, label))
-        for cohort, label in zip(cohorts, labels, strict=True)
+        for cohort, label in zip(cohorts, names, strict=True)
         if cohort.curves is not None
     ]
-    every = [pd.factorize(np.array(names, object)) for names in zip(*(identity for _, identity in named), strict=True)]
+    every = [pd.factorize(np.array(column, object)) for column in zip(*(own for _, own in named), strict=True)]
     tables, start = [], 0
     for columns, group in itertools.groupby((curves for curves, _ in named), lambda curves: tuple(curves.columns)):
         some = list(group)
         rows = [len(curves.steps) * len(curves.seeds) for curves in some]
         table: dict[str, Any] = {
-            name: pd.Categorical.from_codes(np.repeat(codes[start : start + len(some)], rows), pd.Index(names))
-            for name, (codes, names) in zip(("configuration", "phase", "label"), every, strict=True)
+            name: pd.Categorical.from_codes(np.repeat(codes[start : start + len(some)], rows), pd.Index(kinds))
+            for name, (codes, kinds) in zip(("configuration", "phase", "label"), every, strict=True)
         }
         table["seed"] = np.concatenate([np.repeat(curves.seeds, len(curves.steps)) for curves in some])
         table["step"] = np.concatenate([np.tile(curves.steps, len(curves.seeds)) for curves in some])
@@ -165,34 +366,3 @@ def _evaluations(cohorts: Sequence[_Cohort], labels: Sequence[str]) -> pd.DataFr
         tables.append(pd.DataFrame({**table, **dict(zip(columns, values.T, strict=True))}))
         start += len(some)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def typed(members: pd.DataFrame) -> pd.DataFrame:
-    """With steps as whole numbers, missing where there is none."""
-    steps = ("first_met", "converged_at", "lost_at", "diverged_at")
-    return members.astype({**dict.fromkeys(steps, "Int64"), "final": float, "best": float})
-
-
-def convergence_steps(members: pd.DataFrame) -> np.ndarray:
-    """The step at which each member converged for good, NaN for one that did not."""
-    return members.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
-
-
-def _varied(specs: list[CohortSpec]) -> list[str]:
-    """Hyperparameters in which the named configurations differ."""
-    if not specs:
-        return []
-    names = list(specs[0].hyperparameters)
-    return [name for name in names if len({spec.hyperparameters[name] for spec in specs}) > 1] or names[:1]
-
-
-def _label(spec: CohortSpec, varied: list[str]) -> str:
-    if spec.variant:
-        return spec.variant
-    words = ", ".join(f"{name.replace('_', ' ')} {_short(spec.hyperparameters[name])}" for name in varied)
-    return words if spec.origin == "named" else f"best found (no. {spec.number}, {words})"
-
-
-def _short(value: float) -> str:
-    """With three digits after the point, or, of a small number, three that say something."""
-    return f"{value:.3g}" if 0 < abs(value) < 0.1 else f"{round(value, 3):g}"

@@ -1,5 +1,9 @@
-"""The one exception whose text is meant for the person at the keyboard."""
+"""The root of all errors whose text is meant for the person at the keyboard."""
 
 
-class UserError(Exception):
-    """Something that the user can mend; printed as one line, without a traceback."""
+class SeedsweepError(Exception):
+    """Whatever seedsweep refuses; its text is one line that says what is wrong, where, and what would be right."""
+
+
+class UserError(SeedsweepError):
+    """Something that the user can mend."""

@@ -1,83 +1,69 @@
-"""Shards to uint8 arrays, decoded once per node into a memory-mapped cache that all its trials share."""
+"""Shards to arrays, decoded once per node into a memory-mapped cache that all its trials share."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import io
-import json
 import os
 import shutil
 import tarfile
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from seedsweep.shards.samples import FORMAT, SPLITS
-
-ARRAYS = ("image", "mask", "label", "centre")
-
-
-class ShardError(Exception):
-    """A shard or index that cannot be trusted; the text names the file and what to do."""
-
-
-class Arrays(NamedTuple):
-    """One split, memory-mapped: image uint8 [N,C,H,W], mask uint8 [N,1,H,W], label int64 [N], centre float32 [N,2]."""
-
-    image: np.ndarray
-    mask: np.ndarray
-    label: np.ndarray
-    centre: np.ndarray
+from seedsweep.shards.index import SLIDE_ARRAYS, Index, Shard, ShardError, read_index
+from seedsweep.shards.layout import Array, Arrays, Layout, count
 
 
 def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
-    """The splits of a packed data set, by name.
+    """The splits of a packed data set by name, `test` where there is one: arrays [N,...] by name, memory-mapped.
 
+    Patches of slides have two arrays more: slide int64 [N], numbered within the split, and slide_label int64 [N].
     The first reader on a node checks every shard's sha256 and decodes it into the cache (`cache`, or
     `default_cache()`); others wait for it and map the same files. Nothing is unpickled.
     Errors: ShardError for a missing, truncated or altered file; OSError of the file system.
     """
-    index, key = read_index(folder)
+    index = read_index(folder)
     home = cache or default_cache()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if home.stat().st_uid != os.getuid():
         raise ShardError(f"{home} belongs to another user: set SEEDSWEEP_CACHE to a folder of your own")
-    entry = home / key
-    if not entry.exists():
-        with open(home / f"{key}.lock", "w") as lock:
+    entry = home / index.fingerprint
+    if not _whole(entry, index):
+        with open(home / f"{index.fingerprint}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not entry.exists():
+            if not _whole(entry, index):
                 _decode(folder, index, entry)
+    # Copy on write: PyTorch takes no arrays that are read-only, and nobody changes the files.
     return {
-        # Copy on write: PyTorch takes no arrays that are read-only, and nobody changes the files.
-        split: Arrays(*(np.load(entry / f"{split}.{name}.npy", mmap_mode="c") for name in ARRAYS))
-        for split in SPLITS
+        split: {name: np.load(entry / f"{split}.{name}.npy", mmap_mode="c") for name in index.layout}
+        | slide_arrays(shards)
+        for split, shards in index.splits.items()
     }
 
 
 def describe(folder: Path) -> dict[str, Any]:
-    """The settings that a packed data set was made with, from its index. Errors: ShardError."""
-    settings: dict[str, Any] = read_index(folder)[0]["settings"]
-    return settings
+    """Of a packed data set: `name`, `settings`, `classes`, `splits` (name -> samples), and `arrays`, as `read` gives
+    them (name -> `dtype` and `shape` of one sample). Errors: ShardError."""
+    index = read_index(folder)
+    layout = {**index.layout, **(SLIDE_ARRAYS if index.of_slides else {})}
+    return {
+        "name": index.name,
+        "settings": index.settings,
+        "classes": index.classes,
+        "splits": {split: index.samples(split) for split in index.splits},
+        "arrays": {name: {"dtype": str(a.dtype), "shape": a.shape} for name, a in layout.items()},
+    }
 
 
-def slides(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]] | None:
-    """Of each split of patches: the slide's number int64 [N], and each slide's label int64 [S]; None for a set that is
-    of no slides. Errors: ShardError."""
-    index, _ = read_index(folder)
-    found = {}
-    for split in SPLITS:
-        shards = index["splits"][split]["shards"]
-        if not all("slide" in shard for shard in shards):
-            return None
-        labels = {shard["slide"]: int(shard["tumour"]) for shard in shards}
-        names = list(labels)
-        numbers = np.repeat([names.index(s["slide"]) for s in shards], [s["samples"] for s in shards])
-        found[split] = (numbers.astype(np.int64), np.array(list(labels.values()), np.int64))
-    return found
+def data_fingerprint(folder: Path) -> str:
+    """Hash of the content: of every shard's samples, not of where they came from. Errors: ShardError."""
+    return read_index(folder).fingerprint
 
 
 def default_cache() -> Path:
@@ -86,89 +72,106 @@ def default_cache() -> Path:
     return Path(given) if given else Path(tempfile.gettempdir()) / f"seedsweep-cache-{os.getuid()}"
 
 
-def data_fingerprint(folder: Path) -> str:
-    """Hash of the index, and so of every shard's content."""
-    return read_index(folder)[1]
+def slide_arrays(shards: Sequence[Shard]) -> Arrays:
+    """The arrays that say of which slide each sample is; none where they are of no slides."""
+    slides = [shard.slide for shard in shards if shard.slide is not None]
+    if len(slides) < len(shards):
+        return {}
+    numbers, labels = np.repeat(np.array(slides, np.int64), [shard.samples for shard in shards], axis=0).T.copy()
+    return {"slide": numbers, "slide_label": labels}
 
 
-def read_index(folder: Path) -> tuple[dict[str, Any], str]:
-    """The index of a packed data set, and its hash. Errors: ShardError."""
+def records_of(shard: Shard, layout: Layout) -> Iterator[Arrays]:
+    """The records of a shard, views of its content, after its checksum and its arrays were compared with the index.
+
+    Errors: ShardError.
+    """
+    content = _checked(shard)
+    view, samples, seen = memoryview(content), 0, ""
+    record: Arrays = {}
     try:
-        text = (folder / "index.json").read_bytes()
-        index = json.loads(text)
-        if index["format"] != FORMAT:
-            raise ShardError(f"{folder} has format {index['format']}, not {FORMAT}: remove it and pack again")
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
+            for member in tar:
+                key, dot, rest = member.name.partition(".")
+                name, ending = rest.removesuffix(".npy"), rest.endswith(".npy")
+                if not member.isfile() or not dot or not ending or not key.isdigit() or name not in layout:
+                    raise ShardError(f"{shard.path} holds {member.name!r}, which is not in its index")
+                if record and key != seen:
+                    raise ShardError(f"{shard.path}: record {seen} lacks arrays that its index has")
+                seen = key
+                record[name] = _array(view[member.offset_data :][: member.size], layout[name], shard.path, member.name)
+                if len(record) == len(layout):
+                    if len({len(array) for array in record.values()}) > 1:
+                        raise ShardError(f"{shard.path}: the arrays of record {key} have different lengths")
+                    samples += count(record)
+                    yield record
+                    record = {}
+    except tarfile.TarError as error:
+        raise ShardError(f"{shard.path} is no tar file ({error})") from None
+    if record or samples != shard.samples:
+        raise ShardError(f"{shard.path} has {samples} samples, its index says {shard.samples}")
+
+
+def _checked(shard: Shard) -> bytes:
+    """A shard's bytes, if they are what the index says."""
+    again = f"remove {shard.path.parent} and pack it again"
+    try:
+        content = shard.path.read_bytes()
     except FileNotFoundError:
-        raise ShardError(f"{folder} has no index.json: it is no packed data set") from None
-    except (ValueError, KeyError):
-        raise ShardError(f"{folder / 'index.json'} is damaged: remove {folder} and pack again") from None
-    return index, hashlib.sha256(text).hexdigest()[:24]
+        raise ShardError(f"{shard.path} is missing: {again}") from None
+    if hashlib.sha256(content).hexdigest() != shard.sha256:
+        raise ShardError(f"{shard.path} does not match its checksum (truncated or altered): {again}")
+    return content
 
 
-def _decode(folder: Path, index: dict[str, Any], entry: Path) -> None:
-    needed = sum(shard.stat().st_size for shard in folder.glob("*.tar"))
+def _array(content: memoryview, expected: Array, path: Path, name: str) -> np.ndarray:
+    """An array from the bytes of an .npy file, without a copy."""
+    header = io.BytesIO(content[:4096])
+    try:
+        version = np.lib.format.read_magic(header)
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(header)
+    except (ValueError, EOFError):
+        raise ShardError(f"{path}: {name} is no array") from None
+    if version != (1, 0) or by_columns or not shape or dtype != expected.dtype or shape[1:] != expected.shape:
+        found = Array(dtype, tuple(shape[1:]))
+        raise ShardError(f"{path}: samples of {name} are {found}, its index says {expected}")
+    values = content[header.tell() :]
+    if len(values) != shape[0] * expected.nbytes:
+        raise ShardError(f"{path}: {name} is truncated")
+    return np.frombuffer(values, dtype).reshape(shape)
+
+
+def _whole(entry: Path, index: Index) -> bool:
+    """Whether an entry of the cache has all its files: what cleans temporary folders removes single ones."""
+    return all((entry / f"{split}.{name}.npy").exists() for split in index.splits for name in index.layout)
+
+
+def _decode(folder: Path, index: Index, entry: Path) -> None:
+    sizes = {split: index.samples(split) for split in index.splits}
+    needed = sum(sizes.values()) * sum(array.nbytes for array in index.layout.values())
     free = shutil.disk_usage(entry.parent).free
     if needed > free:
         raise ShardError(
             f"{folder} needs {needed / 1e9:.1f} GB in the cache {entry.parent}, where {free / 1e9:.1f} are free: set "
-            "SEEDSWEEP_CACHE to a folder on a larger disk, or pack fewer images"
+            "SEEDSWEEP_CACHE to a folder on a larger disk, or pack fewer samples"
         )
     partial = Path(tempfile.mkdtemp(prefix=".decoding-", dir=entry.parent))
     try:
-        for split in SPLITS:
-            described = index["splits"][split]
-            arrays: dict[str, np.memmap] = {}
-            row = 0
-            for shard in described["shards"]:
-                for record in _read_shard(folder / shard["file"], shard["sha256"]):
-                    if not arrays:
-                        arrays = {
-                            name: np.lib.format.open_memmap(
-                                partial / f"{split}.{name}.npy",
-                                mode="w+",
-                                dtype=record[name].dtype,
-                                shape=(described["samples"], *record[name].shape[1:]),
-                            )
-                            for name in ARRAYS
-                        }
-                    count = len(record["label"])
-                    for name in ARRAYS:
-                        arrays[name][row : row + count] = record[name]
-                    row += count
-            if row != described["samples"]:
-                raise ShardError(f"{folder}: {split} has {row} samples, its index says {described['samples']}")
-            for array in arrays.values():
-                array.flush()
+        for split, shards in index.splits.items():
+            with ExitStack() as files:
+                outputs = {
+                    name: files.enter_context(open(partial / f"{split}.{name}.npy", "wb")) for name in index.layout
+                }
+                for name, array in index.layout.items():
+                    whole = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
+                    shape = (sizes[split], *array.shape)
+                    np.lib.format.write_array_header_1_0(outputs[name], {**whole, "shape": shape})
+                # Samples lie in a file in the order in which shards and records hold them.
+                for shard in shards:
+                    for record in records_of(shard, index.layout):
+                        for name, values in record.items():
+                            outputs[name].write(values.reshape(-1).view(np.uint8).data)
+        shutil.rmtree(entry, ignore_errors=True)
         partial.rename(entry)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _read_shard(path: Path, sha256: str) -> list[dict[str, np.ndarray]]:
-    """The records of one tar after its checksum was verified."""
-    content = checked_bytes(path, sha256)
-    records: dict[str, dict[str, np.ndarray]] = {}
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        for member in tar:
-            if not member.isfile() or member.name.startswith("/") or ".." in Path(member.name).parts:
-                raise ShardError(f"{path} holds {member.name!r}, which no shard of ours has: {_again(path)}")
-            key, name, _ = member.name.split(".")
-            file = tar.extractfile(member)
-            assert file is not None
-            records.setdefault(key, {})[name] = np.load(io.BytesIO(file.read()), allow_pickle=False)
-    return list(records.values())
-
-
-def checked_bytes(path: Path, sha256: str) -> bytes:
-    """A shard's bytes, if they are what the index says. Errors: ShardError."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ShardError(f"{path} is missing: {_again(path)}") from None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise ShardError(f"{path} does not match its checksum (truncated or altered): {_again(path)}")
-    return content
-
-
-def _again(path: Path) -> str:
-    return f"remove {path.parent} and launch again to pack it anew"

@@ -1,98 +1,192 @@
-"""What every generator yields, and the settings that decide its bytes."""
+"""The samples of a data set, checked as they come: whatever a user's class does wrong ends in one line here."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-SPLITS = ("train", "validation")
-#: name -> one tumour image in so many. The report does not say how skewed its skewed data were (inferred).
-BALANCES = {"balanced": 2, "skewed": 10, "tumour": 1}
-FORMAT = 1  # raised whenever the same settings would give other bytes
+from seedsweep.core.errors import UserError
+from seedsweep.shards.data_set import DataSet, in_words
+from seedsweep.shards.layout import Array, Arrays, Layout, count, is_name, samples_per_record
 
-
-class Sample(NamedTuple):
-    """One image with what is known of it.
-
-    image: uint8 [C,H,W].  mask: uint8 [1,H,W], values in {0,1}, all zero for a normal image.
-    label: 0 normal, 1 tumour.  centre: float32 (x, y) of the object in [-1,1]; zero where there is none.
-    """
-
-    image: np.ndarray
-    mask: np.ndarray
-    label: int
-    centre: np.ndarray
+_RIGHT = 'yield a dict of arrays for each sample, {"image": ..., "label": ...}, or return one dict, samples first'
 
 
 @dataclass(frozen=True)
-class DataSettings:
-    """Everything that decides the content of a data set. Same settings, same bytes.
+class Split:
+    """The samples of one split, to be read once.
 
-    name:        a key of `shards.catalog.GENERATORS`.
-    size:        side of an image, pixels.
-    train, validation: number of images in each split.
-    balance:     a key of BALANCES: how often a tumour image comes.
-    field:       side of a pattern's field in pixels (0: a quarter of `size`); for ellipses, the longer diameter.
-    period:      pixels of one stripe pair of a pattern.
-    anywhere:    put a pattern's field anywhere, and not where the report's cut around it puts it: in the middle.
-    seed:        of the generator.
-    samples_per_record: samples stacked in one record of a shard.
-    records_per_shard:  records in one tar file.
-    folder:      of a set that was packed by hand, as `camelyon16` is; its index says the rest.
+    total: how many there are; 0: not known before the end.  blocks: arrays [n,...], each the content of a record.
     """
 
-    name: str
-    size: int = 1024
-    train: int = 260
-    validation: int = 260
-    field: int = 0
-    period: int = 4
-    anywhere: bool = False
-    balance: str = "balanced"
-    seed: int = 0
-    samples_per_record: int = 64
-    records_per_shard: int = 16
-    folder: str = ""
-
-    @property
-    def object_size(self) -> int:
-        """Side of the field or longer diameter of the ellipse, in pixels."""
-        return self.field or self.size // 4
-
-    def label(self, index: int) -> int:
-        """Label of the sample of this index: 1, a tumour, once in so many."""
-        every = BALANCES[self.balance]
-        return int(index % every == every - 1)
-
-    def count(self, split: str) -> int:
-        """Number of samples of a split."""
-        return self.train if split == "train" else self.validation
-
-    def stored(self) -> dict[str, Any]:
-        """What the index says of them: all but where they lie."""
-        return {name: value for name, value in asdict(self).items() if name != "folder"}
-
-    def fingerprint(self) -> str:
-        """Hash of the settings and the format: the identity of the data set."""
-        text = json.dumps({"format": FORMAT, **self.stored()}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+    total: int
+    blocks: Iterator[Arrays]
 
 
-def sample_rng(settings: DataSettings, split: str, index: int) -> np.random.Generator:
-    """A sample's own randomness: it depends on the seed, the split and the index alone."""
-    return np.random.default_rng([settings.seed, SPLITS.index(split), index])
+class Samples:
+    """Reads a data set split by split. `layout`, that of all samples, is known once the first split is open.
+
+    Errors of all methods, and of the blocks as they are read: UserError that names class, split and sample.
+    """
+
+    def __init__(self, data_set: DataSet):
+        self.layout: Layout = {}
+        self._data_set = data_set
+        self._first = ""
+
+    def open(self, split: str) -> Split | None:
+        """A split; None where the data set has no test split."""
+        where = f"{_name(type(self._data_set))}.samples({split!r})"
+        try:
+            given = self._data_set.samples(split)
+        except UserError:
+            raise
+        except Exception as error:
+            hint = "; where there is no test split, return None" if split == "test" else ""
+            raise UserError(f"{where} fails: {in_words(error, type(self._data_set))}{hint}") from error
+        if given is None:
+            if split == "test":
+                return None
+            raise UserError(f"{where} gives nothing; {_RIGHT}")
+        if isinstance(given, Mapping):
+            return self._of_arrays(given, where)
+        if isinstance(given, str | bytes | np.ndarray) or not isinstance(given, Iterable):
+            raise UserError(f"{where} gives {_kind(given)}; {_RIGHT}")
+        return self._of_samples(given, where, split)
+
+    def _of_arrays(self, given: Mapping[str, Any], where: str) -> Split:
+        arrays = {}
+        for name, value in given.items():
+            array = _array(value, where, name)
+            if not array.ndim:
+                raise UserError(f"{where}: {name!r} is a single value; samples come first in every array")
+            arrays[name] = array
+        counts = {name: len(array) for name, array in arrays.items()}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{number} of {name!r}" for name, number in counts.items())
+            raise UserError(f"{where}: there are {listed}; samples come first, as many in every array")
+        if counts and not max(counts.values()):
+            raise UserError(f"{where} is empty: every array has 0 samples")
+        self._compare({name: Array(a.dtype, a.shape[1:]) for name, a in arrays.items()}, where)
+        total, size = count(arrays), samples_per_record(self.layout)
+        return Split(
+            total,
+            ({name: arrays[name][start : start + size] for name in self.layout} for start in range(0, total, size)),
+        )
+
+    def _of_samples(self, given: Iterable[Any], where: str, split: str) -> Split | None:
+        samples = self._checked(given, where)
+        first = next(samples, None)
+        if first is None:
+            # A generator cannot return None.
+            if split == "test":
+                return None
+            raise UserError(f"{where} is empty: it yields no sample")
+        return Split(len(given) if isinstance(given, Sized) else 0, self._stacked(chain([first], samples)))
+
+    def _checked(self, given: Iterable[Any], where: str) -> Iterator[Arrays]:
+        """Sample by sample."""
+        for number, sample in enumerate(self._guarded(given, where)):
+            at = f"{where}, sample {number}"
+            if not isinstance(sample, Mapping):
+                raise UserError(f"{at}: {_kind(sample)} is no dict; {_RIGHT}")
+            arrays = {name: _array(value, at, name) for name, value in sample.items()}
+            if not self._fits(arrays):
+                self._compare({name: Array(a.dtype, a.shape) for name, a in arrays.items()}, at)
+            yield arrays
+
+    def _fits(self, sample: Arrays) -> bool:
+        """The short way, for the many samples that are as they should be."""
+        if sample.keys() != self.layout.keys():
+            return False
+        return all(a.dtype == (to := self.layout[name]).dtype and a.shape == to.shape for name, a in sample.items())
+
+    def _guarded(self, given: Iterable[Any], where: str) -> Iterator[Any]:
+        try:
+            yield from given
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{where} fails: {in_words(error, type(self._data_set))}") from error
+
+    def _stacked(self, samples: Iterator[Arrays]) -> Iterator[Arrays]:
+        size = samples_per_record(self.layout)
+        while some := list(islice(samples, size)):
+            yield {name: np.stack([sample[name] for sample in some]) for name in self.layout}
+
+    def _compare(self, found: Layout, where: str) -> None:
+        """Take the first layout as that of all, and refuse what differs from it."""
+        if found and found == self.layout:
+            return
+        if not self.layout:
+            if not found:
+                raise UserError(f"{where}: an empty dict; {_RIGHT}")
+            for name, array in found.items():
+                if not is_name(name):
+                    raise UserError(f"{where}: an array is named {name!r}; use letters, digits and '_'")
+                if problem := array.problem():
+                    raise UserError(f"{where}: {name!r} {problem}")
+            self.layout, self._first = dict(found), where
+            return
+        if set(found) != set(self.layout):
+            raise UserError(
+                f"{where}: its arrays are {_listed(found)}, those of {self._first} {_listed(self.layout)}; every "
+                "sample has the same names"
+            )
+        for name, array in found.items():
+            if array != self.layout[name]:
+                raise UserError(
+                    f"{where}: {name!r} is {array}, in {self._first} {self.layout[name]}; every sample has the same "
+                    "dtype and shape"
+                )
 
 
-def to_uint8(values: np.ndarray) -> np.ndarray:
-    """[0,1] floats to the nearest of 256 grey levels."""
-    return np.asarray(np.round(np.clip(values, 0.0, 1.0) * 255.0), dtype=np.uint8)
+def arrays_of(data_set: DataSet, split: str) -> Arrays | None:
+    """A whole split in memory, without packing it; None where there is no test split. Errors: as of Samples."""
+    opened = Samples(data_set).open(split)
+    if opened is None:
+        return None
+    blocks = list(opened.blocks)
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def to_location(x: float, y: float, size: int) -> np.ndarray:
-    """Pixel coordinates (zero-based pixel centres) to a location in [-1,1]^2."""
-    location: np.ndarray = np.array([x, y], np.float64)
-    return np.asarray(location * (2 / (size - 1)) - 1, dtype=np.float32)
+def classes_of(data_set: DataSet) -> int:
+    """Number of classes. Errors: UserError."""
+    where = f"{_name(type(data_set))}.classes"
+    try:
+        classes = data_set.classes
+    except Exception as error:
+        raise UserError(f"{where} fails: {in_words(error, type(data_set))}") from error
+    if not isinstance(classes, int | np.integer) or classes < 0:
+        raise UserError(f"{where} is {classes!r}; it must be a number of classes, 0 where there are none")
+    return int(classes)
+
+
+def _array(value: Any, where: str, name: object) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except Exception as error:
+        what = "has parts of different shapes" if "inhomogeneous" in str(error) else "is no array"
+        raise UserError(f"{where}: {name!r} {what}: {' '.join(str(error).split())}") from error
+    # PyTorch takes the machine's own byte order alone.
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _name(kind: type) -> str:
+    """`file.py:Name` of a class."""
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return f"{Path(file).name}:{kind.__qualname__}" if file else kind.__qualname__
+
+
+def _kind(value: object) -> str:
+    return f"an object of type {type(value).__name__}"
+
+
+def _listed(layout: Layout) -> str:
+    return ", ".join(sorted(map(repr, layout)))

@@ -42,9 +42,12 @@ def write_shard(path: Path, records: Iterator[tuple[str, dict[str, np.ndarray]]]
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a written file is on the disk."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
+    """Wait until a written file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _npy(array: np.ndarray) -> tuple[bytes, memoryview]:

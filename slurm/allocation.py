@@ -13,8 +13,9 @@ from pathlib import Path
 import submitit
 from submitit.core.utils import FailedJobError
 
+from seedsweep.core.records.study import Allocation
 from seedsweep.slurm.ray_cluster import RayAllocation
-from seedsweep.slurm.settings import AllocationSettings, SlurmError, argument, minutes
+from seedsweep.slurm.settings import SlurmError, argument, minutes
 
 #: A job is queued again at its time limit as often as it takes.
 UNLIMITED = 1_000_000
@@ -41,10 +42,11 @@ class Job:
         return self.state.startswith(OVER)
 
 
-def executor(settings: AllocationSettings, name: str, folder: Path, source: Path) -> submitit.SlurmExecutor:
+def executor(settings: Allocation, name: str, folder: Path, source: Path) -> submitit.SlurmExecutor:
     """submitit's executor for an allocation. Errors: SlurmError where there is no SLURM; ValueError.
 
-    folder: of the jobs' scripts and logs.  source: first on the jobs' Python path.
+    settings: with `cpus` and `gpus` filled in (`settings.asked`).  folder: of the jobs' scripts and logs.
+    source: copy of the package; where the jobs run, and first on their Python path.
     """
     limit = minutes(settings.time)
     try:
@@ -73,7 +75,12 @@ def executor(settings: AllocationSettings, name: str, folder: Path, source: Path
         # srun does not take the job's own --cpus-per-task since SLURM 22.05.
         srun_args=["--no-kill", "--kill-on-bad-exit=0", f"--cpus-per-task={settings.cpus}"],
         stderr_to_stdout=True,
-        setup=[f"export PYTHONPATH={shlex.quote(str(source))}${{PYTHONPATH:+:$PYTHONPATH}}"],
+        setup=[
+            # A job begins in the folder that it was submitted from. `python -m` puts its working directory first on the
+            # path, before PYTHONPATH, and Ray the driver's on every worker's: a checkout there would be imported.
+            f"cd {shlex.quote(str(source))} || exit 1",
+            f"export PYTHONPATH={shlex.quote(str(source))}${{PYTHONPATH:+:$PYTHONPATH}}",
+        ],
         **named,
     )
     return made

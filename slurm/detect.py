@@ -11,13 +11,24 @@ from typing import Any
 
 from seedsweep.slurm.ray_cluster import HEAD_VARIABLE
 
+#: Seconds for a controller to answer.
+PATIENCE = 20.0
+
 
 @functools.lru_cache(maxsize=1)
 def can_submit() -> bool:
     """Whether `sbatch` is on the path, and configured for some cluster (which need not answer now)."""
     if shutil.which("sbatch") is None:
         return False
-    asked = subprocess.run(["sinfo", "-h"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    try:
+        asked = subprocess.run(
+            ["sinfo", "-h"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=PATIENCE
+        )
+    except FileNotFoundError:
+        return False
+    except subprocess.TimeoutExpired:
+        # It knows whom to ask.
+        return True
     return "configuration source" not in asked.stderr
 
 

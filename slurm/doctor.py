@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from seedsweep.slurm import detect
 from seedsweep.slurm.allocation import partitions
 from seedsweep.slurm.node import LAUNCHERS
 from seedsweep.slurm.settings import SlurmError
 
-#: Longest path of a UNIX socket, and how much of it Ray adds to the temporary folder's.
-SOCKET_PATH, RAYS_SHARE = 107, 75
+#: Bytes that must be free.
+LEAST_FREE = 2**30
 #: File systems that every node sees, by the kernel's names.
 SHARED = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "fuse", "panfs", "glusterfs", "9p", "cifs", "virtiofs")
 
@@ -46,8 +47,12 @@ def examine(runs: Path) -> list[Finding]:
 
 
 def _slurm() -> Iterator[Finding]:
+    here = "studies run on this machine (--on here, the default)"
     if shutil.which("sbatch") is None:
-        yield Finding("SLURM", None, "sbatch is not on the path: studies run on this machine alone (--scale laptop)")
+        yield Finding("SLURM", None, f"sbatch is not on the path: {here}")
+        return
+    if not detect.can_submit():
+        yield Finding("SLURM", None, f"installed, but no cluster is configured ($SLURM_CONF names none): {here}")
         return
     version = _output("sinfo", "--version")
     try:
@@ -64,17 +69,19 @@ def _slurm() -> Iterator[Finding]:
 
 
 def _accounting() -> Iterator[Finding]:
-    if shutil.which("sacct") is None:
+    if shutil.which("sacct") is None or not detect.can_submit():
         return
+    command = ["sacct", "-n", "-X", "-S", "now"]
     try:
-        done = subprocess.run(
-            ["sacct", "-n", "-X", "-S", "now"], capture_output=True, text=True, timeout=20, check=False
-        )
-        well, words = done.returncode == 0, done.stderr.strip()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        words = done.stderr.strip().splitlines() if done.returncode else []
+        failed = done.returncode != 0
     except subprocess.TimeoutExpired:
-        well, words = False, "sacct has not answered for 20 s"
-    text = "sacct answers" if well else f"{words.splitlines()[-1] if words else 'sacct fails'}: not needed, studies run"
-    yield Finding("accounting", well, text)
+        failed, words = True, ["sacct has not answered for 20 s"]
+    if failed:
+        yield Finding("accounting", None, f"{words[-1] if words else 'sacct fails'}: studies do not need it")
+    else:
+        yield Finding("accounting", True, "sacct answers")
 
 
 def _ports() -> Iterator[Finding]:
@@ -89,14 +96,18 @@ def _ports() -> Iterator[Finding]:
             client.connect(server.getsockname())
         yield Finding("ports", True, f"a free port of {address} can be reached")
     except OSError as error:
-        yield Finding("ports", False, f"{address}: {error.strerror}: a firewall on the node? Ray's nodes must meet")
+        yield Finding("ports", False, f"{address}: {error.strerror or error}: Ray's nodes must meet: a firewall?")
 
 
 def _temporary_folder() -> Iterator[Finding]:
-    with tempfile.TemporaryDirectory(prefix="seedsweep-", dir="/tmp") as folder:
-        length, free = len(folder) + RAYS_SHARE, shutil.disk_usage(folder).free / 2**30
-    well = length <= SOCKET_PATH and free > 1
-    yield Finding("/tmp", well, f"sockets' paths of {length} of {SOCKET_PATH} bytes, {free:.0f} GB free")
+    try:
+        with tempfile.TemporaryDirectory(prefix="seedsweep-", dir="/tmp") as folder:
+            free = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield Finding("/tmp", False, f"{error.strerror}: Ray keeps its sockets and logs there")
+        return
+    well = free > LEAST_FREE
+    yield Finding("/tmp", well, _gigabytes(free) + ("" if well else ": Ray keeps its logs there; remove something"))
 
 
 def _shared_folder(runs: Path) -> Iterator[Finding]:
@@ -118,15 +129,19 @@ def _shared_folder(runs: Path) -> Iterator[Finding]:
     except OSError as error:
         yield Finding("runs folder", False, f"{place}: {error.strerror}: choose another with --runs")
         return
-    kind, free = _output("stat", "-f", "-c", "%T", str(place)), shutil.disk_usage(place).free / 2**30
-    shared = any(kind.startswith(name) for name in SHARED)
-    text = f"{kind or 'unknown'}, {free:.0f} GB free"
-    yield Finding("file system", True if shared else None, text + ("" if shared else ": do all nodes see it?"))
+    free = shutil.disk_usage(place).free
+    if free < LEAST_FREE:
+        yield Finding("free space", False, f"{place}: {_gigabytes(free)}: remove something, or choose another --runs")
+    kind = _output("stat", "-f", "-c", "%T", str(place)) or "unknown"
+    shared = kind.startswith(SHARED) or not detect.can_submit()
+    text = f"{kind}, {_gigabytes(free)}" + ("" if shared else ": do all nodes see it?")
+    yield Finding("file system", True if shared else None, text)
 
 
 def _gpus() -> Iterator[Finding]:
     if shutil.which("nvidia-smi") is None:
-        yield Finding("GPUs", None, "none on this machine (a login node may have none): `sinfo -o %G` shows the nodes'")
+        nodes = " (a login node may have none): `sinfo -o %G` shows the nodes'" if detect.can_submit() else ""
+        yield Finding("GPUs", None, f"none on this machine{nodes}")
         return
     names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
     yield Finding("GPUs", bool(names), ", ".join(names) or "nvidia-smi sees none: is the driver loaded?")
@@ -134,8 +149,15 @@ def _gpus() -> Iterator[Finding]:
 
 def _variables() -> Iterator[Finding]:
     leaked = [name for name in LAUNCHERS if name in os.environ]
-    text = f"{', '.join(leaked)} set: a trial clears them; `unset {' '.join(leaked)}`" if leaked else "none leaks in"
-    yield Finding("launchers' variables", not leaked, text)
+    if leaked:
+        text = f"{', '.join(leaked)} set by a launcher around this shell: trials run without"
+        yield Finding("launchers' variables", None, text)
+    else:
+        yield Finding("launchers' variables", True, "none is set")
+
+
+def _gigabytes(free: int) -> str:
+    return f"{free / 2**30:.0f} GB free"
 
 
 def _output(*command: str) -> str:

@@ -9,6 +9,8 @@ import secrets
 import socket
 from pathlib import Path
 
+import psutil
+
 #: Object store of a node's Ray, bytes: what runs here passes nothing through it.
 OBJECT_STORE = 100_000_000
 #: Of a launcher around us (torchrun, srun); a trial that sees them takes itself for one of its ranks.
@@ -90,17 +92,11 @@ def listens(address: str, port: int) -> bool:
     return False
 
 
-def descendants() -> list[int]:
-    """Process numbers of every living descendant of this process."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, parent = entry.read_text().rpartition(")")[2].split()[:2]
-            if state != "Z":
-                parents.setdefault(int(parent), []).append(int(entry.parent.name))
-    found, at = [], [os.getpid()]
-    while at:
-        below = parents.get(at.pop(), [])
-        found += below
-        at += below
+def descendants() -> list[psutil.Process]:
+    """Every living descendant of this process."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found

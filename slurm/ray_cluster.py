@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import math
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,7 +32,8 @@ from typing import Any, NoReturn
 
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import replace
-from seedsweep.slurm import node
+from seedsweep.slurm import node, ray_node
+from seedsweep.slurm.ray_node import RayNode
 
 #: The driver's environment: JSON of its Ray's address and the number of the lease that it runs under.
 HEAD_VARIABLE = "SEEDSWEEP_HEAD"
@@ -44,23 +47,13 @@ DRIVER_RESTARTS = 5
 MOST_HEADS = 5
 #: Seconds for a driver to end after SIGTERM; SLURM's own KillWait is 30 by default, and Ray must be ended after it.
 DRIVER_GRACE = 10.0
-#: A Ray that cannot be started on a node is tried again after so many seconds.
+#: Seconds until a Ray that cannot be started on a node is tried again.
 RETRY = 2.0
-#: And a requeue that SLURM refused.
+#: A driver that fails because its Ray died, or its lease was taken, may end this many seconds before that is seen.
+SETTLE = 1.5 * lease.BEAT
+#: Seconds until a requeue that SLURM refused is asked for again.
 REQUEUE_RETRY = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
-
-_RAY_SETTINGS = {
-    "RAY_AUTH_MODE": "token",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # A dead node is known after some 6 s.
-    "RAY_health_check_initial_delay_ms": "3000",
-    "RAY_health_check_period_ms": "2000",
-    "RAY_health_check_timeout_ms": "3000",
-    "RAY_health_check_failure_threshold": "3",
-    # Ray would measure the whole host and kill our trials for the memory that other jobs use; SLURM limits a job's own.
-    "RAY_memory_monitor_refresh_ms": "0",
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +75,7 @@ class RayAllocation:
         # Ray's daemons leave their parents: they are to become children of this process, and of no other.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         node.clear_launchers()
-        os.environ.update(_RAY_SETTINGS)
+        os.environ.update(ray_node.SETTINGS)
         task = _Task(self)
         # SLURM's signals before a time limit (USR2, by --signal) and before it kills (TERM). submitit's handlers write
         # the pickled job anew before each requeue, which a kill in between makes unreadable: the job never changes.
@@ -106,7 +99,7 @@ class _Task:
     """This node's part."""
 
     def __init__(self, allocation: RayAllocation):
-        self._a = allocation
+        self._allocation = allocation
         self._head_file = allocation.folder / HEAD_FILE
         job, restart = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT") or "0"
         self._leader = f"leader.{job}.{restart}"
@@ -120,18 +113,20 @@ class _Task:
 
     def lead(self) -> int:
         """Be the head, or join the one there is, until the command has ended. Returns its exit code."""
-        lease.take(self._a.folder, self._leader, lease.this_process()).beat(fenced=lambda: None)
+        lease.take(self._allocation.folder, self._leader, lease.this_process()).beat(fenced=lambda: None)
         self._clear_old_leaders()
         while True:
-            if holder := lease.alive(self._a.leases, self._a.lease):
+            if holder := lease.alive(self._allocation.leases, self._allocation.lease):
                 _say(f"joining the Ray of {lease.describe(holder)}")
                 code = self._follow(
-                    self._head_file, lambda: lease.alive(self._a.leases, self._a.lease) is None, self._leader_file
+                    self._head_file,
+                    lambda: lease.alive(self._allocation.leases, self._allocation.lease) is None,
+                    self._leader_file,
                 )
             else:
                 code = self._be_head()
             if code is not None:
-                self._publish({"ended": code}, self._leader_file)
+                _publish({"ended": code}, self._leader_file)
                 return code
 
     def _be_head(self) -> int | None:
@@ -140,50 +135,53 @@ class _Task:
         if self._heads > MOST_HEADS:
             _say(f"Ray's head died {MOST_HEADS} times: giving up")
             return 1
-        lost: list[bool] = []
-        held = self._held = lease.take(self._a.leases, self._a.lease, lease.this_process())
-        held.beat(fenced=lambda: lost.append(True))
-        token = self._a.folder / f"token.{held.number:06d}"
-        for old in self._a.folder.glob("token.*"):
+        held = self._held = lease.take(self._allocation.leases, self._allocation.lease, lease.this_process())
+        fenced = threading.Event()
+        held.beat(fenced=fenced.set)
+        token = self._allocation.folder / f"token.{held.number:06d}"
+        for old in self._allocation.folder.glob("token.*"):
             old.unlink(missing_ok=True)
         node.write_token(token)
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
         address, port = node.own_address(), node.free_port()
-        # The driver imports its libraries and packs its data while Ray starts.
         state = {"number": held.number, "address": f"{address}:{port}", "ip": address, "token": str(token)}
         try:
+            # The driver imports its libraries and packs its data while Ray starts.
             self._driver = self._start_driver(state)
-            ray = self._start_ray(
-                "--head", f"--port={port}", f"--node-ip-address={address}", "--include-dashboard=false"
-            )
-            _wait_for(lambda: node.listens(address, port) or ray.poll() is not None)
+            ray = ray_node.start_head(address, port, self._scratch_folder())
+            _wait_for(lambda: node.listens(address, port) or not ray.lives())
             for readers in (self._head_file, self._leader_file):
-                self._publish(state, readers)
+                _publish(state, readers)
             _say(f"Ray's head is at {address}:{port}")
-            code = self._watch(ray, state, lost)
+            code = self._watch(ray, state, fenced)
         finally:
             self._end_driver()
-            self._kill_children()
+            ray_node.end_descendants()
         if code is not None:
-            self._publish({"ended": code, "number": held.number}, self._head_file)
+            _publish({"ended": code, "number": held.number}, self._head_file)
         held.release()
         return code
 
-    def _watch(self, ray: subprocess.Popen[bytes], state: Mapping[str, Any], lost: list[bool]) -> int | None:
+    def _watch(self, ray: RayNode, state: Mapping[str, Any], fenced: threading.Event) -> int | None:
         """The driver's exit code, once it has ended by itself; None when this is the head no more."""
         restarts = 0
         while True:
-            assert self._driver is not None
-            code = self._driver.poll()
-            if lost:
+            code = self._driver.poll() if self._driver else None
+            if code:
+                # It may have failed for what is known here only in a moment: that its Ray has died, or that another
+                # head has taken over.
+                _wait_for(lambda: fenced.is_set() or not ray.lives(), SETTLE)
+            if fenced.is_set():
                 _say("another head has taken over")
                 return None
-            if code is not None and code >= 0:
+            if code == 0:
                 return code
-            if ray.poll() is not None:
+            if not ray.lives():
                 _say("Ray's head has died: starting it again")
                 return None
-            if code is not None:
+            if code and code > 0:
+                return code
+            if code:
                 restarts += 1
                 _say(f"the driver was killed by {signal.Signals(-code).name}")
                 if restarts > DRIVER_RESTARTS:
@@ -193,7 +191,7 @@ class _Task:
 
     def _start_driver(self, state: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            self._a.command,
+            self._allocation.command,
             stdin=subprocess.DEVNULL,
             env={**os.environ, HEAD_VARIABLE: json.dumps(state)},
         )
@@ -202,12 +200,12 @@ class _Task:
 
     def follow_leader(self) -> int:
         """Do as the allocation's first task says; ends with it."""
-        _wait_for(lambda: lease.numbers(self._a.folder, self._leader))
-        code = self._follow(self._leader_file, lambda: lease.alive(self._a.folder, self._leader) is None)
+        _wait_for(lambda: lease.numbers(self._allocation.folder, self._leader))
+        code = self._follow(self._leader_file, lambda: lease.alive(self._allocation.folder, self._leader) is None)
         if code is None:
             # With --no-kill SLURM keeps a job whose first node is dead, and nothing on the others would ever end it.
             _say("the first task of this allocation is gone: going on in the queue again")
-            self._kill_children()
+            ray_node.end_descendants()
             self._requeue()
             self._await_the_end()
         # The job's exit code is the first task's.
@@ -217,7 +215,7 @@ class _Task:
         """Join the Ray that `source` names, and any that it names later, until it says that the command has ended
         (its exit code) or `gone` (None). `copy_to`: a file for those who follow this task."""
         joined: int | None = None
-        ray: subprocess.Popen[bytes] | None = None
+        ray: RayNode | None = None
         tried = looked = 0.0
         try:
             while True:
@@ -230,48 +228,26 @@ class _Task:
                     if gone():
                         return None
                 number = state.get("number")
-                dead = ray is None or ray.poll() is not None
+                dead = ray is None or not ray.lives()
                 if "address" in state and (number != joined or (dead and now - tried > RETRY)):
                     tried = now
                     if joined == number:
                         _say("this node's Ray has died: joining again")
-                    self._kill_children()
+                    ray_node.end_descendants()
                     os.environ["RAY_AUTH_TOKEN_PATH"] = state["token"]
-                    # Without its head a raylet ends itself after this many seconds; a minute by default.
-                    ray = self._start_ray(
-                        f"--address={state['address']}",
-                        f"--node-ip-address={node.own_address()}",
-                        RAY_gcs_rpc_server_reconnect_timeout_s="10",
-                    )
+                    ray = ray_node.join(state["address"], self._scratch_folder())
                     joined = number
                     if copy_to:
-                        self._publish(state, copy_to)
+                        _publish(state, copy_to)
                 time.sleep(POLL)
         finally:
-            self._kill_children()
+            ray_node.end_descendants()
 
-    # Ray
-
-    def _start_ray(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def _scratch_folder(self) -> Path:
         if self._scratch is None:
             # A short path, as the paths of sockets are limited to 107 bytes; of this task alone.
             self._scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
-        memory = node.allocated_memory()
-        agents = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *arguments, "--block", "--disable-usage-stats"]
-        command += [f"--num-cpus={node.allocated_cpus()}", f"--num-gpus={node.allocated_gpus()}"]
-        command += [f"--temp-dir={self._scratch}"]
-        command += [f"--{agent}-port={node.free_port()}" for agent in agents]
-        command += [f"--object-store-memory={node.OBJECT_STORE}", "--include-log-monitor=false"]
-        if memory:
-            command.append(f"--memory={memory}")
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
+        return self._scratch
 
     # Ending
 
@@ -314,7 +290,7 @@ class _Task:
 
     def clean_up(self) -> None:
         """Leave no process and no file on this node."""
-        self._kill_children()
+        ray_node.end_descendants()
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -327,23 +303,10 @@ class _Task:
                 self._driver.kill()
         self._driver = None
 
-    def _kill_children(self) -> None:
-        """End every descendant: Ray's daemons and workers, and a driver's if it left any."""
-        while children := node.descendants():
-            for pid in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                # Those whose parent died become children of this process, and are seen by the next look.
-                os.waitpid(-1, 0)
-
-    def _publish(self, state: Mapping[str, Any], file: Path) -> None:
-        replace(file, json.dumps(state).encode())
-
     def _clear_old_leaders(self) -> None:
         """Remove what earlier runs of this job left."""
         job = os.environ.get("SLURM_JOB_ID", "0")
-        for old in self._a.folder.glob(f"leader.{job}.*"):
+        for old in self._allocation.folder.glob(f"leader.{job}.*"):
             if not old.name.startswith(self._leader):
                 old.unlink(missing_ok=True)
 
@@ -359,8 +322,14 @@ def _read(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _wait_for(condition: Callable[[], object]) -> None:
-    while not condition():
+def _publish(state: Mapping[str, Any], file: Path) -> None:
+    replace(file, json.dumps(state).encode())
+
+
+def _wait_for(condition: Callable[[], object], seconds: float = math.inf) -> None:
+    """Until it holds, or for so long."""
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
         time.sleep(POLL)
 
 

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.study import Allocation, Resources
 
 _TIME = re.compile(r"^(?:(?P<days>\d+)-)?(?P<fields>\d+(?::\d+){0,2})$")
 
 
-class SlurmError(Exception):
+class SlurmError(SeedsweepError):
     """SLURM refused or could not be asked; its words, then what may help."""
 
 
-@dataclass(frozen=True)
-class AllocationSettings:
-    """One allocation, in sbatch's terms.
-
-    nodes:      one task each.  min_nodes: the study begins when so many have joined; the others join it later.
-    cpus, gpus: of each node.  memory: of each node in GB; 0: as the partition gives it.
-    time:       limit as sbatch reads it (minutes, H:M:S, D-H:M:S); at the limit the job queues itself again.
-    warning_seconds: before the limit, to stop in.
-    partition, account, qos, constraint: as the cluster calls them; empty: its default.
-    sbatch:     further arguments, such as `--exclusive` or `--mail-type=END`.
-    """
-
-    nodes: int = 1
-    min_nodes: int = 1
-    cpus: int = 1
-    gpus: int = 0
-    memory: float = 0.0
-    time: str | int = "01:00:00"
-    warning_seconds: int = 90
-    partition: str = ""
-    account: str = ""
-    qos: str = ""
-    constraint: str = ""
-    sbatch: tuple[str, ...] = ()
+def asked(resources: Resources) -> Allocation:
+    """The allocation of a study with `cpus` and `gpus` filled in: at least what one trial needs on a node."""
+    wanted = resources.allocation
+    return wanted.model_copy(
+        update={
+            "cpus": max(resources.cpus, wanted.cpus or 1),
+            "gpus": max(math.ceil(resources.gpus), wanted.gpus or 0),
+        }
+    )
 
 
 def minutes(time: str | int) -> int:

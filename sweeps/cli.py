@@ -1,8 +1,9 @@
-"""The command line: `seedsweep launch | plan | status | report | compare | export | cancel | ...`."""
+"""The command line: `seedsweep launch | plan | check | status | report | compare | export | cancel | ...`."""
 
 from __future__ import annotations
 
 import errno
+import importlib.metadata
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -11,26 +12,32 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from seedsweep.analysis.errors import TableError
-from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import LedgerError
-from seedsweep.shards.read import ShardError
+from seedsweep.core.errors import SeedsweepError, UserError
+from seedsweep.core.records.paths import RunPaths, runs_folder
 from seedsweep.slurm import detect
-from seedsweep.slurm.devcluster import DevClusterError
-from seedsweep.slurm.devcluster.commands import app as devcluster
-from seedsweep.slurm.settings import SlurmError
+from seedsweep.sweeps.commands import results
 
 app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
     add_completion=False, rich_markup_mode="rich",
 )  # fmt: skip
-app.add_typer(devcluster, name="devcluster")
 console = Console()
+#: Where a launch runs, by name; else it is an address.
+PLACES = ("here", "inline", "slurm")
 
 STUDY_HELP = "A study of sweeps/studies by name, or the path of a .yaml file."
 StudyName = Annotated[str, typer.Argument(help=STUDY_HELP)]
 RunName = Annotated[Optional[str], typer.Argument(help="Name of the run; may be left out where there is only one.")]
-Scale = Annotated[Optional[str], typer.Option(help="laptop or cluster [default: cluster where sbatch is found]")]
+Scale = Annotated[Optional[str], typer.Option(help="How large: one of the study's scales [default: its own]")]
+On = Annotated[
+    Optional[str],
+    typer.Option(
+        "--on",
+        help="Where: here (Ray on this machine), inline (this process, no Ray), slurm, or a Ray cluster's address: "
+        "host:port where this machine is one of its nodes, else ray://host:port "
+        "\\[default: slurm where sbatch is found, else here]",
+    ),
+]
 Overrides = Annotated[
     Optional[list[str]], typer.Option("--set", help="path.to.field=value, over the study file; may be repeated.")
 ]
@@ -38,44 +45,61 @@ Name = Annotated[Optional[str], typer.Option("--name", help="Run under another n
 Runs = Annotated[Optional[Path], typer.Option("--runs", help="Folder of the runs [default: $SEEDSWEEP_RUNS or runs]")]
 
 
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    if version:
+        print(f"seedsweep {importlib.metadata.version('seedsweep')}")
+        raise typer.Exit
+
+
 @app.command()
 def launch(
     study: Annotated[Optional[str], typer.Argument(help=STUDY_HELP)] = None,
+    on: On = None,
     scale: Scale = None,
     overrides: Overrides = None,
     name: Name = None,
     runs: Runs = None,
     everything: Annotated[bool, typer.Option("--all", help="Every study, one after another.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="On a cluster: stay, and follow the jobs to the end.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="On a cluster: show the batch script only.")] = False,
+    accept_code: Annotated[
+        bool, typer.Option("--accept-code", help="Go on although your code changed; it is put on record.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="On SLURM: stay, and follow the jobs to the end.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="On SLURM: show the batch script only.")] = False,
     max_jobs: Annotated[
-        int, typer.Option("--max-jobs", min=1, help="On a cluster: allocations at once, each joining the study.")
+        int, typer.Option("--max-jobs", min=1, help="On SLURM: allocations at once, each joining the study.")
     ] = 1,
+    code: Annotated[Optional[str], typer.Option("--code", hidden=True)] = None,
 ) -> None:
     """Run a study, or go on with it: what is finished is never run again.
 
     On a login node it is submitted to SLURM; options of the allocation are `--set resources.allocation.nodes=4` and the
     like, or, for all studies, in ~/.config/seedsweep/cluster.yaml.
     """
+    # `--code` names a copy of the user's files that was made before: of a job that SLURM starts.
+    where = _where(on)
+    if where != "slurm" and (dry_run or wait or max_jobs > 1):
+        raise UserError(f"--dry-run, --wait and --max-jobs go with --on slurm; this launch is --on {where}")
     if everything:
         if study or name or dry_run:
             raise UserError("--all runs every study under its own name: it goes with no study, --name or --dry-run")
-        _launch_all(scale, overrides or [], runs, fresh, wait, max_jobs)
+        _launch_all(where, scale, overrides or [], runs, fresh, wait, max_jobs)
         return
     if study is None:
         raise UserError("launch which study? Give its name or file, or --all")
-    loaded = _load(study, scale, overrides, name)
+    loaded = _load(study, scale, overrides, name, where)
     run = _run_directory(loaded.name, runs)
-    if loaded.scale == "cluster" and detect.can_submit() and not detect.in_allocation():
-        _submit(loaded, run, fresh, wait, dry_run, max_jobs)
+    files = _user_files(study, code, accept_code)
+    if where == "slurm":
+        _submit(loaded, run, files, fresh, wait, dry_run, max_jobs)
         return
-    if dry_run or wait or max_jobs > 1:
-        raise UserError("--dry-run, --wait and --max-jobs are for a cluster at cluster scale, outside an allocation")
     from seedsweep.sweeps.running.driver import launch as run_study
 
-    failed = run_study(loaded, run, fresh, console)
-    _show_results(run, _write_report(run))
+    failed = run_study(loaded, run, files, console, on=where, fresh=fresh)
+    results.show_results(run.paths, loaded, console)
     if failed:
         for line in failed:
             console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
@@ -85,13 +109,28 @@ def launch(
 
 @app.command()
 def plan(
-    study: StudyName, scale: Scale = None, overrides: Overrides = None, name: Name = None, runs: Runs = None
+    study: StudyName,
+    on: On = None,
+    scale: Scale = None,
+    overrides: Overrides = None,
+    name: Name = None,
+    runs: Runs = None,
 ) -> None:
     """Say what a launch would run, where, and for how long; run nothing but a timed probe."""
     from seedsweep.sweeps.commands.plan import show
 
-    loaded = _load(study, scale, overrides, name)
-    show(loaded, _run_directory(loaded.name, runs), console)
+    where = _where(on)
+    loaded = _load(study, scale, overrides, name, where)
+    show(loaded, _run_directory(loaded.name, runs), where, console)
+
+
+@app.command()
+def check(study: StudyName, scale: Scale = None, overrides: Overrides = None) -> None:
+    """Build every named configuration, train it for two steps and evaluate it once; leave nothing behind."""
+    from seedsweep.sweeps.commands.check import show
+
+    if not show(_load(study, scale, overrides, None, "here"), console):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -142,21 +181,19 @@ def report(
             raise UserError(
                 "--tables needs --threshold: from which score on has a seed converged? (and --hold, for how long)"
             )
-        _report_table(table, threshold, hold, to or Path(f"{table.stem}-report"))
+        results.show_table(table, threshold, hold, to or Path(f"{table.stem}-report"), console)
         return
     if threshold is not None:
         raise UserError("--threshold goes with --tables: a run's own criterion is part of its study")
     if replication:
         if name:
             raise UserError("--replication takes all runs together: leave the name out")
-        _write_replication(runs, to)
+        folder = runs_folder(runs)
+        results.show_replication(folder, to or folder / "replication", console)
         return
     if to:
         raise UserError("--to goes with --replication or --tables")
-    run = _existing(name, runs)
-    answer = _write_report(run)
-    console.print(f"[bold]{escape(answer)}[/]", highlight=False)
-    _say("report", run.report / "index.html")
+    results.show_report(_existing(name, runs).paths, console)
 
 
 @app.command()
@@ -167,16 +204,11 @@ def compare(
     to: Annotated[Optional[Path], typer.Option("--to", help="The folder to write to.")] = None,
 ) -> None:
     """Two runs side by side: the same statistics and report over the configurations of both."""
-    from seedsweep.analysis.page.report import write_together
-
     one, other = _existing(first, runs), _existing(second, runs)
     if first == second:
         raise UserError(f"{first} against itself: name two runs")
-    to = to or one.folder.parent / f"compare-{first}-{second}"
-    with console.status("writing the report"):
-        answer = write_together(one.folder, other.folder, to)
-    console.print(f"[bold]{escape(answer)}[/]", highlight=False)
-    _say("report", to / "index.html")
+    to = to or one.paths.runs / f"compare-{first}-{second}"
+    results.show_together(one.paths, other.paths, to, console)
 
 
 @app.command()
@@ -188,12 +220,13 @@ def export(
     ] = None,
 ) -> None:
     """Write a run's tables as parquet, CSV and, for a paper, LaTeX."""
-    from seedsweep.analysis import answer, tables
     from seedsweep.analysis import export as exported
+    from seedsweep.analysis import tables
+    from seedsweep.analysis.comparison import compare as compared
 
     run = _existing(name, runs)
-    results = tables.read(run.folder)
-    for path in exported.write(results, answer.compare(results), to or run.folder / "export"):
+    read = tables.read(run.paths.folder)
+    for path in exported.write(read, compared(read), to or run.paths.export):
         console.print(escape(str(path)), highlight=False, soft_wrap=True)
 
 
@@ -222,21 +255,20 @@ def logs(
 
 @app.command()
 def retry(name: RunName = None, runs: Runs = None) -> None:
-    """Try failed cohorts again now: in the launch that runs, or in a new one."""
+    """Try failed cohorts again now: in the launch that runs, or in a new one on this machine."""
     run = _existing(name, runs)
     if run.holder():
         run.ask_retry()
         console.print("the running launch takes up its failed cohorts again")
         return
-    study = run.study()
-    launch(str(run.study_file), scale=study.scale, name=study.name, runs=run.folder.parent)
+    on, copy = run.last_launch()
+    launch(str(run.paths.study), on="inline" if on == "inline" else "here", runs=run.paths.runs, code=copy)
 
 
 @app.command()
 def doctor(runs: Runs = None) -> None:
     """Look at what commonly keeps a study from running here, and say what to do."""
     from seedsweep.slurm.doctor import examine
-    from seedsweep.sweeps.running.run_directory import runs_folder
 
     marks = {True: "[green]ok[/]  ", False: "[red]bad[/] ", None: "[yellow]?[/]   "}
     findings = examine(runs_folder(runs))
@@ -250,8 +282,8 @@ def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
     try:
         app(prog_name="seedsweep")
-    except (UserError, ShardError, LedgerError, SlurmError, DevClusterError, TableError) as error:
-        _stop(str(error))
+    except SeedsweepError as error:
+        _stop(str(error), getattr(error, "exit_code", 2))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _stop(f"no space left on the device of {error.filename or 'the run directory'}: free some and launch again")
@@ -264,116 +296,97 @@ def main() -> None:
 
 
 def _launch_all(
-    scale: str | None, overrides: list[str], runs: Path | None, fresh: bool, wait: bool, max_jobs: int
+    where: str, scale: str | None, overrides: list[str], runs: Path | None, fresh: bool, wait: bool, max_jobs: int
 ) -> None:
     from seedsweep.sweeps.commands.all_studies import launch_all
 
-    scale = scale or _scale_here()
-    options = [f"--set={override}" for override in overrides]
+    options = [f"--on={where}"] + ([f"--scale={scale}"] if scale else [])
+    options += [f"--set={override}" for override in overrides]
     options += ["--fresh"] * fresh + ["--wait"] * wait + [f"--max-jobs={max_jobs}"] * (max_jobs > 1)
-    leaves = scale == "cluster" and detect.can_submit() and not detect.in_allocation() and not wait
-    if not launch_all(scale, overrides, _run_directory("", runs).folder, options, console, leaves):
+    leaves = where == "slurm" and not wait
+    if not launch_all(where, scale, overrides, runs_folder(runs), options, console, leaves=leaves):
         raise typer.Exit(1)
 
 
-def _submit(study: Any, run: Any, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
+def _submit(study: Any, run: Any, files: Any, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
     from seedsweep.sweeps.commands import cluster
 
     if dry_run:
-        console.print(cluster.dry_run(study, run), highlight=False, markup=False, soft_wrap=True)
+        console.print(cluster.dry_run(study, files.folder, run), highlight=False, markup=False, soft_wrap=True)
         return
+    if run.exists and not fresh:
+        from seedsweep.sweeps.running.launch_code import use_files
+
+        # Changed code is best refused before a job waits for hours.
+        use_files(study, run, files)
     since = cluster.next_launch(run)
-    cluster.launch(study, run, fresh, max_jobs, console)
+    cluster.launch(study, files.folder, run, console, max_jobs=max_jobs, fresh=fresh)
     if not wait:
-        for what, command in (("look", f"status {run.folder.name}"), ("read", f"logs {run.folder.name}")):
-            _say(what, f"seedsweep {command} --runs {run.folder.parent}")
+        for what, command in (("look", f"status {run.name}"), ("read", f"logs {run.name}")):
+            results.say(what, f"seedsweep {command} --runs {run.paths.runs}", console)
         return
     try:
-        code = cluster.wait(study, run, since, max_jobs, console)
+        code = cluster.wait(study, run, console, since=since, max_jobs=max_jobs)
     except KeyboardInterrupt:
         console.print("\nnot followed any more; the jobs go on: look with `seedsweep status`, end with `cancel`")
         sys.exit(130)
     if code is None:
         console.print("[red]the jobs ended before the study did[/]: see `seedsweep logs`, then launch again")
         raise typer.Exit(1)
-    if run.report.exists():
-        _show_results(run, _write_report(run))
+    if run.paths.report.exists():
+        results.show_results(run.paths, study, console)
     raise typer.Exit(code)
 
 
-def _show_results(run: Any, answer: str) -> None:
-    console.print(f"\n[bold]{escape(answer)}[/]\n", highlight=False)
-    _say("report", run.report / "index.html")
-    _say("tables", run.report / "tables")
-    _say("figures", run.report / "figures")
-    _say("curves", f"tensorboard --logdir {run.tensorboard}")
-    if run.study().search.explore:
-        _say("search", f"optuna-dashboard sqlite:///{run.optuna_db}   (pip install optuna-dashboard)")
+def _where(on: str | None) -> str:
+    """Where a launch runs: as asked, else on SLURM where there is one that this is no job of."""
+    if on == "slurm" and detect.in_allocation():
+        raise UserError("--on slurm: this is inside an allocation already; leave it out, or say --on here")
+    if on and on not in PLACES and ":" not in on:
+        raise UserError(f"--on {on}: write here, inline, slurm, or the address of a Ray cluster as host:port")
+    if on:
+        return on
+    if detect.can_submit() and not detect.in_allocation():
+        console.print("on: slurm (sbatch was found; --on here runs on this machine)")
+        return "slurm"
+    return "here"
 
 
-def _load(study: str, scale: str | None, overrides: list[str] | None, name: str | None) -> Any:
-    from seedsweep.sweeps.study.schema import load
+def _load(study: str, scale: str | None, overrides: list[str] | None, name: str | None, on: str) -> Any:
+    from seedsweep.sweeps.study.loading import load
 
-    return load(study, scale or _scale_here(), overrides or [], name)
+    return load(study, scale, overrides or [], name, on)
 
 
-def _scale_here() -> str:
-    scale = "cluster" if detect.can_submit() else "laptop"
-    console.print(f"scale: {scale} ({'a' if scale == 'cluster' else 'no'} SLURM cluster found; --scale overrides)")
-    return scale
+def _user_files(study: str, code: str | None, accept: bool) -> Any:
+    from seedsweep.sweeps.running.launch_code import UserFiles
+
+    path = Path(study).absolute()
+    if path.suffix == ".json":
+        # The record of a run, beside whose copies of the user's files no others are.
+        return UserFiles(path.parent, code or "", accept)
+    # A built-in study, by its name, has no files beside it.
+    return UserFiles(path.parent if path.suffix else Path.cwd(), code, accept)
 
 
 def _run_directory(name: str, runs: Path | None) -> Any:
-    from seedsweep.sweeps.running.run_directory import RunDirectory, runs_folder
+    from seedsweep.sweeps.running.run_directory import RunDirectory
 
-    return RunDirectory(runs_folder(runs), name)
+    return RunDirectory(RunPaths(runs_folder(runs) / name))
 
 
 def _existing(name: str | None, runs: Path | None) -> Any:
-    from seedsweep.sweeps.running.run_directory import RunDirectory, runs_folder
-
     folder = runs_folder(runs)
     if name is None:
-        found = sorted(p.parent.name for p in folder.glob("*/study.yaml") if not p.parent.name.startswith("."))
+        found = [each.name for each in RunPaths.all_of(folder)]
         if len(found) != 1:
             raise UserError(f"{folder} has {len(found)} runs: {', '.join(found) or 'launch one first'}")
         name = found[0]
-    run = RunDirectory(folder, name)
+    run = _run_directory(name, runs)
     run.check_begun()
     return run
 
 
-def _write_report(run: Any) -> str:
-    from seedsweep.analysis.page.report import write
-
-    with console.status("writing the report"):
-        return write(run.folder)
-
-
-def _report_table(table: Path, threshold: float, hold: int, to: Path) -> None:
-    from seedsweep.analysis.page.report import write_table
-
-    with console.status("writing the report"):
-        answer = write_table(table, threshold, hold, to)
-    console.print(f"[bold]{escape(answer)}[/]", highlight=False)
-    _say("report", to / "index.html")
-
-
-def _write_replication(runs: Path | None, to: Path | None) -> None:
-    from seedsweep.analysis.report_2019.page import write
-
-    folder = _run_directory("", runs).folder
-    to = to or folder / "replication"
-    with console.status("writing the table"):
-        said = write(folder, to)
-    console.print(f"[bold]{escape(said)}[/]", highlight=False)
-    _say("table", to / "index.html")
-
-
-def _say(what: str, where: object) -> None:
-    console.print(f"{what + ':':9}{escape(str(where))}", highlight=False, soft_wrap=True)
-
-
-def _stop(text: str) -> None:
+def _stop(text: str, code: int = 2) -> None:
     Console(stderr=True).print(f"[bold red]error[/]: {escape(text)}", highlight=False, soft_wrap=True)
-    sys.exit(2)
+    sys.exit(code)

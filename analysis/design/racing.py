@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 from seedsweep.analysis.statistics.proportions import newcombe
+from seedsweep.core.records.study import SeedCounts
+
+Key = TypeVar("Key", bound=Hashable)
 
 
-def goals(
+def seeds_of_each(
+    converged: Mapping[Key, Mapping[int, bool]], seeds: SeedCounts, entered: bool = True
+) -> dict[Key, int]:
+    """How many comparison seeds each configuration of a study should have now: all of them, or as far as the race is.
+
+    converged: of each configuration, in the order of the comparison, whether each seed that finished converged.
+    entered: as of `seeds_wanted`.
+    """
+    if not seeds.race:
+        return dict.fromkeys(converged, seeds.compare)
+    keys = list(converged)
+    known = {place: [converged[key].get(seed) for seed in range(seeds.compare)] for place, key in enumerate(keys)}
+    wanted = seeds_wanted(known, seeds.start, seeds.compare, entered)
+    return {key: wanted[place] for place, key in enumerate(keys)}
+
+
+def seeds_wanted(
     converged: Mapping[int, Sequence[bool | None]], start: int, most: int, entered: bool = True
 ) -> dict[int, int]:
     """How many seeds each configuration should have, given whether each of its first seeds converged; None and beyond

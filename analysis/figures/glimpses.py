@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from seedsweep.analysis.figures.drawing import Drawn, spread
+from seedsweep.analysis.figures.style import Drawn, spread, styled
 from seedsweep.analysis.tables import Results
-from seedsweep.shards.pack import folder_of
-from seedsweep.shards.read import ShardError, read
-from seedsweep.shards.samples import DataSettings
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.shards.read import describe, read
 
+_DATA = "data."
 #: Configurations shown, evaluations shown of each member.
 CONFIGURATIONS, MOMENTS = 3, 5
 #: Of glimpses 1, 2, ... in turn; the marker says which it is where colours do not.
@@ -27,9 +30,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 @dataclass(frozen=True)
-class Looks:
-    """A member's looks at one image: label of its configuration, seed, outcome, steps [E], windows [E,P,4] (x, y and
-    extents, as `core.records.ledger.Curves` has them), image uint8 [H,W] or [H,W,3]."""
+class Watched:
+    """Where a member looks on one image: label of its configuration, seed, outcome, steps [E], windows [E,P,4] (x, y
+    and extents, as `core.records.ledger.Curves` has them), image uint8 [H,W] or [H,W,3]."""
 
     label: str
     seed: int
@@ -40,59 +43,77 @@ class Looks:
 
 
 class Images:
-    """The images of the validation splits of a run's data sets that members look at; each is read once."""
+    """The images of the validation splits of a run's packed data sets that members look at; each is read once.
 
-    def __init__(self, study: dict[str, Any], run_folder: Path):
-        self._study, self._data_root = study, run_folder.parent / "_data"
-        self._read: dict[tuple[DataSettings, int], np.ndarray | None] = {}
+    A set is found by the name and settings that its folder states: its class may be gone by now.
+    """
 
-    def of(self, variant: str, index: int) -> np.ndarray | None:
-        """As pictures are drawn, uint8 [H,W] or [H,W,3]; None where the data set is not here any more."""
-        over = self._study.get("variants", {}).get(variant, {}).get("data", {})
-        settings = DataSettings(**{**self._study["data"], **over})
-        if (settings, index) not in self._read:
-            self._read[settings, index] = _image(folder_of(settings, self._data_root), index)
-        return self._read[settings, index]
+    def __init__(self, run: RunPaths):
+        self._root = run.data
+        self._read: dict[tuple[str, int], np.ndarray | None] = {}
+
+    def of(self, data: Mapping[str, Any], index: int) -> np.ndarray | None:
+        """As pictures are drawn, uint8 [H,W] or [H,W,3]; None where the data set is not here any more, or has no
+        images. `data`: its name and settings."""
+        key = json.dumps(data, sort_keys=True)
+        if (key, index) not in self._read:
+            folder = self._folder(data)
+            self._read[key, index] = None if folder is None else _image(folder, index)
+        return self._read[key, index]
+
+    def _folder(self, data: Mapping[str, Any]) -> Path | None:
+        settings = {name: value for name, value in data.items() if name != "name"}
+        for folder in sorted(self._root.glob("[!.]*")):
+            with contextlib.suppress(SeedsweepError, OSError, KeyError):
+                said = describe(folder)
+                if said["name"] == data.get("name") and said["settings"] == settings:
+                    return folder
+        # One that was packed elsewhere says where.
+        elsewhere = data.get("folder")
+        return Path(elsewhere) if isinstance(elsewhere, str) and elsewhere else None
 
 
-def choose(results: Results, images: Images) -> list[Looks]:
-    """Of the configurations that converged most, least and in between, the members with the best and the worst final
+def choose(results: Results, images: Images) -> list[Watched]:
+    """Of the configurations that converged most, least and in between, the members with the best and the worst
     score; none where the model chooses no place to look at, or the data set is not here any more."""
     rates = [(group, float((group.outcome == "converged").mean())) for group in results.configurations]
     ordered = [group for group, _ in sorted(rates, key=lambda pair: -pair[1])]
     places = sorted({0, len(ordered) // 2, len(ordered) - 1}) if ordered else []
-    looks = []
+    chosen = []
     for group in (ordered[place] for place in places[:CONFIGURATIONS]):
-        ranked = group.sort_values(["final", "seed"], na_position="first")
+        ranked = results.ranked(group)
         for member in (ranked.iloc[-1], ranked.iloc[0])[: len(ranked)]:
             found = of_member(results, member, images)
             if found is not None:
-                looks.append(found)
-    return looks
+                chosen.append(found)
+    return chosen
 
 
-def of_member(results: Results, member: Any, images: Images) -> Looks | None:
-    """The looks of a row of `Results.members`; None where there are none."""
+def of_member(results: Results, member: Any, images: Images) -> Watched | None:
+    """Where the member of a row of `Results.members` looks; None where there is nothing to show."""
     curves, place = results.curves.get((member.configuration, member.seed), (None, 0))
-    if curves is None or not curves.looks.size:
+    if curves is None or not curves.windows.size:
         return None
-    windows = curves.looks[:, place, 0]
+    windows = curves.windows[:, place, 0]
     finite = np.isfinite(windows).all((1, 2))
-    # A single U-Net's window is not chosen: it never moves.
+    # A window that never moves is not chosen by the model.
     if not finite.any() or not np.ptp(windows[finite], axis=0).any():
         return None
-    image = images.of(member.variant, curves.watched[0])
+    values = results.values.get(member.configuration, {})
+    over = {path.removeprefix(_DATA): value for path, value in values.items() if path.startswith(_DATA)}
+    image = images.of({**results.study.data, **over}, curves.watched[0])
     if image is None:
         return None
     steps = [step for step, kept in zip(curves.steps, finite, strict=True) if kept]
-    return Looks(member.label, int(member.seed), member.outcome, steps, windows[finite], image)
+    return Watched(member.label, int(member.seed), member.outcome, steps, windows[finite], image)
 
 
-def draw(looks: Sequence[Looks]) -> Drawn:
+@styled
+def draw(members: Sequence[Watched]) -> Drawn:
     """A row a member: moments of its training, and the paths at its end."""
-    figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(looks) + 0.2))
-    panels = figure.subplots(len(looks), MOMENTS + 1, squeeze=False)
-    for row, member in zip(panels, looks, strict=True):
+    figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(members) + 0.2))
+    panels = figure.subplots(len(members), MOMENTS + 1, squeeze=False)
+    for row, member in zip(panels, members, strict=True):
         moments = spread(len(member.steps), MOMENTS)
         for axes in row:
             axes.imshow(member.image, cmap="gray", vmin=0, vmax=255)
@@ -108,14 +129,14 @@ def draw(looks: Sequence[Looks]) -> Drawn:
         what = member.outcome.replace("_", " ")
         row[0].set_ylabel(f"{member.label}\nseed {member.seed}: {what}", fontsize=7)
     caption = (
-        "Glimpses on one tumour image of the validation split, through training: of the configurations that converged "
-        "most, least and in between, the member with the best and the one with the worst final score. Each window has "
+        "Glimpses on one image of the validation split, through training: of the configurations that converged "
+        "most, least and in between, the member with the best and the one with the worst score. Each window has "
         "the number of its glimpse; the last panel has the path of each glimpse's centre, marked where it ends."
     )
-    return Drawn(figure, caption, pd.concat([_numbers(member) for member in looks]))
+    return Drawn(figure, caption, pd.concat([_numbers(member) for member in members]))
 
 
-def _numbers(member: Looks) -> pd.DataFrame:
+def _numbers(member: Watched) -> pd.DataFrame:
     """A row an evaluation and glimpse."""
     evaluations, glimpses, _ = member.windows.shape
     table = pd.DataFrame(member.windows.reshape(-1, 4), columns=["x", "y", "width", "height"])
@@ -128,8 +149,11 @@ def _numbers(member: Looks) -> pd.DataFrame:
 
 def _image(data: Path, index: int) -> np.ndarray | None:
     try:
-        image: np.ndarray = np.array(read(data)["validation"].image[index])
-    except (ShardError, OSError):
+        images = read(data)["validation"]["image"]
+        if images.ndim != 4 or images.dtype != np.uint8 or index >= len(images):
+            return None
+        image = np.array(images[index])
+    except (SeedsweepError, OSError, KeyError):
         return None
     return image[0] if len(image) != 3 else image.transpose(1, 2, 0)
 

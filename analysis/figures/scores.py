@@ -7,7 +7,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from seedsweep.analysis.figures.drawing import OUTCOMES, Banded, Drawn, banded, margin, numbers, panels, sampled, some
+from seedsweep.analysis import labels, tables
+from seedsweep.analysis.figures.style import (
+    OUTCOMES,
+    Banded,
+    Drawn,
+    banded,
+    logarithmic,
+    margin,
+    numbers,
+    panels,
+    sampled,
+    some,
+)
 from seedsweep.analysis.statistics import logistic
 from seedsweep.analysis.statistics.best_of_n import expected_best
 from seedsweep.analysis.statistics.scores import profile
@@ -19,14 +31,13 @@ MOST_DOTS = 2400
 
 def final_scores(results: Results) -> Drawn:
     """Final scores of every seed, a row a configuration."""
-    metric = results.study["criterion"]["metric"]
     groups = results.configurations
     each = max(MOST_DOTS // len(groups), 10)
     figure = Figure(figsize=(6.4, 0.55 * len(groups) + 1.3))
     axes = figure.subplots()
     for place, group in enumerate(groups):
         for outcome, (marker, colour, _) in OUTCOMES.items():
-            drawn = some(group, each)
+            drawn = some(results, group, each)
             chosen = drawn[drawn.outcome == outcome]
             scores = results.scores(chosen)
             # Spread by the seed's rank, not at random: same ledger, same picture.
@@ -37,49 +48,51 @@ def final_scores(results: Results) -> Drawn:
     for marker, colour, label in OUTCOMES.values():
         axes.scatter([], [], marker=marker, color=colour, label=label)
     axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups])
-    axes.set(xlabel=f"{metric} on validation at the end", xlim=margin(results.span), ylim=(len(groups) - 0.4, -0.6))
+    axes.set(xlabel=f"{results.score_name} on validation", xlim=margin(results.span), ylim=(len(groups) - 0.4, -0.6))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")
     caption = (
-        f"Final {metric} of every comparison seed; the black bar is the median. A row in two clumps is random "
-        "convergence: its median or mean describes no run that happened." + sampled(groups, each)
+        f"The {results.score_name} of every comparison seed; the black bar is the median. A row in two clumps is "
+        "random convergence: its median or mean describes no run that happened." + sampled(groups, each)
     )
-    return Drawn(figure, caption, results.compared[["label", "seed", "outcome", "final"]])
+    return Drawn(figure, caption, results.compared[["label", "seed", "outcome", results.score_column]])
 
 
 def profiles(results: Results) -> Drawn:
-    """Share of seeds above each score."""
-    metric = results.study["criterion"]["metric"]
-    thresholds = np.linspace(*results.span, 101)
-    curves = [
-        _banded(group, thresholds, profile([results.scores(group)], thresholds)) for group in results.configurations
-    ]
+    """Share of seeds that are better than each score."""
+    thresholds = np.linspace(*results.upward_span, 101)
+    curves = []
+    for group in results.configurations:
+        found = profile([results.sign * results.scores(group)], thresholds)
+        curves.append(_banded(group, results.sign * thresholds, found))
+    side = "above" if results.sign > 0 else "below"
     figure, every = banded(curves, step=True, sharex=True, sharey=True)
     for panel in every:
-        panel.set(xlabel=f"final {metric}", ylabel="share of seeds above", ylim=(-0.02, 1.04))
+        panel.set(xlabel=results.score_name, ylabel=f"share of seeds {side}", ylim=(-0.02, 1.04))
         panel.label_outer()
     caption = (
-        f"Performance profiles: the share of seeds whose final {metric} is above each value, with pointwise 95 % bands "
-        "(Jeffreys); grey: the other configurations. A curve that is higher everywhere is better whatever score one "
-        "asks for; a plateau between two falls is random convergence."
+        f"Performance profiles: the share of seeds whose {results.score_name} is {side} each value, with pointwise "
+        "95 % bands (Jeffreys); grey: the other configurations. A curve that is higher everywhere is better whatever "
+        "score one asks for; a plateau between two falls is random convergence."
     )
-    return Drawn(figure, caption, numbers(curves, "above", "share"))
+    return Drawn(figure, caption, numbers(curves, "score", "share"))
 
 
 def best_of_n(results: Results) -> Drawn:
     """Expected best score of n seeds against n."""
-    metric = results.study["criterion"]["metric"]
     curves = []
     for group in results.configurations:
-        best = expected_best(results.scores(group), span=results.span)
-        curves.append(_banded(group, np.arange(1, len(best[0]) + 1), best))
+        upward = expected_best(results.sign * results.scores(group), span=results.upward_span)
+        value, low, high = (results.sign * curve for curve in upward)
+        band = (value, np.minimum(low, high), np.maximum(low, high))
+        curves.append(_banded(group, np.arange(1, len(value) + 1), band))
     figure, every = banded(curves, sharex=True, sharey=True)
     for panel in every:
-        panel.set(xlabel="runs", ylabel=f"expected best {metric}")
+        panel.set(xlabel="runs", ylabel=f"expected best {results.metric}")
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panel.label_outer()
     caption = (
-        f"Luck: the final {metric} that the best of so many seeds is expected to have, with 95 % bands; grey: the "
-        "other configurations. Who reports the best of ten runs of one configuration and a single run of another "
+        f"Luck: the {results.score_name} that the best of so many seeds is expected to have, with 95 % bands; grey: "
+        "the other configurations. Who reports the best of ten runs of one configuration and a single run of another "
         "compares a curve's right end with another's left."
     )
     return Drawn(figure, caption, numbers(curves, "runs", "expected"))
@@ -113,56 +126,67 @@ def named_best(configurations: pd.DataFrame, most: int) -> Drawn | None:
 
 
 def effects(results: Results) -> Drawn | None:
-    """P(converge) against each searched hyperparameter, the others at their mean; None where nothing can be fitted."""
-    space = results.study.get("search", {}).get("space") or {}
-    if not space or results.members.empty:
+    """P(converge) against each number that the search varied, the others at their mean; None where nothing can be
+    fitted."""
+    explored = results.members[results.members.phase == "explore"]
+    own = [results.values.get(configuration, {}) for configuration in explored.configuration.unique()]
+    varied = labels.varying(own)
+    # A number that only some have, under a condition, is no axis for all.
+    paths = [path for path in varied if all(labels.is_number(values.get(path)) for values in own)]
+    if not paths:
         return None
+    columns, names = [tables.column_of(path) for path in paths], labels.short_names(varied)
     grouped = results.members.groupby("configuration")
-    values = grouped[list(space)].first()
-    scaled = values.assign(**{name: np.log(values[name]) for name in space if space[name]["log"]})
-    members = grouped.size().to_numpy()
-    converged = grouped.outcome.agg(lambda outcomes: int((outcomes == "converged").sum())).to_numpy()
+    values = grouped[columns].first().astype(float)
+    logs = {column for path, column in zip(paths, columns, strict=True) if results.is_logarithmic(path)}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = values.assign(**{column: np.log(values[column]) for column in logs})
+    # A named configuration may have a 0 where the search takes logarithms.
+    kept = np.isfinite(scaled.to_numpy(float)).all(axis=1)
+    values, scaled = values.loc[kept], scaled.loc[kept]
+    members = grouped.size().to_numpy()[kept]
+    converged = grouped.outcome.agg(lambda outcomes: int((outcomes == "converged").sum())).to_numpy()[kept]
     try:
         model = logistic.fit(scaled.to_numpy(float), converged, members)
     except ValueError:
         return None
-    figure, every = panels(len(space), sharey=True)
-    tables = []
-    for place, (name, panel, p_value) in enumerate(zip(space, every, model.p_values(), strict=True)):
+    figure, every = panels(len(paths), sharey=True)
+    drawn = []
+    for place, (path, column, panel) in enumerate(zip(paths, columns, every, strict=True)):
         at = np.tile(model.centre, (60, 1))
-        at[:, place] = np.linspace(scaled[name].min(), scaled[name].max(), 60)
+        at[:, place] = np.linspace(scaled[column].min(), scaled[column].max(), 60)
         p, low, high = model.predict(at)
-        shown = np.exp(at[:, place]) if space[name]["log"] else at[:, place]
+        shown = np.exp(at[:, place]) if column in logs else at[:, place]
         panel.plot(shown, p, color="black", lw=1.8)
         panel.fill_between(shown, low, high, color="0.5", alpha=0.25, lw=0)
-        panel.scatter(values[name], converged / members, s=6 * np.sqrt(members), fc="none", ec="#0072b2", lw=0.9)
-        panel.set(xlabel=f"{name.replace('_', ' ')} (p = {p_value:.2g})", ylim=(-0.03, 1.04))
-        if space[name]["log"]:
-            ticks = np.geomspace(shown[0], shown[-1], 3)
-            panel.set_xscale("log")
-            panel.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
-            panel.minorticks_off()
-        tables.append(pd.DataFrame({"parameter": name, "value": shown, "p": p, "low": low, "high": high}))
+        panel.scatter(values[column], converged / members, s=6 * np.sqrt(members), fc="none", ec="#0072b2", lw=0.9)
+        panel.set(xlabel=f"{names[path]} (p = {model.p_values()[place]:.2g})", ylim=(-0.03, 1.04))
+        if column in logs:
+            logarithmic(panel, shown[0], shown[-1])
+        drawn.append(pd.DataFrame({"parameter": path, "value": shown, "p": p, "low": low, "high": high}))
     for panel in every[::3]:
         panel.set_ylabel("P(converge)")
     caption = (
-        f"P(converge) against each searched hyperparameter, the others at their mean: logistic model of "
+        f"P(converge) against each number that the search varied, the others at their mean: logistic model of "
         f"{model.configurations} configurations and {model.members} members (Firth's penalty), with 95 % bands that "
         "are widened where configurations differ by more than seeds do. Circles: the configurations. The search chose "
         "where to look and the model knows straight effects alone: a hint, not a result."
     )
-    return Drawn(figure, caption, pd.concat(tables))
+    if left_out := [names[path] for path in varied if path not in paths]:
+        caption += f" Left out, as no number in every configuration: {', '.join(left_out)}."
+    return Drawn(figure, caption, pd.concat(drawn))
 
 
 def importances(importance: pd.DataFrame) -> Drawn:
-    """Importance of the searched hyperparameters."""
+    """Importance of what was searched. `importance`: columns parameter, a dotted path, and importance."""
     table = importance.sort_values("importance")
     figure = Figure(figsize=(6.4, 0.35 * len(table) + 1.0))
     axes = figure.subplots()
-    axes.barh([name.replace("_", " ") for name in table.parameter], table.importance, color="#0072b2", height=0.6)
+    names = labels.short_names(table.parameter)
+    axes.barh([names[path] for path in table.parameter], table.importance, color="#0072b2", height=0.6)
     axes.set(xlabel="importance (PED-ANOVA)", xlim=(0, 1))
     caption = (
-        "Importance of the searched hyperparameters for the exploration's objective (Optuna's PED-ANOVA evaluator). "
+        "Importance of what was searched for the exploration's objective (Optuna's PED-ANOVA evaluator). "
         "With few explored configurations on few seeds this is a hint, not a result."
     )
     return Drawn(figure, caption, importance)

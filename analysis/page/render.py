@@ -8,12 +8,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-_ENVIRONMENT = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True)
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(template: str, **values: Any) -> str:
-    """A page of `analysis/templates`."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+def render(template: Path, **values: Any) -> str:
+    """A page from a template, which may include what is in TEMPLATES."""
+    environment = Environment(loader=FileSystemLoader([template.parent, TEMPLATES]), autoescape=True)
+    return environment.get_template(template.name).render(**values)
 
 
 def inline(picture: bytes, kind: str = "svg+xml") -> str:

@@ -13,16 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from seedsweep.analysis import export, tables
-from seedsweep.analysis import external as foreign
-from seedsweep.analysis.answer import compare
-from seedsweep.analysis.figures import convergence as figures
-from seedsweep.analysis.figures import glimpses as looks
-from seedsweep.analysis.figures.drawing import svg
-from seedsweep.analysis.page import seed_curves as seeds
-from seedsweep.analysis.page.render import inline, render
+from seedsweep.analysis import export, external, tables
+from seedsweep.analysis.answer import answer
+from seedsweep.analysis.comparison import compare
+from seedsweep.analysis.figures import convergence, glimpses
+from seedsweep.analysis.figures.style import svg
+from seedsweep.analysis.page import seed_curves
+from seedsweep.analysis.page.render import TEMPLATES, inline, render
 from seedsweep.analysis.tables import Results
 from seedsweep.core.records.ledger import Ledger, replace
+from seedsweep.core.records.paths import RunPaths
 
 #: What the page shows of pairs, configurations, failures and launches; `tables/` and the ledger have all.
 MOST_PAIRS, MOST_CONFIGURATIONS, MOST_FAILURES, MOST_LAUNCHES = 200, 300, 50, 10
@@ -32,16 +32,17 @@ def write(run_folder: Path, reader: tables.Reader | None = None) -> str:
     """Write `report/` of the run directory anew; returns the answer, a sentence or two.
 
     reader: that of an earlier report of a study that still runs: the page alone is written, not what is for a paper.
-    Errors: core.records.ledger.LedgerError for a damaged record.
+    Errors: core.records.study.RecordError, core.records.ledger.LedgerError for a damaged record.
     """
+    run = RunPaths(run_folder)
     results = (reader or tables.Reader(run_folder)).read()
     return publish(
         results,
-        run_folder / "report",
-        _importance(run_folder),
-        looks.Images(results.study, run_folder),
-        _launches(run_folder),
-        failures=_failures(run_folder),
+        run.report,
+        _importance(run),
+        glimpses.Images(run),
+        _launches(run),
+        failures=_failures(run),
         page_alone=reader is not None,
     )
 
@@ -50,8 +51,9 @@ def publish(
     results: Results,
     report: Path,
     importance: pd.DataFrame | None = None,
-    images: looks.Images | None = None,
+    images: glimpses.Images | None = None,
     launches: Sequence[Any] = (),
+    *,
     source: str = "",
     failures: Sequence[tuple[str, str]] = (),
     page_alone: bool = False,
@@ -59,15 +61,16 @@ def publish(
     """Write a report to its folder; returns the answer.
 
     Leaves `index.html` (everything inlined: it opens from disk without a network), `figures/` as PNG, SVG and PDF with
-    the numbers behind each as CSV, and `tables/` as parquet and CSV; or the `page_alone`. `importance` of
-    hyperparameters and the `images` that members look at: shown where there are any. `launches`, or in a few words
-    `source`: where the results come from. failures: a cohort and its last error. While seeds are missing, the page
-    loads itself anew.
+    the numbers behind each as CSV, and `tables/` as parquet and CSV; or the `page_alone`. `importance` of what was
+    searched and the `images` that members look at: shown where there are any. `launches`, or in a few words `source`:
+    where the results come from. failures: a cohort and its last error. While seeds are missing, the page loads itself
+    anew.
     """
     comparison = compare(results)
-    drawn = figures.draw(results, comparison.configurations, pd.DataFrame() if importance is None else importance)
-    if images and (looked := looks.choose(results, images)):
-        drawn["glimpses"] = looks.draw(looked)
+    said = answer(results, comparison)
+    drawn = convergence.draw(results, comparison.configurations, pd.DataFrame() if importance is None else importance)
+    if images and (watched := glimpses.choose(results, images)):
+        drawn["glimpses"] = glimpses.draw(watched)
     (report / "figures").mkdir(parents=True, exist_ok=True)
     if page_alone:
         pictures = {name: svg(one.figure) for name, one in drawn.items()}
@@ -76,11 +79,10 @@ def publish(
         pictures = {name: one.save(report / "figures", name) for name, one in drawn.items()}
     configurations, pairs = comparison.configurations, comparison.pairs
     page = render(
-        "report.html",
+        TEMPLATES / "report.html",
         study=results.study,
-        verdict=comparison.verdict,
-        answer=comparison.answer,
-        facts=comparison.facts,
+        results=results,
+        said=said,
         figures=[(name, inline(pictures[name]), one.caption) for name, one in drawn.items()],
         configurations=configurations[:MOST_CONFIGURATIONS].to_dict("records"),
         all_configurations=len(configurations),
@@ -90,8 +92,8 @@ def publish(
         members=len(results.members),
         cost=_cost(results),
         unfinished=comparison.unfinished,
-        seeds=seeds.shown(results, images),
-        threshold=seeds.height(results.study["criterion"]["threshold"], results),
+        seeds=seed_curves.shown(results, images),
+        threshold=seed_curves.height(results.study.criterion.threshold, results),
         failures=failures[:MOST_FAILURES],
         all_failures=len(failures),
         launches=launches[-MOST_LAUNCHES:],
@@ -99,7 +101,7 @@ def publish(
         source=source,
     )
     replace(report / "index.html", page.encode())
-    return comparison.answer
+    return said.text
 
 
 def follow(run_folder: Path) -> None:
@@ -116,7 +118,7 @@ def write_table(path: Path, threshold: float, hold: int, report: Path) -> str:
 
     Errors: analysis.external.TableError.
     """
-    results = foreign.read_csv(path, threshold, hold)
+    results = external.read_csv(path, threshold, hold)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return publish(results, report, source=f"{path.name}, sha256 {digest}")
 
@@ -124,31 +126,30 @@ def write_table(path: Path, threshold: float, hold: int, report: Path) -> str:
 def write_together(first: Path, second: Path, report: Path) -> str:
     """The report of two run directories side by side; returns the answer.
 
-    Errors: analysis.external.TableError; core.records.ledger.LedgerError for a damaged record.
+    Errors: analysis.external.TableError; core.records.study.RecordError, core.records.ledger.LedgerError for
+    a damaged record.
     """
-    results = foreign.together(tables.read(first), tables.read(second))
-    launches = [*_launches(first), *_launches(second)]
+    results = external.together(tables.read(first), tables.read(second))
+    launches = [*_launches(RunPaths(first)), *_launches(RunPaths(second))]
     return publish(results, report, launches=launches)
 
 
-def _importance(run_folder: Path) -> pd.DataFrame:
-    path = run_folder / "importance.csv"
-    return pd.read_csv(path) if path.exists() else pd.DataFrame()
+def _importance(run: RunPaths) -> pd.DataFrame:
+    return pd.read_csv(run.importance) if run.importance.exists() else pd.DataFrame()
 
 
 def _cost(results: Results) -> dict[str, float]:
     """Hours of training of all finished cohorts: of one worker, of cores, of GPUs."""
-    members = results.members
+    members, resources = results.members, results.study.resources
     if "cohort_seconds" not in members:
         return {"hours": 0.0, "cpu": 0.0, "gpu": 0.0}
     hours = float((members.cohort_seconds / members.cohort_members).sum()) / 3600
-    resources = results.study.get("resources", {})
-    return {"hours": hours, "cpu": hours * resources.get("cpus", 1), "gpu": hours * resources.get("gpus", 0)}
+    return {"hours": hours, "cpu": hours * resources.cpus, "gpu": hours * resources.gpus}
 
 
-def _failures(run_folder: Path) -> list[tuple[str, str]]:
+def _failures(run: RunPaths) -> list[tuple[str, str]]:
     """Each cohort that is not finished and has failed, with the last line of why."""
-    failed = [record for record in Ledger(run_folder).records() if not record.finished]
+    failed = [record for record in Ledger(run.cohorts).records() if not record.finished]
     return [
         (f"{record.folder.parent.name}/{record.folder.name}", reason[:500])
         for record in failed
@@ -156,9 +157,10 @@ def _failures(run_folder: Path) -> list[tuple[str, str]]:
     ]
 
 
-def _launches(run_folder: Path) -> list[dict[str, object]]:
-    path = run_folder / "provenance.json"
-    launches: list[dict[str, object]] = json.loads(path.read_text())["launches"] if path.exists() else []
+def _launches(run: RunPaths) -> list[dict[str, object]]:
+    if not run.provenance.exists():
+        return []
+    launches: list[dict[str, object]] = json.loads(run.provenance.read_text())["launches"]
     return launches
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from seedsweep.analysis.figures.drawing import spread
 from seedsweep.analysis.figures.glimpses import Images, of_member
+from seedsweep.analysis.figures.style import spread
 from seedsweep.analysis.page.render import inline
 from seedsweep.analysis.tables import Results
 
@@ -47,20 +47,20 @@ def shown(results: Results, images: Images | None = None) -> Seeds:
         rows = []
         for member in group.itertuples():
             row = _row(member, curves.get((member.configuration, member.seed)), results)
-            rows.append({**row, "look": _look(results, member, images, found.images) if images else None})
+            rows.append({**row, "glimpses": _glimpses(results, member, images, found.images) if images else None})
         found.groups.append((str(group.label.iloc[0]), rows))
     return found
 
 
 def height(score: float, results: Results) -> float:
-    """Of a score in a curve's picture, from the top."""
-    low, high = results.span
-    return round(HEIGHT * (1 - (score - low) / (high - low)), 1)
+    """Of a score in a curve's picture, from the top; one beyond the picture lies on its edge."""
+    low, high = results.curve_span
+    return round(HEIGHT * (1 - (min(max(score, low), high) - low) / (high - low)), 1)
 
 
 def _curves(results: Results, members: pd.DataFrame) -> dict[Any, pd.DataFrame]:
     """Steps and scores of some members, by configuration and seed."""
-    metric, evaluations = results.study["criterion"]["metric"], results.evaluations
+    metric, evaluations = results.metric, results.evaluations
     of_interest = (evaluations.phase == "compare") & evaluations.seed.isin(members.seed.unique())
     grouped = evaluations[of_interest].groupby(["configuration", "seed"], observed=True)
     return dict(iter(grouped[["step", metric]]))
@@ -72,7 +72,7 @@ def _row(member: Any, curve: pd.DataFrame | None, results: Results) -> dict[str,
         values = curve.to_numpy(float)
         values = values[np.isfinite(values[:, 1])]
         values = values[np.argsort(values[:, 0], kind="stable")]
-        across = WIDTH / results.study["training"]["steps"]
+        across = WIDTH / results.budget
         points = " ".join(
             f"{step * across:.0f},{height(score, results)}" for step, score in values[spread(len(values), MOST_POINTS)]
         )
@@ -81,26 +81,26 @@ def _row(member: Any, curve: pd.DataFrame | None, results: Results) -> dict[str,
     return {"seed": member.seed, "outcome": member.outcome.replace("_", " "), **scores, **steps, "points": points}
 
 
-def _look(results: Results, member: Any, images: Images, sources: list[str]) -> dict[str, Any] | None:
+def _glimpses(results: Results, member: Any, images: Images, sources: list[str]) -> dict[str, Any] | None:
     """Number of the image, and of each glimpse its last window and its path, in hundredths of the image; an image that
     is new is added to the sources."""
-    looks = of_member(results, member, images)
-    if looks is None:
+    watched = of_member(results, member, images)
+    if watched is None:
         return None
-    source = _thumbnail(looks.image)
+    source = _thumbnail(watched.image)
     if source not in sources:
         sources.append(source)
-    windows = looks.windows.astype(float)
-    centres, extents = (windows[..., :2] + 1) * 50, windows[..., 2:] * 100
+    looked = watched.windows.astype(float)
+    centres, extents = (looked[..., :2] + 1) * 50, looked[..., 2:] * 100
     path = centres[spread(len(centres), MOST_STEPS)]
-    glimpses = [
+    windows = [
         {
             "box": [round(float(number)) for number in (*(centre - extent / 2), *extent)],
             "path": " ".join(f"{x:.0f},{y:.0f}" for x, y in path[:, place]),
         }
         for place, (centre, extent) in enumerate(zip(centres[-1], extents[-1], strict=True))
     ]
-    return {"image": sources.index(source), "glimpses": glimpses}
+    return {"image": sources.index(source), "windows": windows}
 
 
 def _thumbnail(image: np.ndarray) -> str:
@@ -116,4 +116,4 @@ def _whole(value: Any) -> str:
 
 
 def _score(value: float) -> str:
-    return "none" if pd.isna(value) else f"{value:.3f}"
+    return "none" if pd.isna(value) else f"{value:.4g}"

@@ -22,16 +22,15 @@ import pandas as pd
 import yaml
 
 from seedsweep.analysis import tables
+from seedsweep.analysis.claims import MARGIN
 from seedsweep.analysis.statistics.proportions import newcombe, wilson
 from seedsweep.analysis.statistics.scores import median_interval, superiority
+from seedsweep.core.records.paths import RunPaths
 
 ROWS = Path(__file__).with_name("claims.yaml")
-#: A difference of P(converge) that matters.
-MARGIN = 0.25
 CONFIDENCE = 0.95
 #: Beyond so many seeds a number is not worth giving.
 MOST_SEEDS = 1000
-VERDICTS = ("supported", "refuted", "undecided")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Shares:
 
 
 def read_rows() -> list[dict[str, Any]]:
-    """The report's rows, as `report_2019.yaml` has them."""
+    """The report's rows, as `claims.yaml` has them."""
     rows: list[dict[str, Any]] = yaml.safe_load(ROWS.read_text())
     return rows
 
@@ -55,21 +54,23 @@ def read_rows() -> list[dict[str, Any]]:
 def judged(runs: Path) -> list[dict[str, Any]]:
     """One row a claim; those whose study has not run have the verdict `not run` and the report's side alone.
 
-    Keys: row, data, setting, result (the report's), study, scale, label, seeds, metric, number (the report's), median,
-    low, high (ours, with a distribution-free 95 % interval of the median), percentile (of the report's number among our
-    seeds), converged, p_low, p_high (Wilson), claim, verdict, evidence, seeds_to_decide, differs.
+    Keys: row, data, setting, result (the report's), study, scale, configuration, seeds, metric, number (the report's),
+    median, low, high (ours, with a distribution-free 95 % interval of the median), percentile (of the report's number
+    among our seeds), converged, p_low, p_high (Wilson), claim, verdict, evidence, seeds_to_decide, differs.
     """
     rows = read_rows()
-    results = {name: _read(runs / name) for name in sorted({row["study"] for row in rows})}
+    results = {name: read_run(RunPaths(runs / name)) for name in sorted({row["study"] for row in rows})}
     return [_judged(row, results[row["study"]]) for row in rows]
 
 
-def final_values(results: tables.Results, label: str, metric: str) -> np.ndarray:
-    """A measure of each seed at its last evaluation, NaN for a member that diverged, [seeds]."""
-    members = results.compared[results.compared.label == label]
-    chosen = results.evaluations[(results.evaluations.phase == "compare") & (results.evaluations.label == label)]
-    last = chosen.sort_values("step").groupby("seed")[metric].last() if metric in chosen else pd.Series(dtype=float)
-    return last.reindex(members.seed).to_numpy(float)
+def read_run(run: RunPaths) -> tables.Results | None:
+    """The tables of a run, if it was begun."""
+    return tables.read(run.folder) if run.study.exists() else None
+
+
+def final_values(results: tables.Results, name: str, metric: str) -> np.ndarray:
+    """A measure of each seed of a named configuration at its last evaluation, [seeds]; NaN where it diverged."""
+    return results.last(results.compared[results.compared["name"] == name], metric)
 
 
 def judge(kind: str, shares: Shares) -> str:
@@ -112,25 +113,27 @@ def percentile(values: np.ndarray, number: float) -> float:
 
 
 def _judged(row: Mapping[str, Any], results: tables.Results | None) -> dict[str, Any]:
-    said = {key: row.get(key) for key in ("row", "data", "setting", "result", "study", "label", "metric", "number")}
+    said = {
+        key: row.get(key) for key in ("row", "data", "setting", "result", "study", "configuration", "metric", "number")
+    }
     claimed = {"claim": row["claim"], "differs": row["differs"]}
     ((kind, about),) = row["judge"].items()
     others = about if isinstance(about, list) else []
-    groups = {} if results is None else {group.label.iloc[0]: group for group in results.configurations}
-    if results is None or not {row["label"], *others} <= set(groups):
+    groups = {} if results is None else {group["name"].iloc[0]: group for group in results.configurations}
+    if results is None or not {row["configuration"], *others} <= set(groups):
         return {**said, **claimed, "verdict": "not run"}
-    values = final_values(results, row["label"], row["metric"])
+    values = final_values(results, row["configuration"], row["metric"])
     decided = (
         _compare_values(results, row, values, others)
         if kind == "higher"
         else _compare_shares(results, row, kind, about, groups, others)
     )
     low, high = median_interval(values[np.isfinite(values)], CONFIDENCE)
-    converged = _converged(groups[row["label"]])
+    converged = _converged(groups[row["configuration"]])
     p_low, p_high = wilson(*converged, CONFIDENCE)
     return {
         **said,
-        "scale": results.study["scale"],
+        "scale": results.study.scale,
         "seeds": len(values),
         "median": float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan,
         "low": low,
@@ -153,7 +156,7 @@ def _compare_shares(
     others: list[str],
 ) -> dict[str, Any]:
     counts = others or about == "converged"
-    own = _converged(groups[row["label"]]) if counts else _holding(results, row["label"], about)
+    own = _converged(groups[row["configuration"]]) if counts else _holding(results, row["configuration"], about)
     shares = Shares(own, tuple(_converged(groups[other]) for other in others))
     verdict = judge(kind, shares)
     return {
@@ -200,8 +203,8 @@ def _words(about: Mapping[str, Any]) -> str:
     return f"{name} above {about['above']}" if "above" in about else f"{name} below {about['below']}"
 
 
-def _holding(results: tables.Results, label: str, about: Mapping[str, Any]) -> tuple[int, int]:
-    values = final_values(results, label, about["metric"])
+def _holding(results: tables.Results, name: str, about: Mapping[str, Any]) -> tuple[int, int]:
+    values = final_values(results, name, about["metric"])
     test: Callable[[np.ndarray], np.ndarray] = (
         (lambda v: v > about["above"]) if "above" in about else (lambda v: v < about["below"])
     )
@@ -214,7 +217,3 @@ def _converged(members: pd.DataFrame) -> tuple[int, int]:
 
 def _grown(share: tuple[int, int], seeds: int) -> tuple[int, int]:
     return round(share[0] / share[1] * seeds), seeds
-
-
-def _read(run_folder: Path) -> tables.Results | None:
-    return tables.read(run_folder) if (run_folder / "study.yaml").exists() else None

@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seedsweep.analysis import tables
-from seedsweep.analysis.figures.drawing import save
+from seedsweep.analysis.claims import MARGIN, VERDICTS
+from seedsweep.analysis.figures.style import save, styled
 from seedsweep.analysis.page.render import inline, render
-from seedsweep.analysis.report_2019 import claims as replication
-from seedsweep.analysis.report_2019.claims import MARGIN, VERDICTS
+from seedsweep.analysis.report_2019 import claims
 from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.paths import RunPaths
+
+TEMPLATE = Path(__file__).with_name("replication.html")
 
 RULES = (
     "A claim that one converges more often is supported where the 95 % interval of every difference of P(converge) "
@@ -33,7 +35,7 @@ def write(runs: Path, folder: Path) -> str:
 
     Errors: core.records.ledger.LedgerError for a damaged record.
     """
-    judged = replication.judged(runs)
+    judged = claims.judged(runs)
     folder.mkdir(parents=True, exist_ok=True)
     figure, caption = draw(judged, runs)
     picture = save(figure, folder, "replication")
@@ -42,7 +44,7 @@ def write(runs: Path, folder: Path) -> str:
     note, sources, said = _scale_note(judged), _sources(judged, runs), summary(judged)
     replace(folder / "replication.md", _markdown(rows, said, note, sources).encode())
     page = render(
-        "replication.html",
+        TEMPLATE,
         summary=said,
         scale_note=note,
         rules=RULES,
@@ -65,25 +67,28 @@ def summary(judged: list[dict[str, Any]]) -> str:
     return f"Of {len(judged)} claims of the report: {'; '.join(parts)}."
 
 
+@styled
 def draw(judged: list[dict[str, Any]], runs: Path) -> tuple[Figure, str]:
     """P(converge) of each row's configuration, and the final scores of its seeds with the report's number."""
     shown = [row for row in reversed(judged) if row["verdict"] != "not run"]
     figure = Figure(figsize=(9.5, 0.8 + 0.3 * max(len(shown), 1)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.3))
-    results = {name: tables.read(runs / name) for name in {row["study"] for row in shown}}
+    results = {name: claims.read_run(RunPaths(runs / name)) for name in {row["study"] for row in shown}}
     rng = np.random.default_rng(0)
     for place, row in enumerate(shown):
         colour, p = COLOURS[row["verdict"]], row["converged"] / row["seeds"]
         errors = [[p - row["p_low"]], [row["p_high"] - p]]
         left.errorbar(p, place, xerr=errors, fmt="o", color=colour, capsize=3, ms=5)
         if row["metric"] != "loss_distance":
-            values = replication.final_values(results[row["study"]], row["label"], row["metric"])
+            run = results[row["study"]]
+            assert run is not None
+            values = claims.final_values(run, row["configuration"], row["metric"])
             jitter = rng.uniform(-0.22, 0.22, len(values))
             right.plot(values, place + jitter, "o", color=colour, alpha=0.45, ms=3, mew=0)
             right.plot(row["median"], place, "|", color="black", ms=12, mew=1.8)
             if row["number"] is not None:
                 right.plot(row["number"], place, "D", color="white", mec="black", ms=6, mew=1.2)
-    names = [f"{row['row']}  {row['label']} ({row['metric'].replace('_', ' ')})" for row in shown]
+    names = [f"{row['row']}  {row['configuration']} ({row['metric'].replace('_', ' ')})" for row in shown]
     left.set_yticks(range(len(shown)), names, fontsize=8)
     left.set(xlabel="P(converge)", xlim=(-0.03, 1.03), ylim=(-0.6, len(shown) - 0.4))
     right.set(xlabel="final value of each seed", xlim=(-0.03, 1.03))
@@ -107,9 +112,7 @@ def _words(row: dict[str, Any]) -> dict[str, Any]:
     interval = f"{row['median']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
     undecided = row["verdict"] == "undecided"
     missing = pd.isna(row["seeds_to_decide"])
-    needed = (
-        (f"more than {replication.MOST_SEEDS}" if missing else f"{row['seeds_to_decide']:.0f}") if undecided else ""
-    )
+    needed = (f"more than {claims.MOST_SEEDS}" if missing else f"{row['seeds_to_decide']:.0f}") if undecided else ""
     return {
         **row,
         "seeds": f"{row['seeds']:.0f}",
@@ -135,7 +138,7 @@ def _sources(judged: list[dict[str, Any]], runs: Path) -> list[str]:
     """Of each study: when, with what command, commit and machine."""
     lines = []
     for study in dict.fromkeys(row["study"] for row in judged):
-        path = runs / study / "provenance.json"
+        path = RunPaths(runs / study).provenance
         if path.exists():
             last = json.loads(path.read_text())["launches"][-1]
             versions = ", ".join(f"{name} {last['versions'][name]}" for name in ("torch", "numpy", "ray"))
@@ -152,7 +155,7 @@ def _markdown(rows: list[dict[str, Any]], said: str, note: str, sources: list[st
         "data": "data",
         "setting": "setting",
         "result": "the report",
-        "label": "here",
+        "configuration": "here",
         "ours": "our seeds",
         "p": "P(converge)",
         "at": "percentile of its number",

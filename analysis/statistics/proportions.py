@@ -151,7 +151,7 @@ def probability_greater(first: tuple[int, int], second: tuple[int, int]) -> floa
 def power(p: float, q: float, seeds: int, significance: float = SIGNIFICANCE) -> float:
     """How often Boschloo's two-sided test of so many seeds each finds the difference of two P(converge); exact."""
     own, other = _binomial(np.array([p, q]), seeds)
-    return float(own @ _rejected(seeds, significance) @ other)
+    return float(own @ rejected(seeds, significance) @ other)
 
 
 def seeds_for_power(p: float, q: float, wanted: float = POWER, significance: float = SIGNIFICANCE) -> int | None:
@@ -203,7 +203,7 @@ def quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @functools.lru_cache(maxsize=256)
-def _rejected(seeds: int, significance: float) -> np.ndarray:
+def rejected(seeds: int, significance: float) -> np.ndarray:
     """Whether Boschloo's two-sided test rejects, for k of n against l of n, bool [n+1, n+1].
 
     One-sided p-values are the largest probability over the common p of tables whose Fisher p is not larger; twice the
@@ -220,5 +220,5 @@ def _rejected(seeds: int, significance: float) -> np.ndarray:
     one_sided = np.empty(len(order))
     one_sided[order] = largest
     table = one_sided.reshape(seeds + 1, seeds + 1)
-    rejected: np.ndarray = 2 * np.minimum(table, table.T) < significance
-    return rejected
+    found: np.ndarray = 2 * np.minimum(table, table.T) < significance
+    return found

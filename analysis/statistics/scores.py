@@ -1,5 +1,6 @@
-"""Final scores of seeds: profiles, averages that say what they hide, bimodality, and where their variance comes from.
+"""Final scores of seeds: profiles, averages that say what they hide, and where their variance comes from.
 
+More is better: where less is, scores are given with their signs turned.
 NaN is the score of a member that diverged: below every number.
 """
 
@@ -13,13 +14,12 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-from seedsweep.analysis.statistics.cache import remembered
-from seedsweep.analysis.statistics.proportions import jeffreys, wilson
+from seedsweep.analysis.statistics.proportions import jeffreys
 
 #: Draws of every interval that is drawn. They have a fixed seed: same values, same interval.
 ROUNDS = 1000
-#: Of a mode's standard deviation: scores of a few hundred images are no finer.
-NARROWEST = 0.01
+#: Results kept of each function: a report that is written while a study runs asks the same again and again.
+MOST_CACHED = 20_000
 
 
 def smoothed(
@@ -77,7 +77,6 @@ def median_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float
     return float(ordered[rank - 1]), float(ordered[-rank])
 
 
-@remembered
 def interquartile_mean(
     values: np.ndarray, confidence: float = 0.95, span: tuple[float, float] = (0.0, 1.0)
 ) -> tuple[float, float, float]:
@@ -89,12 +88,17 @@ def interquartile_mean(
         return float("nan"), float("nan"), float("nan")
     if not np.isfinite(values).all():
         raise ValueError("the interquartile mean of values that are not finite: say what a diverged member counts as")
+    return _interquartile_mean(np.asarray(values, float).tobytes(), confidence, span)
+
+
+@functools.lru_cache(MOST_CACHED)
+def _interquartile_mean(content: bytes, confidence: float, span: tuple[float, float]) -> tuple[float, float, float]:
+    values = np.frombuffer(content)
     drawn = smoothed(values, span=span)[:, 50:150].mean(1)
     low, high = central(drawn, confidence)
     return float(stats.trim_mean(values, 0.25)), float(low), float(high)
 
 
-@remembered
 def superiority(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
     """Probability that a value of `first` [m] is above one of `second` [n], ties by half (of improvement, Agarwal
     2021), with Newcombe's score interval (2006, method 5); 0 to 1 where either is empty.
@@ -103,9 +107,15 @@ def superiority(first: np.ndarray, second: np.ndarray, confidence: float = 0.95)
     """
     if not len(first) or not len(second):
         return float("nan"), 0.0, 1.0
-    ordered = [np.where(np.isfinite(values), values, -np.inf) for values in (first, second)]
+    ordered = [np.where(np.isfinite(values), values, -np.inf).tobytes() for values in (first, second)]
+    return _superiority(ordered[0], ordered[1], confidence)
+
+
+@functools.lru_cache(MOST_CACHED)
+def _superiority(first: bytes, second: bytes, confidence: float) -> tuple[float, float, float]:
+    ordered = np.frombuffer(first), np.frombuffer(second)
     wins = float(((ordered[0][:, None] > ordered[1]) + (ordered[0][:, None] == ordered[1]) / 2).mean())
-    m, n = len(first), len(second)
+    m, n = map(len, ordered)
     middle = (m + n) / 2 - 1
     z = stats.norm.ppf((1 + confidence) / 2)
 
@@ -118,76 +128,6 @@ def superiority(first: np.ndarray, second: np.ndarray, confidence: float = 0.95)
     low = optimize.brentq(excess, 0, wins - 1e-9) if wins > 0 else 0.0
     high = optimize.brentq(excess, wins + 1e-9, 1) if wins < 1 else 1.0
     return wins, float(low), float(high)
-
-
-@dataclass(frozen=True)
-class Modes:
-    """Whether scores come in one clump or in two.
-
-    bic_gain: BIC of one Gaussian less that of two; above 0 two describe the scores better.  dip: Hartigans' statistic.
-    dip_p:    share of uniform samples of this size with a larger dip.  means, shares: of the two clumps, lower first.
-    """
-
-    bic_gain: float
-    dip: float
-    dip_p: float
-    means: tuple[float, float]
-    shares: tuple[float, float]
-
-
-@remembered
-def modes(values: np.ndarray) -> Modes:
-    """Bimodality of scores [n]; NaN where there are fewer than four.
-
-    Errors: ValueError for a value that is not finite.
-    """
-    if not np.isfinite(values).all():
-        raise ValueError("modes of values that are not finite: say what a diverged member counts as")
-    if len(values) < 4:
-        nothing = float("nan")
-        return Modes(nothing, nothing, nothing, (nothing, nothing), (nothing, nothing))
-    one = _log_likelihood(values, np.ones(1), values.mean(keepdims=True), _deviation(values.std(keepdims=True)))
-    two, weights, means = max((_mixture(values, cut) for cut in _cuts(values)), key=lambda fit: fit[0])
-    # Five free parameters against two.
-    gain = 2 * (two - one) - 3 * np.log(len(values))
-    own = dip(values)
-    order = np.argsort(means)
-    low, high = (int(place) for place in order)
-    return Modes(
-        float(gain),
-        own,
-        float((_uniform_dips(min(len(values), 200)) >= own * np.sqrt(len(values) / min(len(values), 200))).mean()),
-        (float(means[low]), float(means[high])),
-        (float(weights[low]), float(weights[high])),
-    )
-
-
-def dip(values: np.ndarray) -> float:
-    """Distance of the empirical distribution of values [n] from the nearest unimodal one (Hartigan & Hartigan 1985), at
-    least 1/(2n).
-
-    For a mode at the k-th value, the distribution must be within the dip of a convex function up to it and of a
-    concave one from it. What the first asks grows with k and what the second asks falls: the best k is where they meet.
-    """
-    ordered = np.sort(np.asarray(values, float))
-    # One point for each value: below it and at it.
-    points, counts = np.unique(ordered, return_counts=True)
-    upper = np.cumsum(counts) / len(ordered)
-    lower = upper - counts / len(ordered)
-    low, high = 0, len(points) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if _convex_gap(points[: middle + 1], lower[: middle + 1], upper[: middle + 1]) >= _right(
-            points, lower, upper, middle
-        ):
-            high = middle
-        else:
-            low = middle + 1
-    asked = [
-        max(_convex_gap(points[: k + 1], lower[: k + 1], upper[: k + 1]), _right(points, lower, upper, k))
-        for k in {max(low - 1, 0), low}
-    ]
-    return max(min(asked) / 2, 1 / (2 * len(ordered)))
 
 
 @dataclass(frozen=True)
@@ -215,86 +155,14 @@ def split_variance(groups: Sequence[np.ndarray], validation: float = float("nan"
     return Variance(max(float((between - within) / n0), 0.0), float(within), validation)
 
 
-def f1_interval(true_positive: int, false: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of an F1 for the images it was measured on. `false`: false positives and negatives together.
+def f1_variance(true_positive: np.ndarray, false: np.ndarray) -> np.ndarray:
+    """Variance of an F1 by the images that it was measured on. `false`: false positives and negatives together.
 
     Of all that are positive or were called so, the share that is both is a proportion J, and F1 = 2J/(1+J) (Hand,
-    Christen & Kirielle 2021).
+    Christen & Kirielle 2021): by the delta method.
     """
-    low, high = wilson(true_positive, true_positive + false, confidence)
-    return 2 * low / (1 + low), 2 * high / (1 + high)
-
-
-def f1_variance(true_positive: np.ndarray, false: np.ndarray) -> np.ndarray:
-    """Variance of an F1 by the images that it was measured on: the delta method of `f1_interval`'s proportion."""
     counted = np.maximum(true_positive + false, 1)
     share = true_positive / counted
     slope = 2 / (1 + share) ** 2
     variance: np.ndarray = slope**2 * share * (1 - share) / counted
     return variance
-
-
-def _deviation(values: np.ndarray) -> np.ndarray:
-    return np.asarray(np.maximum(values, NARROWEST))
-
-
-def _densities(values: np.ndarray, weights: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """Logarithms of the weighted densities, [n,modes]."""
-    return np.asarray(np.log(np.maximum(weights, 1e-12)) + stats.norm.logpdf(values[:, None], means, deviations))
-
-
-def _log_likelihood(values: np.ndarray, weights: np.ndarray, means: np.ndarray, deviations: np.ndarray) -> float:
-    return float(np.logaddexp.reduce(_densities(values, weights, means, deviations), axis=1).sum())
-
-
-def _cuts(values: np.ndarray) -> np.ndarray:
-    """Where a fit of two clumps starts from: the widest gaps."""
-    ordered = np.unique(values)
-    if len(ordered) < 2:
-        return ordered
-    widest = np.argsort(np.diff(ordered))[::-1][:3]
-    return np.asarray((ordered[widest] + ordered[widest + 1]) / 2)
-
-
-def _mixture(values: np.ndarray, cut: float) -> tuple[float, np.ndarray, np.ndarray]:
-    """(log-likelihood, shares, means) of two Gaussians by expectation maximisation, from the clumps beside a cut."""
-    member = np.stack([values <= cut, values > cut], 1).astype(float)
-    likelihood = -np.inf
-    for _ in range(200):
-        sizes = np.maximum(member.sum(0), 1e-9)
-        weights, means = sizes / len(values), member.T @ values / sizes
-        deviations = _deviation(np.sqrt((member * (values[:, None] - means) ** 2).sum(0) / sizes))
-        logs = _densities(values, weights, means, deviations)
-        total = np.logaddexp.reduce(logs, axis=1)
-        member = np.exp(logs - total[:, None])
-        if total.sum() - likelihood < 1e-8:
-            break
-        likelihood = float(total.sum())
-    return float(total.sum()), weights, means
-
-
-def _right(points: np.ndarray, lower: np.ndarray, upper: np.ndarray, k: int) -> float:
-    """What a concave function from the k-th point on asks: the convex case seen from the other end."""
-    return _convex_gap(-points[k:][::-1], 1 - upper[k:][::-1], 1 - lower[k:][::-1])
-
-
-def _convex_gap(points: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> float:
-    """Twice the least distance of a convex function from steps `lower` to `upper` at points; at the last, the mode,
-    where the distribution may jump, from its left limit alone."""
-    hull: list[int] = []
-    for i in range(len(points)):
-        while len(hull) > 1 and (lower[hull[-1]] - lower[hull[-2]]) * (points[i] - points[hull[-1]]) >= (
-            lower[i] - lower[hull[-1]]
-        ) * (points[hull[-1]] - points[hull[-2]]):
-            hull.pop()
-        hull.append(i)
-    below = np.interp(points, points[hull], lower[hull])
-    gaps = np.append(upper[:-1], lower[-1]) - below
-    return float(gaps.max())
-
-
-@functools.lru_cache(maxsize=64)
-def _uniform_dips(size: int, rounds: int = 1000) -> np.ndarray:
-    """Dips of uniform samples: the unimodal distribution that is hardest to tell from a bimodal one."""
-    rng = np.random.default_rng(0)
-    return np.array([dip(rng.random(size)) for _ in range(rounds)])

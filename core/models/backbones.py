@@ -1,21 +1,26 @@
-"""Glimpses to feature vectors."""
+"""The backbones, each a subclass of `core.models.features.Backbone`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from seedsweep.core.models.pretrained import NETWORKS
+from seedsweep.core.models import pretrained
+from seedsweep.core.models.convolutions import convolve
+from seedsweep.core.models.features import Backbone
+from seedsweep.core.models.pretrained import Pretrained
+
+#: Of the layers of Small.
+WIDTHS = (16, 32, 32)
 
 
-class SmallConvNet(nn.Module):
-    """3x3 convolutions of stride 2, each followed by a relu: [B,C,G,G] -> [B, features]."""
+class Small(Backbone):
+    """3x3 convolutions of stride 2, each followed by a relu."""
 
-    def __init__(self, channels: int, glimpse: int, widths: tuple[int, ...] = (16, 32, 32)):
-        super().__init__()
+    def __init__(self, channels: int, glimpse: int, weights: str = "", widths: tuple[int, ...] = WIDTHS):
+        super().__init__(channels, glimpse)
         self.layers = nn.ModuleList()
         side = glimpse
         for width in widths:
@@ -26,125 +31,35 @@ class SmallConvNet(nn.Module):
             channels, side = width, (side + 1) // 2
         self.features = side * side * channels
 
+    @classmethod
+    def check(cls, channels: int | None, glimpse: int, weights: str, frozen: bool) -> Iterable[str]:
+        """It has no weights of its own."""
+        for field, value in (("weights", weights), ("frozen", frozen)):
+            if value:
+                yield f"{field}: the small backbone has no weights of its own: choose another backbone, or leave it out"
+
     def forward(self, glimpses: Tensor) -> Tensor:
         """[B,C,G,G] -> [B, features]."""
-        parameters = [parameter for layer in self.layers for parameter in (layer.weight, layer.bias)]
-        result: Tensor = _Convolutions.apply(glimpses.permute(0, 2, 3, 1), *parameters)[0]
-        return result.flatten(1)
+        layers: Iterable[Any] = self.layers
+        parameters = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
+        return convolve(glimpses.permute(0, 2, 3, 1), parameters).flatten(1)
 
 
-#: name -> constructor from (channels, glimpse side, weights); the module has `features`, the length of its output.
-BACKBONES: dict[str, Callable[[int, int, str], nn.Module]] = {
-    "small": lambda channels, glimpse, weights: SmallConvNet(channels, glimpse),
-    **NETWORKS,
-}
+class InceptionV3(Pretrained):
+    """Inception v3 (Szegedy et al. 2016), 2048 features; made for 299 px, from 75 px on."""
+
+    name, least_glimpse = "inception_v3", 75
+    features: int = 2048
+
+    def __init__(self, channels: int, glimpse: int, weights: str = ""):
+        super().__init__(pretrained.inception_v3(channels, weights), channels, weights)
 
 
-class _Convolutions(torch.autograd.Function):
-    """The layers of a SmallConvNet, channels last, [B,H,W,C] -> [B,h,w,O]; of members together, [M,B,H,W,C], under
-    `vmap`. Each is a gather of patches and one matrix product, which with the member axis is a batched one, where
-    `conv2d` would become a grouped convolution, which is slow on a CPU.
+class EfficientnetLite0(Pretrained):
+    """EfficientNet-Lite0, 1280 features; made for 224 px."""
 
-    The gradient is written out so that the patches, nine times the images, need not be kept for it: how many members a
-    device holds depends on that.
-    """
+    name, least_glimpse, package = "efficientnet_lite0", 32, "efficientnet_lite_pytorch"
+    features: int = 1280
 
-    @staticmethod
-    def forward(images: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
-        alone = images.dim() == 4
-        x, results = images.unsqueeze(0) if alone else images, []
-        for weight, bias in _layers(parameters, alone):
-            seen = patches(x)
-            y = torch.baddbmm(bias.unsqueeze(1), seen.flatten(1, 3), weight.mT).relu_()
-            x = y.view(*seen.shape[:-1], y.shape[-1])
-            results.append(x)
-        # The last result first, and once: it is the one that has a gradient.
-        return (x.squeeze(0) if alone else x), *results[:-1]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
-        ctx.mark_non_differentiable(*output[1:])
-        # Else zeros would be made for the gradients that are not.
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*inputs, *output[1:], output[0])
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        images, *saved = ctx.saved_tensors
-        count, alone = len(saved) // 3, images.dim() == 4
-        layers = _layers(saved[: 2 * count], alone)
-        # What each layer was given, and at last what came out.
-        flow = [part.unsqueeze(0) if part.dim() == 4 else part for part in (images, *saved[2 * count :])]
-        gradient, to_parameters = grads[0].view_as(flow[-1]), list[Tensor]()
-        for number in reversed(range(count)):
-            to_sum = torch.ops.aten.threshold_backward(gradient, flow[number + 1], 0).flatten(1, 3)
-            # In bfloat16, the images and the weights are in float32 still.
-            seen, weight = patches(flow[number]).to(to_sum.dtype), layers[number][0].to(to_sum.dtype)
-            to_weight, to_bias = (seen.flatten(1, 3).mT @ to_sum).mT, to_sum.sum(1)
-            to_parameters[:0] = [part.squeeze(0) if alone else part for part in (to_weight, to_bias)]
-            if number or ctx.needs_input_grad[0]:
-                gradient = scattered((to_sum @ weight).view_as(seen), flow[number].shape[-3:-1])
-        return (gradient.view_as(images) if ctx.needs_input_grad[0] else None), *to_parameters
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor) -> tuple[tuple[Tensor, ...], Any]:
-        stacked = (
-            part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)
-            for part, dim in zip(inputs, in_dims, strict=True)
-        )
-        outputs = _Convolutions.apply(*stacked)
-        return outputs, (0,) * len(outputs)
-
-
-def _layers(parameters: Sequence[Tensor], alone: bool) -> list[tuple[Tensor, Tensor]]:
-    """(weight [M,O,9C], bias [M,O]) of each layer."""
-    parts = [part.unsqueeze(0) if alone else part for part in parameters]
-    return list(zip(parts[::2], parts[1::2], strict=True))
-
-
-def patches(images: Tensor) -> Tensor:
-    """The 3x3 neighbourhoods, zero-padded, at every second pixel: [...,H,W,C] -> [...,ceil(H/2),ceil(W/2),9*C].
-
-    Nine strided copies, one a tap of the kernel.
-    """
-    *lead, height, width, channels = images.shape
-    rows, columns = (height + 1) // 2, (width + 1) // 2
-    result = images.new_empty(*lead, rows, columns, 3, 3, channels)
-    # Only what lies off the image is zero: to fill all of it would be one more pass over the memory.
-    result[..., 0, :, 0, :, :] = 0
-    result[..., :, 0, :, 0, :] = 0
-    if height % 2:
-        result[..., -1, :, 2, :, :] = 0
-    if width % 2:
-        result[..., :, -1, :, 2, :] = 0
-    for i, to_rows, from_rows in _taps(height):
-        for j, to_columns, from_columns in _taps(width):
-            result[..., to_rows, to_columns, i, j, :] = images[..., from_rows, from_columns, :]
-    neighbours: Tensor = result.flatten(-3)
-    return neighbours
-
-
-def scattered(neighbours: Tensor, side: tuple[int, int]) -> Tensor:
-    """The transpose of `patches`, back to images of `side` (H, W): each pixel's sum over the patches that hold it."""
-    height, width = side
-    parts = neighbours.unflatten(-1, (3, 3, -1))
-    result: Tensor = parts.new_empty(*parts.shape[:-5], height, width, parts.shape[-1])
-    # The taps 1 and 2 of both axes come to every pixel once; the others are added.
-    for i, to_rows, from_rows in _taps(height)[::-1]:
-        for j, to_columns, from_columns in _taps(width)[::-1]:
-            target, part = result[..., from_rows, from_columns, :], parts[..., to_rows, to_columns, i, j, :]
-            if i and j:
-                target.copy_(part)
-            else:
-                target += part
-    return result
-
-
-def _taps(length: int) -> tuple[tuple[int, slice, slice], ...]:
-    """Along one axis, for each tap of the kernel: the outputs that see a pixel there, and those pixels."""
-    outputs = (length + 1) // 2
-    return (
-        (0, slice(1, None), slice(1, 2 * outputs - 2, 2)),
-        (1, slice(None), slice(0, None, 2)),
-        (2, slice(0, length // 2), slice(1, None, 2)),
-    )
+    def __init__(self, channels: int, glimpse: int, weights: str = ""):
+        super().__init__(pretrained.efficientnet_lite0(channels, glimpse, weights), channels, weights)

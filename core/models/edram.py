@@ -3,13 +3,20 @@ authors' public code, and in the variant of the report of 2019."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seedsweep.core.models.glimpses import Window, affine_glimpse, overview
+from seedsweep.core.component import Choice, Chosen, Range, resolve
+from seedsweep.core.models import glimpses
+from seedsweep.core.models.extractions import Gaussian
+from seedsweep.core.models.glimpse_task import EXTRACTIONS, GlimpseSettings, GlimpseTask
+from seedsweep.core.models.glimpses import Extraction, Window
+from seedsweep.core.models.images import whole_images, whole_masks
 from seedsweep.core.models.normalisation import StepNorm
 from seedsweep.core.models.rollout import Rollout
 from seedsweep.core.training.batch import Batch
@@ -17,57 +24,72 @@ from seedsweep.core.training.batch import Batch
 #: Convolutions of the glimpse network: padding of each, and whether it is followed by pooling.
 PADDING = (1, 0, 1, 1, 1, 0)
 POOLED = (False, True, False, True, False, False)
+#: What they leave something of.
+LEAST_GLIMPSE = 14
 #: The context image's side, and the convolutions of its network, all valid: 12 -> 8 -> 6 -> 4.
 CONTEXT, CONTEXT_KERNELS = 12, (5, 3, 3)
 
 
-@dataclass(frozen=True)
-class EdramSettings:
-    """Settings of the model; the defaults are the published ones.
+class Edram(GlimpseTask):
+    """Glimpses whose windows the model moves and scales."""
 
-    glimpses:     P, the steps.
-    glimpse_size: G, pixels.
-    extraction:   a key of EXTRACTIONS. The published spatial transformer takes the whole affine; the Gaussian one its
-                  scales and its place.
-    sigma:        of the Gaussians, in strides.
-    initial:      of the first LSTM state: `context`, from the image at 12 px; `overview`, from glimpse 0 (the
-                  report's).
-    prediction:   `last`, the classifier's at the last step; `all`, from all glimpses' features (the report's).
-    state:        width of the LSTMs.  features: of the glimpse network's output.  classifier: of its hidden layers.
-    convolutions: widths of the glimpse network's.
-    """
+    coarse = ("glimpse.convolutions.",)
 
-    name: str = "edram"
-    glimpses: int = 6
-    glimpse_size: int = 26
-    extraction: str = "spatial_transformer"
-    sigma: float = 0.5
-    initial: str = "context"
-    prediction: str = "last"
-    state: int = 512
-    features: int = 1024
-    classifier: int = 1024
-    convolutions: tuple[int, int, int, int, int, int] = (64, 64, 128, 128, 160, 192)
-    classes: int = 2
+    @dataclass(frozen=True)
+    class Settings(GlimpseSettings):
+        """Settings of the model, beside those of GlimpseSettings; the model's defaults are the published ones.
+
+        extraction:   the published spatial transformer takes the whole affine; the Gaussian one its scales and its
+                      place.
+        initial:      of the first LSTM state: `context`, from the image at 12 px; `overview`, from glimpse 0 (the
+                      report's).
+        prediction:   `last`, the classifier's at the last step; `all`, from all glimpses' features (the report's).
+        state:        width of the LSTMs.  features: of the glimpse network's output.  classifier: of its hidden layers.
+        convolutions: widths of the glimpse network's.
+        """
+
+        glimpses: Annotated[int, Range(1, 64)] = 6
+        glimpse_size: Annotated[int, Range(LEAST_GLIMPSE)] = 26
+        extraction: Annotated[str, Chosen(EXTRACTIONS)] = "spatial_transformer"
+        initial: Annotated[str, Choice("context", "overview")] = "context"
+        prediction: Annotated[str, Choice("last", "all")] = "last"
+        state: Annotated[int, Range(1)] = 512
+        features: Annotated[int, Range(1)] = 1024
+        classifier: Annotated[int, Range(1)] = 1024
+        convolutions: Annotated[tuple[int, int, int, int, int, int], Range(1)] = (64, 64, 128, 128, 160, 192)
+
+    settings: Settings
+
+    def check(self) -> Iterable[str]:
+        """See the base."""
+        yield from super().check()
+        s = self.settings
+        if s.initial == "context" and s.state % 32:
+            yield f"settings.state: {s.state} is no multiple of 32, as the context network makes it"
+        if getattr(resolve(s.extraction, EXTRACTIONS), "affine", None) is Extraction.affine:
+            yield f"settings.extraction: {s.extraction} has no `affine`, and this model scales its windows"
+
+    def model(self) -> nn.Module:
+        """See the base."""
+        return EdramNet(self.settings, self.data.shapes["image"][0], self.mean, self.std)
+
+    def overview(self, images: Tensor) -> Tensor:
+        """[B,C,12,12] for the context network, or glimpse 0, [B,C,G,G]."""
+        s = self.settings
+        size = CONTEXT if s.initial == "context" else s.glimpse_size
+        return glimpses.overview(images, Window(Gaussian(), size, 1.0, s.sigma))
 
 
-#: What its glimpse network leaves something of.
-LEAST_EDRAM_GLIMPSE = 14
-#: Of `initial` and `prediction`.
-INITIALS, PREDICTIONS = ("context", "overview"), ("last", "all")
-
-
-class Edram(nn.Module):
+class EdramNet(nn.Module):
     """Per step: affine = emission(h_dec); g = relu(N(f)) * relu(N(W affine)); h_enc = LSTM(g); h_dec = LSTM(h_enc);
     class logits from h_enc."""
 
-    CONVOLUTIONS = ("glimpse.convolutions.",)
-
-    def __init__(self, settings: EdramSettings, channels: int, mean: float, std: float):
+    def __init__(self, settings: Edram.Settings, channels: int, mean: float, std: float, classes: int = 2):
         """channels: of the image.  mean, std: of the training images' pixels."""
         super().__init__()
         self.settings, self.mean, self.std = settings, mean, std
         s = settings
+        self.extraction = resolve(s.extraction, EXTRACTIONS)()
         overview = s.initial == "overview"
         self.glimpse = _GlimpseNet(s, channels, s.glimpses + overview)
         # Before a normalisation a bias has no effect, and a gradient that is rounding alone.
@@ -85,23 +107,17 @@ class Edram(nn.Module):
             nn.ReLU(),
             nn.Linear(s.classifier, s.classifier),
             nn.ReLU(),
-            nn.Linear(s.classifier, s.classes),
+            nn.Linear(s.classifier, classes),
         )
         if s.prediction == "all":
-            self.aggregate = nn.Linear(s.features * (s.glimpses + overview), s.classes)
-
-    @staticmethod
-    def overview(settings: EdramSettings, images: Tensor) -> Tensor:
-        """[B,C,12,12] for the context network, or glimpse 0, [B,C,G,G]."""
-        size = CONTEXT if settings.initial == "context" else settings.glimpse_size
-        return overview(images, Window("gaussian", size, 1.0, settings.sigma))
+            self.aggregate = nn.Linear(s.features * (s.glimpses + overview), classes)
 
     def forward(self, batch: Batch) -> Rollout:
         """One rollout."""
         s = self.settings
-        images, masks = batch.whole_images(), batch.whole_masks()
+        images, masks = whole_images(batch), whole_masks(batch)
         zeros = images.new_zeros(len(images), s.state)
-        overview = (batch.overview - self.mean) / self.std
+        overview = (batch["overview"] - self.mean) / self.std
         encoder, decoder = (zeros, zeros), (zeros, zeros)
         features, states, affines, coverages, norms = [], [], [], [], []
         first = 0
@@ -116,8 +132,8 @@ class Edram(nn.Module):
         else:
             decoder = (self.start(overview), zeros)
         for step in range(first, first + s.glimpses):
-            affine = self._emit(decoder[0])
-            glimpse, covered = affine_glimpse(images, masks, affine, s.glimpse_size, s.extraction, s.sigma)
+            affine = self.emit(decoder[0])
+            glimpse, covered = self.extraction.affine(images, masks, affine, s.glimpse_size, s.sigma)
             f = self.glimpse((glimpse - self.mean) / self.std, step)
             g = F.relu(self.norms[0](f, step)) * F.relu(self.norms[1](self.where(affine), step))
             encoder = self.encoder(g, encoder)
@@ -127,7 +143,7 @@ class Edram(nn.Module):
             affines.append(affine)
             coverages.append(covered)
             norms.append(g.detach().norm(dim=-1))
-        affines.append(self._emit(decoder[0]))
+        affines.append(self.emit(decoder[0]))
         emitted = torch.stack(affines)
         glimpse_logits = self.classify(torch.stack(states))
         return Rollout(
@@ -140,7 +156,7 @@ class Edram(nn.Module):
             torch.stack(norms),
         )
 
-    def _emit(self, h: Tensor) -> Tensor:
+    def emit(self, h: Tensor) -> Tensor:
         """The affine (a11, a12, tx, a21, a22, ty), [B,6], with the two scales clipped to [0,1]."""
         raw = torch.tanh(self.emission(h))
         is_scale = torch.arange(6, device=h.device) % 4 == 0
@@ -169,7 +185,7 @@ class PeepholeLSTM(nn.Module):
 class _GlimpseNet(nn.Module):
     """Six 3x3 convolutions and a linear layer: [B,C,G,G] -> [B, features]."""
 
-    def __init__(self, s: EdramSettings, channels: int, steps: int):
+    def __init__(self, s: Edram.Settings, channels: int, steps: int):
         super().__init__()
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         side = s.glimpse_size

@@ -1,5 +1,6 @@
-"""Glimpse extraction: Gaussian filter banks (DRAW, Gregor et al. 2015, section 3.2) and the spatial transformer
-(Jaderberg et al. 2015). Both take a window along the image's axes, so that both are one bank of filters an axis.
+"""Glimpses of images: what an extraction is, and how glimpses are cut from a whole split's bytes.
+
+An extraction takes a window along the image's axes as one bank of filters an axis; `core.models.extractions` has them.
 
 B batch, N images of a split, C,H,W image, G glimpse side = filters an axis, K pixels of an axis that a window can see.
 Locations are (x, y) in [-1,1]^2: -1 is the centre of the first pixel and 1 that of the last.
@@ -8,101 +9,61 @@ Locations are (x, y) in [-1,1]^2: -1 is the centre of the first pixel and 1 that
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-#: Least standard deviation of a window that a model makes as small as it likes, in pixels: below it a Gaussian sees one
-#: pixel, and its gradient grows without bound.
-LEAST_SIGMA = 0.25
-#: Standard deviations from its centre at which a Gaussian is less than float32 can add to it: exp(-18) = 1.5e-8.
-REACH = 6.0
 #: The pixels that are read of a line are a multiple of it.
 VECTOR = 16
+
+
+class Extraction(ABC):
+    """A kind of filters along one axis. Subclass it for an own one.
+
+    Its methods take a location [...], the axis' side and a Window.
+    """
+
+    @abstractmethod
+    def centres(self, location: Tensor, side: int, w: Window) -> tuple[Tensor, Tensor | float]:
+        """Of the filters, pixels [...,G], and their derivative to the location."""
+
+    @abstractmethod
+    def weights(self, distance: Tensor, side: int, w: Window) -> tuple[Tensor, Callable[[], Tensor]]:
+        """From the pixels' distances to those centres, [...,G,K]: the filters, and their derivative to the centres."""
+
+    @abstractmethod
+    def extent(self, side: int, w: Window) -> float:
+        """Pixels that all filters of a window can see, more or less than the side."""
+
+    def bank(self, location: Tensor, side: int, w: Window) -> Tensor:
+        """The filters over a whole axis, [..., G, side]; differentiable."""
+        mu, _ = self.centres(location, side, w)
+        pixels = torch.arange(side, dtype=location.dtype, device=location.device)
+        return self.weights(pixels - mu.unsqueeze(-1), side, w)[0]
+
+    def affine(
+        self, images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, sigma: float
+    ) -> tuple[Tensor, Tensor]:
+        """Glimpses [B,C,G,G] of images [B,C,H,W] and the means of those of masks [B,1,H,W], [B], in windows given by an
+        affine (a11, a12, tx, a21, a22, ty), [B,6], from [-1,1]^2 into the image. Only models that move and scale their
+        windows need it."""
+        raise NotImplementedError
 
 
 class Window(NamedTuple):
     """What a glimpse sees, and how.
 
-    extraction: a key of EXTRACTIONS.  glimpse: G.  window: its extent as a share of the image.  sigma: of the
-    Gaussians, in strides (0.5: neighbouring ones overlap).
+    glimpse: G.  window: its extent as a share of the image.  sigma: of the Gaussians, in strides (0.5: neighbouring
+    ones overlap).
     """
 
-    extraction: str
+    extraction: Extraction
     glimpse: int
     window: float
     sigma: float
-
-
-class Extraction(NamedTuple):
-    """A kind of filters along one axis, from location [...], the axis' side and a Window.
-
-    centres: of the filters, pixels [...,G], and their derivative to the location.
-    weights: from the pixels' distances to those centres, [...,G,K]: the filters, and their derivative to the centres.
-    extent:  pixels that all filters of a window can see, more or less than the side.
-    """
-
-    centres: Callable[[Tensor, int, Window], tuple[Tensor, Tensor | float]]
-    weights: Callable[[Tensor, int, Window], tuple[Tensor, Callable[[], Tensor]]]
-    extent: Callable[[int, Window], float]
-
-    def bank(self, location: Tensor, side: int, window: Window) -> Tensor:
-        """The filters over a whole axis, [..., G, side]; differentiable."""
-        mu, _ = self.centres(location, side, window)
-        pixels = torch.arange(side, dtype=location.dtype, device=location.device)
-        return self.weights(pixels - mu.unsqueeze(-1), side, window)[0]
-
-
-def _gaussian_centres(location: Tensor, side: int, w: Window) -> tuple[Tensor, float]:
-    """`mu_i = centre + (i - (G-1)/2) * stride`, `stride = window * side / G` pixels."""
-    steps = torch.arange(w.glimpse, dtype=location.dtype, device=location.device) - (w.glimpse - 1) / 2
-    scale = (side - 1) / 2
-    return ((location + 1) * scale).unsqueeze(-1) + steps * (w.window * side / w.glimpse), scale
-
-
-def _gaussian_weights(distance: Tensor, side: int, w: Window) -> tuple[Tensor, Callable[[], Tensor]]:
-    """`F[i,a] = softmax_a(-(a - mu_i)^2 / (2 s^2))`, and `dF/dmu = F (d - sum_a F d) / s^2` with `d = a - mu_i`.
-
-    The softmax keeps each row's sum at 1 and its gradient alive where the window leaves the image.
-    """
-    spread = w.sigma * w.window * side / w.glimpse
-    filters = torch.softmax((distance * (0.5**0.5 / spread)).square().neg(), -1)
-
-    def slope() -> Tensor:
-        middle = (filters * distance).sum(-1, keepdim=True)
-        return (distance - middle).mul_(filters).mul_(spread**-2)
-
-    return filters, slope
-
-
-def _bilinear_centres(location: Tensor, side: int, w: Window) -> tuple[Tensor, Tensor]:
-    """The samples lie at `location + window * t` with t from -1 to 1 in G steps, clipped to the image, where the
-    location has no gradient."""
-    steps = torch.linspace(-1, 1, w.glimpse, dtype=location.dtype, device=location.device)
-    free = location.unsqueeze(-1) + w.window * steps
-    scale = (side - 1) / 2
-    return (free.clamp(-1, 1) + 1) * scale, (free.abs() <= 1) * scale
-
-
-def _bilinear_weights(distance: Tensor, side: int, w: Window) -> tuple[Tensor, Callable[[], Tensor]]:
-    """`F[i,a] = max(0, 1 - |a - mu_i|)`: the gradient comes from the two nearest pixels only."""
-    filters = torch.relu(1 - distance.abs())
-    return filters, lambda: distance.sign() * (filters > 0)
-
-
-#: name -> filters. With the bilinear ones along both axes a glimpse is `grid_sample(affine_grid(...),
-#: align_corners=True, padding_mode="border")` for an affine without rotation.
-EXTRACTIONS: dict[str, Extraction] = {
-    "gaussian": Extraction(
-        _gaussian_centres,
-        _gaussian_weights,
-        lambda side, w: w.window * side / w.glimpse * (w.glimpse - 1 + 2 * REACH * w.sigma),
-    ),
-    "spatial_transformer": Extraction(_bilinear_centres, _bilinear_weights, lambda side, w: w.window * (side - 1) + 2),
-}
 
 
 def glimpses(images: Tensor, masks: Tensor, rows: Tensor, location: Tensor, window: Window) -> tuple[Tensor, Tensor]:
@@ -121,7 +82,7 @@ def glimpses(images: Tensor, masks: Tensor, rows: Tensor, location: Tensor, wind
 def overview(images: Tensor, window: Window) -> Tensor:
     """The glimpse of whole images [B,C,H,W] from their middle, [B,C,G,G]."""
     middle = images.new_zeros(len(images))
-    return extract(images, *(EXTRACTIONS[window.extraction].bank(middle, side, window) for side in images.shape[-2:]))
+    return extract(images, *(window.extraction.bank(middle, side, window) for side in images.shape[-2:]))
 
 
 def extract(images: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
@@ -138,37 +99,6 @@ def coverage(masks: Tensor, bank_y: Tensor, bank_x: Tensor) -> Tensor:
     columns = bank_x.mean(-2, keepdim=True)
     # Row vector times matrix: the other way round is a slow matrix product on a CPU.
     return ((rows @ masks.squeeze(1)) * columns).sum((-2, -1))
-
-
-def affine_glimpse(
-    images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, extraction: str, sigma: float
-) -> tuple[Tensor, Tensor]:
-    """Glimpses [B,C,G,G] of images [B,C,H,W] and the mean of those of masks [B,1,H,W], [B], in windows given by an
-    affine (a11, a12, tx, a21, a22, ty), [B,6], from [-1,1]^2 into the image.
-
-    The spatial transformer takes all of it (`affine_grid` and `grid_sample` with align_corners and the border for what
-    is off the image: EDRAM's clipping); the Gaussian banks lie along the axes and take the scales and the place.
-    """
-    if extraction == "gaussian":
-        bank_x = scaled_bank(affine[:, 2], images.shape[-1], glimpse, affine[:, 0], sigma)
-        bank_y = scaled_bank(affine[:, 5], images.shape[-2], glimpse, affine[:, 4], sigma)
-        return extract(images, bank_y, bank_x), coverage(masks, bank_y, bank_x)
-    steps = torch.linspace(-1, 1, glimpse, dtype=affine.dtype, device=affine.device)
-    y, x = torch.meshgrid(steps, steps, indexing="ij")
-    points = torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
-    grid = (points @ affine.view(-1, 2, 3).mT).view(-1, glimpse, glimpse, 2)
-    both: Tensor = _Sample.apply(torch.cat([images, masks], 1), grid)
-    return both[:, :-1], both[:, -1].mean((-2, -1))
-
-
-def scaled_bank(location: Tensor, side: int, glimpse: int, window: Tensor, sigma: float) -> Tensor:
-    """The Gaussian filters of windows [...] that a model makes as large as it likes, [..., G, side]."""
-    steps = torch.arange(glimpse, dtype=location.dtype, device=location.device) - (glimpse - 1) / 2
-    centre = ((location + 1) * ((side - 1) / 2)).unsqueeze(-1)
-    stride = (window * (side / glimpse)).unsqueeze(-1)
-    spread = (sigma * stride).clamp_min(LEAST_SIGMA).unsqueeze(-1)
-    pixels = torch.arange(side, dtype=location.dtype, device=location.device)
-    return torch.softmax(-0.5 * ((pixels - (centre + steps * stride).unsqueeze(-1)) / spread).square(), -1)
 
 
 class _Look(torch.autograd.Function):
@@ -240,7 +170,7 @@ class _Look(torch.autograd.Function):
 def _seen(location: Tensor, side: int, window: Window, slopes: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Of one axis: the first of the K pixels that a window at location [B] can see, int64 [B], the filters over those,
     [B,G,K], and their derivative to the location."""
-    extraction = EXTRACTIONS[window.extraction]
+    extraction = window.extraction
     # One pixel more for the rounding of the first, and whole vectors of a processor.
     extent = min(side, VECTOR * math.ceil((extraction.extent(side, window) + 2) / VECTOR))
     centre = (location + 1) * ((side - 1) / 2)
@@ -267,31 +197,3 @@ def _crop(images: Tensor, rows: Tensor, first_x: Tensor, first_y: Tensor, column
     # Every run of so many bytes as a row of an overlapping view: each is one copy.
     runs = images.as_strided((images.numel() - columns + 1, columns), (1, 1))
     return runs.index_select(0, start.flatten()).view(*start.shape, columns)
-
-
-class _Sample(torch.autograd.Function):
-    """Bilinear samples of [B,C,H,W] at a grid [B,G,G,2], with the gradient to the grid alone. Under `vmap` the members
-    are folded into the batch: torch has no batching rule for it, and would go through them one by one."""
-
-    @staticmethod
-    def forward(images: Tensor, grid: Tensor) -> Tensor:
-        return F.grid_sample(images, grid, "bilinear", "border", align_corners=True)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
-        images, grid = ctx.saved_tensors
-        # 0: bilinear, 1: border.
-        _, to_grid = torch.ops.aten.grid_sampler_2d_backward(grads[0], images, grid, 0, 1, True, (False, True))
-        return None, to_grid
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, int | None], images: Tensor, grid: Tensor) -> tuple[Tensor, int]:
-        folded = (
-            (part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)).flatten(0, 1)
-            for part, dim in zip((images, grid), in_dims, strict=True)
-        )
-        return _Sample.apply(*folded).unflatten(0, (info.batch_size, -1)), 0

@@ -1,4 +1,4 @@
-"""The loss terms of one member, each a function to a scalar, the mean over the batch.
+"""The loss terms of models that take glimpses, each a function to a scalar, the mean over the batch.
 
 P glimpses after glimpse 0, B batch, K classes. y_i is 1 for tumour.
 """
@@ -7,46 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from seedsweep.core.models.rollout import Rollout
-from seedsweep.core.models.unet import Segmentation
 
 
 @dataclass(frozen=True)
-class LossSettings:
-    """Which terms make the total.
+class LocationInputs:
+    """What a location loss sees of a batch.
 
-    classification: a key of CLASSIFICATION_LOSSES.
-    rank:        weight of the rank loss in the total.
-    rank_margin: its margin.
-    location:    a key of LOCATION_LOSSES: what gamma weighs.
-    distance:    a key of DISTANCE_READINGS.
-    area_floor:  clamp inside the area loss's logarithm.
+    rollout: of the B images.  labels: int64 [B].  regions: [B,3,2], centre and the box's first and last corner of each
+    mask, as locations.  alpha: [], the hyperparameter.  settings: the task's.
     """
 
-    classification: str = "aggregated"
-    rank: float = 1.0
-    rank_margin: float = 0.05
-    location: str = "combined"
-    distance: str = "consecutive"
-    area_floor: float = 1e-6
+    rollout: Rollout
+    labels: Tensor
+    regions: Tensor
+    alpha: Tensor
+    settings: Any
 
 
-def surprise(logits: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """-ln of the true class's probability, [...,B], for logits [...,B,K] and labels int64 [B]."""
     return -torch.log_softmax(logits, -1).gather(-1, labels.expand(logits.shape[:-1]).unsqueeze(-1)).squeeze(-1)
-
-
-#: Of cross-entropies, from `surprise`, of each glimpse [P+1,B] and of the prediction [B]: the mean over glimpses plus
-#: the prediction's, or EDRAM's sum over its steps.
-CLASSIFICATION_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "aggregated": lambda per_glimpse, aggregated: per_glimpse.mean() + aggregated.mean(),
-    "steps": lambda per_glimpse, aggregated: per_glimpse.sum(0).mean(),
-}
 
 
 def rank(truth: Tensor, margin: float) -> Tensor:
@@ -76,10 +63,7 @@ def _all_pairs(locations: Tensor) -> tuple[Tensor, Tensor]:
 
 #: The pairs of the distance loss, from locations [P+1,B,2]. Both give the report's constant 6 at P = 3:
 #: `consecutive` pairs (p, p+1) up to the next, unused location, or `all` pairs of 1..P.
-DISTANCE_READINGS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
-    "consecutive": _consecutive,
-    "all": _all_pairs,
-}
+DISTANCE_PAIRS: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {"consecutive": _consecutive, "all": _all_pairs}
 
 
 def area(coverage: Tensor, labels: Tensor, floor: float) -> Tensor:
@@ -133,78 +117,3 @@ def affine_error(linear: Tensor, locations: Tensor, corners: Tensor, labels: Ten
         + wy * of_place[..., 1]
     )
     return (error.sum(0) * labels).mean()
-
-
-#: The location loss from alpha and the terms by name.
-LOCATION_LOSSES: dict[str, Callable[[Tensor, dict[str, Tensor]], Tensor]] = {
-    "combined": lambda alpha, terms: alpha * terms["loss_area"] + (1 - alpha) * terms["loss_distance"],
-    "area": lambda alpha, terms: terms["loss_area"],
-    "distance": lambda alpha, terms: terms["loss_distance"],
-    "mse": lambda alpha, terms: terms["loss_mse"],
-    "iou": lambda alpha, terms: terms["loss_iou"],
-    "affine": lambda alpha, terms: terms["loss_affine"],
-    "none": lambda alpha, terms: torch.zeros_like(terms["loss_area"]),
-}
-
-#: Names of what `losses` gives, the total first.
-TERMS = (
-    *("loss", "loss_classification", "loss_rank", "loss_location"),
-    *("loss_area", "loss_distance", "loss_mse", "loss_iou", "loss_affine"),
-)
-
-
-def losses(
-    rollout: Rollout,
-    labels: Tensor,
-    regions: Tensor,
-    alpha: Tensor,
-    gamma: Tensor,
-    settings: LossSettings,
-) -> dict[str, Tensor]:
-    """Every term by its name in TERMS; `loss` is the total, classification + rank + gamma * location.
-
-    labels: int64 [B].  regions: [B,3,2], centre and corners of the masks.
-    """
-    per_glimpse = surprise(rollout.glimpse_logits, labels)
-    looked_at, linear = rollout.locations[:-1], rollout.linear[:-1]
-    terms = {
-        "loss_classification": CLASSIFICATION_LOSSES[settings.classification](
-            per_glimpse, surprise(rollout.logits, labels)
-        ),
-        "loss_rank": rank(torch.exp(-per_glimpse), settings.rank_margin),
-        "loss_area": area(rollout.coverage, labels, settings.area_floor),
-        "loss_distance": distance(*DISTANCE_READINGS[settings.distance](rollout.locations)),
-        "loss_mse": squared_error(looked_at, regions[:, 0], labels),
-        "loss_iou": overlap(looked_at, linear[..., ::3], regions[:, 1:], labels),
-        "loss_affine": affine_error(linear, looked_at, regions[:, 1:], labels),
-    }
-    terms["loss_location"] = LOCATION_LOSSES[settings.location](alpha, terms)
-    terms["loss"] = terms["loss_classification"] + settings.rank * terms["loss_rank"] + gamma * terms["loss_location"]
-    return {name: terms[name] for name in TERMS}
-
-
-#: Names of what `segmentation_losses` gives, the total first.
-SEGMENTATION_TERMS = ("loss", "loss_segmentation", "loss_reinforce")
-
-
-def reinforce(log_probability: Tensor, reward: Tensor) -> Tensor:
-    """-(1/B) sum_i (R_i - b_i) log pi(a_i), summed over the choices: its gradient is, in expectation, that of the mean
-    reward, negated (Williams 1992).
-
-    log_probability, reward: [choices, B]. b_i, the mean reward of the batch's other images, does not depend on a_i, and
-    so keeps the expectation and lowers the variance; 0 for a batch of one.
-    """
-    count = reward.shape[-1]
-    reward = reward.detach()
-    baseline = (reward.sum(-1, keepdim=True) - reward) / max(count - 1, 1)
-    return -((reward - baseline) * log_probability).sum(0).mean()
-
-
-def segmentation_losses(rollout: Segmentation, gamma: Tensor) -> dict[str, Tensor]:
-    """Every term by its name in SEGMENTATION_TERMS. `loss` is the total, the levels' pixelwise cross-entropies +
-    gamma * REINFORCE; the reward for a level's centre is the next level's Dice (inferred)."""
-    terms = {
-        "loss_segmentation": rollout.cross_entropy.sum(0).mean(),
-        "loss_reinforce": reinforce(rollout.log_probability, rollout.dice[1:]),
-    }
-    return {"loss": terms["loss_segmentation"] + gamma * terms["loss_reinforce"], **terms}

@@ -1,4 +1,4 @@
-"""What an evaluation logs of binary classification. M members, N images."""
+"""What an evaluation records of one member's classification or segmentation. N images."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import numpy as np
 CLASSIFICATION = ("accuracy", "precision", "recall", "f1", "auc")
 
 
-def classification_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Metrics [M] by name, for tumour-minus-normal logits [M,N] (positive: predicted tumour) and labels [N] in {0,1}.
+def classification_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """By name, for tumour-minus-normal logits [N] (positive: predicted tumour) and labels [N] in {0,1}.
 
     A ratio without a denominator is 0, but AUC is then NaN (it needs both classes), as it is for non-finite scores.
     """
     predicted, actual = scores > 0, labels.astype(bool)
-    tp = (predicted & actual).sum(1)
-    fp = (predicted & ~actual).sum(1)
-    fn = (~predicted & actual).sum(1)
+    tp = int((predicted & actual).sum())
+    fp = int((predicted & ~actual).sum())
+    fn = int((~predicted & actual).sum())
     return {
-        "accuracy": (predicted == actual).mean(1),
+        "accuracy": float((predicted == actual).mean()),
         "precision": _ratio(tp, tp + fp),
         "recall": _ratio(tp, tp + fn),
         "f1": _ratio(2 * tp, 2 * tp + fp + fn),
-        "auc": np.array([_auc(row, actual) for row in scores]),
+        "auc": _auc(scores, actual),
     }
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    return np.where(denominator > 0, numerator / np.maximum(denominator, 1), 0.0)
+def _ratio(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator > 0 else 0.0
 
 
 def _auc(scores: np.ndarray, actual: np.ndarray) -> float:
@@ -42,22 +42,18 @@ def _auc(scores: np.ndarray, actual: np.ndarray) -> float:
 SLIDES = ("slide_auc_mean", "slide_auc_max")
 
 
-def slide_metrics(scores: np.ndarray, numbers: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """AUC [M] of whole slides, from patches' logits [M,N], each patch's slide [N] and the slides' labels [S].
+def slide_metrics(scores: np.ndarray, slides: np.ndarray, slide_labels: np.ndarray) -> dict[str, float]:
+    """AUC of whole slides, from patches' logits [N], each patch's slide [N] and its slide's label [N].
 
     A slide's probability is the mean over its patches, or, where one tumour patch makes a tumour slide, the maximum.
-    Slides without patches are left out.
     """
     with np.errstate(over="ignore"):
         probabilities = 1 / (1 + np.exp(-scores))
-    there = np.unique(numbers)
-    means = np.stack([probabilities[:, numbers == slide].mean(1) for slide in there], 1)
-    most = np.stack([probabilities[:, numbers == slide].max(1) for slide in there], 1)
-    actual = labels[there].astype(bool)
-    return {
-        "slide_auc_mean": np.array([_auc(row, actual) for row in means]),
-        "slide_auc_max": np.array([_auc(row, actual) for row in most]),
-    }
+    _, first, number = np.unique(slides, return_index=True, return_inverse=True)
+    actual = slide_labels[first].astype(bool)
+    means = np.array([probabilities[number == slide].mean() for slide in range(len(first))])
+    most = np.array([probabilities[number == slide].max() for slide in range(len(first))])
+    return {"slide_auc_mean": _auc(means, actual), "slide_auc_max": _auc(most, actual)}
 
 
 SEGMENTATION = ("dice", "iou", "pixel_precision", "pixel_recall", "pixel_accuracy")
@@ -65,21 +61,18 @@ SEGMENTATION = ("dice", "iou", "pixel_precision", "pixel_recall", "pixel_accurac
 
 def segmentation_metrics(
     intersection: np.ndarray, predicted: np.ndarray, actual: np.ndarray, correct: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Metrics [M] by name, from the pixels of the predicted and true masks and of both, and the share of correct ones,
-    [M,N] each.
+) -> dict[str, float]:
+    """By name, from the pixels of the predicted and true masks and of both, and the share of correct ones, [N] each.
 
     dice: mean over the images with a mask (NaN without any).  The others over all pixels together.
     """
     shown = actual > 0
-    per_image = _ratio(2 * intersection, predicted + actual)
-    i, p, a = intersection.sum(1), predicted.sum(1), actual.sum(1)
-    with np.errstate(invalid="ignore"):
-        dice = np.where(shown, per_image, 0).sum(1) / shown.sum(1)
+    dice = 2 * intersection[shown] / (predicted + actual)[shown]
+    i, p, a = intersection.sum(), predicted.sum(), actual.sum()
     return {
-        "dice": dice,
+        "dice": float(dice.mean()) if shown.any() else float("nan"),
         "iou": _ratio(i, p + a - i),
         "pixel_precision": _ratio(i, p),
         "pixel_recall": _ratio(i, a),
-        "pixel_accuracy": correct.mean(1),
+        "pixel_accuracy": float(correct.mean()),
     }

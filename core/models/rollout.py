@@ -25,7 +25,6 @@ class Rollout(NamedTuple):
     coverage: Tensor
     what_where: Tensor
 
-    @staticmethod
-    def image_axis(part: str) -> int:
-        """The axis of a part along which the images lie."""
-        return 0 if part == "logits" else 1
+
+#: Axis of the images in each part, in their order.
+IMAGE_AXES = (1, 0, 1, 1, 1, 1)

@@ -4,62 +4,76 @@ not survive its four levels of unpadded ones."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seedsweep.core.training.batch import Batch
-
-#: Of `UNetSettings.level`.
-LEVELS = (1, 2)
-
-
-@dataclass(frozen=True)
-class UNetSettings:
-    """Settings of a U-Net on one level of an image of twice its input's side.
-
-    level: 1, the whole image at half its resolution; 2, a random crop of half its side.
-    depth: poolings.  width: channels before the first pooling; doubled after each.
-    """
-
-    name: str = "unet"
-    level: int = 1
-    depth: int = 4
-    width: int = 64
+from seedsweep.core.component import Range
+from seedsweep.core.models.images import whole_images, whole_masks
+from seedsweep.core.models.segmentation import Segmentation, SegmentationTask, centre_of, compare, crop, shrink
+from seedsweep.core.training.batch import Batch, Data
 
 
-class Segmentation(NamedTuple):
-    """Per level, L, and image, B, each [L,B].
+class UNet(SegmentationTask):
+    """Segmentation on one level of an image of twice the network's input's side."""
 
-    cross_entropy: mean over pixels.  intersection, predicted, actual: pixels of the predicted mask (probability above
-    one half), of the true one, and of both.  correct: share of pixels.  seen: share of the image's mask inside.
-    centres: [L,B,2], of the window, as locations.  log_probability: [L-1,B], of the centres that a level chose.
-    """
+    coarse = ("net.",)
 
-    cross_entropy: Tensor
-    intersection: Tensor
-    predicted: Tensor
-    actual: Tensor
-    correct: Tensor
-    seen: Tensor
-    centres: Tensor
-    log_probability: Tensor
+    @dataclass(frozen=True)
+    class Settings:
+        """Settings of the model.
 
-    @staticmethod
-    def image_axis(part: str) -> int:
-        """The axis of a part along which the images lie."""
-        return 1
+        level: 1, the whole image at half its resolution; 2, a random crop of half its side.
+        depth: poolings.  width: channels before the first pooling; doubled after each.
+        """
 
-    @property
-    def dice(self) -> Tensor:
-        """2 |A and B| / (|A| + |B|), [L,B]; 0 where the window holds nothing of the mask."""
-        overlap = 2 * self.intersection / (self.predicted + self.actual).clamp_min(1)
-        return torch.where(self.actual > 0, overlap, 0.0)
+        level: Annotated[int, Range(1, 2)] = 1
+        depth: Annotated[int, Range(1, 8)] = 4
+        width: Annotated[int, Range(1)] = 64
+
+    settings: Settings
+
+    def __init__(self, settings: Any = None, data: Data | None = None):
+        super().__init__(settings, data)
+        self.first = self.settings.level - 1
+
+    def model(self) -> nn.Module:
+        """See the base."""
+        return SingleLevelNet(self.settings, self.data.shapes["image"][0], self.mean, self.std)
 
 
-class UNet(nn.Module):
+class SingleLevelNet(nn.Module):
+    """A U-Net on the whole image at half its resolution, or on a crop of half its side."""
+
+    def __init__(self, settings: UNet.Settings, channels: int, mean: float, std: float):
+        """channels: of the image.  mean, std: of the training images' pixels."""
+        super().__init__()
+        self.settings, self.mean, self.std = settings, mean, std
+        self.net = UNetwork(channels, settings.depth, settings.width)
+
+    def forward(self, batch: Batch) -> Segmentation:
+        """One pass."""
+        whole, truth = whole_images(batch), whole_masks(batch)
+        count, side = len(whole), whole.shape[-1]
+        if self.settings.level == 1:
+            corner = batch["label"].new_zeros(count, 2)
+            images, masks = shrink(whole, 2), shrink(truth, 2)
+            reach = side
+        else:
+            reach = side // 2
+            corner = (torch.rand(count, 2, device=whole.device) * (side - reach + 1)).long()
+            images, masks = crop(whole, corner, reach), crop(truth, corner, reach)
+        logits = self.net(((images - self.mean) / self.std).to(next(self.net.parameters()).dtype)).float()
+        return Segmentation(
+            **{name: part[None] for name, part in compare(logits, masks, truth, reach).items()},
+            centres=centre_of(corner, reach, side)[None],
+            log_probability=logits.new_zeros(0, count),
+        )
+
+
+class UNetwork(nn.Module):
     """[B,C,H,W] -> logits [B,1,H,W]; H and W divisible by 2^depth."""
 
     def __init__(self, channels: int, depth: int, width: int):
@@ -96,78 +110,3 @@ class _Pair(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.second(F.relu(self.first(x))))
-
-
-class SingleLevelUNet(nn.Module):
-    """A U-Net on the whole image at half its resolution, or on a crop of half its side."""
-
-    CONVOLUTIONS = ("net.",)
-
-    def __init__(self, settings: UNetSettings, channels: int, mean: float, std: float):
-        super().__init__()
-        self.settings, self.mean, self.std = settings, mean, std
-        self.net = UNet(channels, settings.depth, settings.width)
-
-    @staticmethod
-    def draws(settings: UNetSettings) -> int:
-        """Of each image: the crop's place."""
-        return 2 if settings.level == 2 else 0
-
-    def forward(self, batch: Batch) -> Segmentation:
-        """One pass."""
-        side = batch.images.shape[-1]
-        whole, truth = batch.whole_images(), batch.whole_masks()
-        if self.settings.level == 1:
-            corner = batch.labels.new_zeros(len(whole), 2)
-            images, masks = shrink(whole, 2), shrink(truth, 2)
-            reach = side
-        else:
-            reach = side // 2
-            corner = (batch.draws * (side - reach + 1)).long()
-            images, masks = crop(whole, corner, reach), crop(truth, corner, reach)
-        logits = self.net(((images - self.mean) / self.std).to(next(self.net.parameters()).dtype)).float()
-        return Segmentation(
-            **{name: part[None] for name, part in compare(logits, masks, truth, reach).items()},
-            centres=centre_of(corner, reach, side)[None],
-            log_probability=logits.new_zeros(0, len(logits)),
-        )
-
-
-def compare(logits: Tensor, masks: Tensor, whole: Tensor, reach: int) -> dict[str, Tensor]:
-    """What a Segmentation says of one level, [B] each.
-
-    logits: [B,1,S,S].  masks: their truth, means of the mask's pixels, [B,1,S,S].  whole: [B,1,H,H].  reach: the
-    window's side in the image, pixels.
-    """
-    truth = (masks >= 0.5).float()
-    loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    predicted = (logits.detach() > 0).float()
-    area = (reach / logits.shape[-1]) ** 2
-    seen = masks.sum((1, 2, 3)) * area / whole.sum((1, 2, 3)).clamp_min(1)
-    return {
-        "cross_entropy": loss.mean((1, 2, 3)),
-        "intersection": (predicted * truth).sum((1, 2, 3)),
-        "predicted": predicted.sum((1, 2, 3)),
-        "actual": truth.sum((1, 2, 3)),
-        "correct": (predicted == truth).float().mean((1, 2, 3)),
-        "seen": seen,
-    }
-
-
-def shrink(images: Tensor, factor: int) -> Tensor:
-    """[B,C,H,W] -> [B,C,H/factor,W/factor], the means of squares of pixels."""
-    return F.avg_pool2d(images, factor) if factor > 1 else images
-
-
-def crop(images: Tensor, corner: Tensor, side: int) -> Tensor:
-    """Squares of [B,C,H,W] from their first pixels, corner int64 [B,2] (x, y), on: [B,C,side,side]."""
-    steps = torch.arange(side, device=images.device)
-    batch, channels, _, width = images.shape
-    rows = (corner[:, 1, None] + steps).view(batch, 1, side, 1).expand(batch, channels, side, width)
-    columns = (corner[:, 0, None] + steps).view(batch, 1, 1, side).expand(batch, channels, side, side)
-    return images.gather(2, rows).gather(3, columns)
-
-
-def centre_of(corner: Tensor, reach: int, side: int) -> Tensor:
-    """The centre of such a square in an image of `side`, as a location, [B,2]."""
-    return (corner + (reach - 1) / 2) * (2 / (side - 1)) - 1

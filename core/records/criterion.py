@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,14 +11,31 @@ OUTCOMES = ("converged", "fell_back", "never", "diverged")
 
 @dataclass(frozen=True)
 class Criterion:
-    """`metric` on validation at or above `threshold`, held for `hold` evaluations in a row.
+    """`metric` on validation at `threshold` or better, held for `hold` evaluations in a row.
 
+    direction: `max`, more is better, or `min`.  low, high: ends that the metric cannot pass; None where there is none.
     It is part of the study, fixed before it runs.
     """
 
-    metric: str = "f1"
-    threshold: float = 0.9
+    metric: str
+    threshold: float
     hold: int = 3
+    direction: str = "max"
+    low: float | None = None
+    high: float | None = None
+
+    def met(self, score: float) -> bool:
+        """Whether one evaluation is good enough; NaN, after divergence, never is."""
+        return bool(score >= self.threshold if self.direction == "max" else score <= self.threshold)
+
+    def best_of(self, scores: np.ndarray) -> int | None:
+        """Place of the best finite score, the first of equal ones; None where none is finite."""
+        finite = np.isfinite(scores)
+        if not finite.any():
+            return None
+        worst = -np.inf if self.direction == "max" else np.inf
+        ordered = np.where(finite, scores, worst)
+        return int(ordered.argmax() if self.direction == "max" else ordered.argmin())
 
 
 @dataclass(frozen=True)
@@ -31,7 +48,10 @@ class Outcome:
     converged_at: the same for the run of evaluations that lasts to the end; None unless converged.
     lost_at:      step of the evaluation that ended the last run that met it; None if it was never met or is met still.
     diverged_at:  training steps done when the loss was first not finite.
-    final, best:  the metric at the last evaluation and its maximum; None where no evaluation is finite.
+    final, best:  the metric at the last evaluation and at the best one; None where no evaluation is finite.
+    stopped_at:   step at which `training.stop` froze the member; None where it trained to the end.
+    test:         measures of the test split by name, at the `last` and the `best` validated evaluation; empty where the
+                  data have none.
     """
 
     seed: int
@@ -42,14 +62,24 @@ class Outcome:
     diverged_at: int | None
     final: float | None
     best: float | None
+    stopped_at: int | None = None
+    test: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def judge(seed: int, steps: list[int], scores: np.ndarray, diverged_at: int | None, criterion: Criterion) -> Outcome:
-    """The outcome of a member from its scores [E] at `steps` [E]; NaN, after divergence, is below any threshold."""
+def judge(
+    seed: int,
+    steps: list[int],
+    scores: np.ndarray,
+    diverged_at: int | None,
+    criterion: Criterion,
+    stopped_at: int | None = None,
+    test: dict[str, dict[str, float]] | None = None,
+) -> Outcome:
+    """The outcome of a member from its scores [E] at `steps` [E]."""
     first_met = converged_at = lost_at = None
     run = 0
     for step, score in zip(steps, scores, strict=True):
-        if score >= criterion.threshold:
+        if criterion.met(score):
             run += 1
             if run == criterion.hold:
                 first_met = step if first_met is None else first_met
@@ -64,7 +94,7 @@ def judge(seed: int, steps: list[int], scores: np.ndarray, diverged_at: int | No
         outcome = "converged"
     else:
         outcome = "never" if first_met is None else "fell_back"
-    finite = scores[np.isfinite(scores)]
+    best = criterion.best_of(scores)
     return Outcome(
         seed,
         outcome,
@@ -73,5 +103,7 @@ def judge(seed: int, steps: list[int], scores: np.ndarray, diverged_at: int | No
         lost_at,
         diverged_at,
         float(scores[-1]) if len(scores) and np.isfinite(scores[-1]) else None,
-        float(finite.max()) if len(finite) else None,
+        None if best is None else float(scores[best]),
+        stopped_at,
+        test or {},
     )

@@ -5,9 +5,12 @@ A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
   owner.N          the lease (`core.records.lease`) of the worker that trains it
   curves.N.npz     evaluations so far by owner N: replaced whole at every checkpoint
   checkpoint.N.pt  training state (`core.training.checkpoint`) by owner N
-  weights.pt       what its members have learnt, where the study keeps it: written before the outcome
-  outcome.json     its members' outcomes, the curves' name and hash: the commit point; what has none is not finished
+  weights.pt       what its members have learnt, and state.pt: all that they need to train on, where the study keeps
+                   it: written before the outcome
+  outcome.json     its members' outcomes, the curves' name and hash: the commit point; what has none is not finished;
+                   outcome.STEPS.json: an earlier one, of fewer steps
   error.txt        the last failure, removed when the cohort finishes
+  files.N/         files of a member that a user's function or command trains, by owner N
   limit.txt        how many members may be trained at once, where memory ended with more; removed likewise
 Every file is written under a temporary name and renamed; owners never write to one another's files, and the first
 outcome stays. So a worker that was given up for dead and still writes, on a node that was cut off, changes nothing.
@@ -28,13 +31,14 @@ from typing import Any
 
 import numpy as np
 
+from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import Outcome
 
 PHASES = ("explore", "compare")
 
 
-class LedgerError(Exception):
+class LedgerError(SeedsweepError):
     """A record that cannot be trusted; the text names the file."""
 
 
@@ -48,20 +52,29 @@ class CohortSpec:
 
     phase:         one of PHASES.
     number:        of the configuration within its phase: in `explore` the order in which it was asked.
-    configuration: hash of all that changes a member's result except its seed.
-    hyperparameters: of the configuration, by name.
-    origin:        `named` for the configurations that the study names, `search` for what the search found.
+    configuration: hash of all that changes a member's result except its seed and the code.
+    name:          of a configuration that the study names; empty for one that the search found.
+    overrides:     what is said of it, dotted path -> value.
+    values:        all values that it was resolved to, dotted path -> value.
     seeds:         one member each.
-    variant:       of the study, by name, where configurations differ in more than hyperparameters.
+    steps:         that each member trains.
+    code:          hash of the user's files that it was made with; empty where there are none.
     """
 
     phase: str
     number: int
     configuration: str
-    hyperparameters: dict[str, float]
-    origin: str
+    name: str
+    overrides: dict[str, Any]
+    values: dict[str, Any]
     seeds: tuple[int, ...]
-    variant: str = ""
+    steps: int
+    code: str = ""
+
+    @property
+    def origin(self) -> str:
+        """`named` for the configurations that the study names, `search` for what the search found."""
+        return "named" if self.name else "search"
 
     @property
     def block(self) -> str:
@@ -78,15 +91,15 @@ class CohortSpec:
 class Curves:
     """Evaluations: steps [E], values float64 [E,M,K] with the names of the K columns, seeds [M].
 
-    looks: float32 [E,M,W,P,4], where each of W watched images was looked at: x, y of P windows' centres in [-1,1] and
-    their extents along x and y as shares of the image.  watched: their places in the validation split, [W].
+    windows: float32 [E,M,W,P,4], where each of W watched samples was looked at: x, y of P windows' centres in [-1,1]
+    and their extents along x and y as shares of the image.  watched: their places in the validation split, [W].
     """
 
     steps: list[int]
     values: np.ndarray
     columns: list[str]
     seeds: list[int]
-    looks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 0, 4), np.float32))
+    windows: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 0, 4), np.float32))
     watched: list[int] = field(default_factory=list)
 
     def column(self, name: str) -> np.ndarray:
@@ -97,7 +110,8 @@ class Curves:
 class CohortRecord:
     """A cohort's folder. Owns every path in it.
 
-    weights: path of what the members of a finished cohort have learnt, where the study keeps it.
+    weights: path of what the members of a finished cohort have learnt, and state: of all that they need to train on,
+    where the study keeps it.
     """
 
     def __init__(self, folder: Path):
@@ -107,6 +121,7 @@ class CohortRecord:
         self._error = folder / "error.txt"
         self._limit = folder / "limit.txt"
         self.weights = folder / "weights.pt"
+        self.state = folder / "state.pt"
 
     @property
     def begun(self) -> bool:
@@ -126,11 +141,17 @@ class CohortRecord:
     def spec(self) -> CohortSpec:
         """What the cohort is. Errors: LedgerError."""
         values = _read_json(self._spec)
-        return CohortSpec(**{**values, "seeds": tuple(values["seeds"])})
+        try:
+            return CohortSpec(**{**values, "seeds": tuple(values["seeds"])})
+        except (TypeError, KeyError) as error:
+            raise LedgerError(f"{self._spec} is damaged or of another version ({error}): launch with --fresh") from None
 
     def create(self, spec: CohortSpec) -> None:
-        """Record what the cohort is, before it runs."""
+        """Record what the cohort is, before it runs. A finished one that is to train more steps is opened again: its
+        outcome is set aside, and it goes on from its last state, where that was kept."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.finished and (before := self.spec().steps) != spec.steps:
+            self._outcome.rename(self.folder / f"outcome.{before}.json")
         replace(self._spec, _json(asdict(spec)))
 
     def claim(self, launch: int) -> Claim:
@@ -148,8 +169,8 @@ class CohortRecord:
         return lease.newest(self.folder, "owner")[1]
 
     def checkpoints(self) -> list[Path]:
-        """Training states, the last owner's first."""
-        return self._versions("checkpoint.*.pt")
+        """Training states, the last owner's first; at the end that of a cohort that was finished with fewer steps."""
+        return [*self._versions("checkpoint.*.pt"), *([self.state] if self.state.exists() else [])]
 
     def curves(self) -> Curves | None:
         """The evaluations so far, or None before the first checkpoint. Errors: LedgerError."""
@@ -226,11 +247,12 @@ class CohortRecord:
 class Claim:
     """A worker's right to write to a cohort's folder, until another takes it.
 
-    checkpoint: path of this owner's training state.
+    number: of the owner.  checkpoint: path of this owner's training state.
     """
 
     def __init__(self, record: CohortRecord, owner: lease.Lease):
         self._record, self._owner = record, owner
+        self.number = owner.number
         self._curves = record.folder / f"curves.{owner.number}.npz"
         self.checkpoint = record.folder / f"checkpoint.{owner.number}.pt"
 
@@ -267,8 +289,9 @@ class Claim:
 class Ledger:
     """All cohorts under `<run directory>/cohorts`."""
 
-    def __init__(self, run_directory: Path):
-        self.folder = run_directory / "cohorts"
+    def __init__(self, folder: Path):
+        """folder: `RunPaths.cohorts`."""
+        self.folder = folder
 
     def record(self, spec: CohortSpec) -> CohortRecord:
         """The folder of a cohort, which need not exist."""
@@ -348,7 +371,7 @@ def _curves_bytes(curves: Curves) -> bytes:
         values=curves.values.astype(np.float64),
         columns=np.array(curves.columns),
         seeds=np.array(curves.seeds, np.int64),
-        looks=curves.looks.astype(np.float32),
+        windows=curves.windows.astype(np.float32),
         watched=np.array(curves.watched, np.int64),
     )
     return buffer.getvalue()
@@ -357,11 +380,7 @@ def _curves_bytes(curves: Curves) -> bytes:
 def _parse_curves(content: bytes, path: Path) -> Curves:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            # Earlier versions recorded no looks.
-            looks = (stored["looks"], stored["watched"].tolist()) if "looks" in stored else ()
-            return Curves(
-                *(stored["steps"].tolist(), stored["values"], stored["columns"].tolist(), stored["seeds"].tolist()),
-                *looks,
-            )
+            lists = {name: stored[name].tolist() for name in ("steps", "columns", "seeds", "watched")}
+            return Curves(values=stored["values"], windows=stored["windows"], **lists)
     except (ValueError, KeyError, OSError) as error:
         raise LedgerError(f"{path} is damaged ({error})") from None

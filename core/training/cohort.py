@@ -1,4 +1,4 @@
-"""A cohort: the members of one or several configurations, trained together by one program.
+"""A cohort: the members of one configuration, or of several, trained together.
 
 Members are trained in groups of `at_once`: a group is one batched program (`torch.func.vmap`, member axis first), and
 groups follow one another. All at once is the engine `fused`, one after another the engine `loop`; the result is the
@@ -9,111 +9,90 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch import Tensor
 
-from seedsweep.core.models import AttentionSettings, ModelSettings
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
-from seedsweep.core.training.batch import MEMBER_AXIS, Batch
+from seedsweep.core.training import evaluation
 from seedsweep.core.training.cuda_graph import Recorded
+from seedsweep.core.training.draws import Draws
+from seedsweep.core.training.inputs import STRETCH, Inputs, inputs_of
 from seedsweep.core.training.memory import OutOfMemoryError, ran_out, release
-from seedsweep.core.training.schedules import Member, batch_orders
-from seedsweep.core.training.stacked import Stacked, clip, corrected
+from seedsweep.core.training.models import build, of_precision, start_from
+from seedsweep.core.training.optimisers import Optimizer, clip
+from seedsweep.core.training.program import Program, Terms, run
+from seedsweep.core.training.seeds import Member, draw_key
+from seedsweep.core.training.stopping import BestSoFar
+from seedsweep.core.training.weights import Weights
 
 T = TypeVar("T")
 ENGINES = ("fused", "loop")
-
-
-def engines(model: ModelSettings) -> tuple[str, ...]:
-    """Those that a model can be trained with: a whole Inception is trained one member at a time."""
-    alone = isinstance(model, AttentionSettings) and model.backbone != "small" and not model.frozen
-    return ("loop",) if alone else ENGINES
-
-
-#: Columns of every evaluation beside the task's own.
-SCHEDULED = ("lr", "gamma", "train_loss")
-
-EVALUATION_BATCH = 64
-#: Tells a member's draws from its order of images, which is from its seed, too.
-DRAWS = 1
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-#: Steps whose inputs are brought to the device together.
-STRETCH = 64
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """steps of batch images each, with an evaluation on the whole validation split every so many and at the end.
-
-    clip: largest norm of a member's gradient, longer ones are scaled down to it and one that is not finite is dropped
-    (EDRAM's rule); 0: neither.
-    precision: of the model's convolutions, one of PRECISIONS. All else, the weights that are learnt too, is float32: a
-    place in an image has more digits than bfloat16.
-    """
-
-    steps: int = 10_000
-    batch: int = 32
-    evaluate_every: int = 100
-    clip: float = 0.0
-    precision: str = "float32"
-
-
-class Inputs(NamedTuple):
-    """What the host says of a step: step [], its number from 1 on; rows int64 [M,B] of the training images; draws
-    [M,B,D]; gamma [M]; rate [M] and floor [], Adam's (`core.training.stacked.corrected`)."""
-
-    step: Tensor
-    rows: Tensor
-    draws: Tensor
-    gamma: Tensor
-    rate: Tensor
-    floor: Tensor
 
 
 class Cohort:
-    """M members in training. `step` steps are done; `evaluations` holds a row [M, len(columns)] each."""
+    """M members in training. `step` steps are done; `evaluations` holds a row [M, len(columns)] for each of
+    `evaluated`, and `windows` where each member looks at the watched samples, [M,W,P,4]."""
 
     def __init__(
         self,
         task: Task,
         members: Sequence[Member],
-        training: TrainingSettings,
+        training: Training,
+        optimizer: Optimizer,
         at_once: int,
+        *,
+        no_decay: Sequence[str] = (),
         start: Mapping[str, Tensor] | None = None,
+        criterion: Criterion | None = None,
     ):
-        """at_once: members of a group; a group that runs out of memory is halved.  start: the weights by name that
-        every member starts from, in place of its seed's.
+        """task: prepared (`core.training.prepare`).  training: resolved, with steps.  at_once: members of a group; a
+        group that runs out of memory is halved.  no_decay: patterns of parameters without weight decay.  start: the
+        weights by name that every member starts from, in place of its seed's.  criterion: by which an evaluation is
+        the best; needed for a test split.
 
-        Errors: ValueError where the model is trained one member at a time, or for a start that does not fit it.
+        Errors: ValueError for a start that does not fit; UserError for what a task gives.
         """
-        if at_once < 1 or (at_once > 1 and "fused" not in engines(task.settings.model)):
-            raise ValueError(f"{at_once} members at once: this model is trained one member at a time")
-        self.task, self.members, self.training = task, tuple(members), training
-        self.columns = (*task.measures, *SCHEDULED)
+        self.task, self.members, self.training, self.optimizer = task, tuple(members), training, optimizer
         self.step = 0
+        self.columns: tuple[str, ...] = ()
         self.evaluated: list[int] = []
         self.evaluations: list[np.ndarray] = []
-        self.looks: list[np.ndarray] = []
-        count = len(self.members)
-        models = [task.build(member.seed) for member in self.members]
+        self.windows: list[np.ndarray] = []
+        count, self._device = len(self.members), task.data.device
+        models = [build(task, member.seed) for member in self.members]
         for model in models if start else ():
-            _start(model, start or {})
-        self._parameters = Stacked([dict(model.named_parameters()) for model in models])
+            start_from(model, start or {})
+        self._weights = Weights(models)
         buffers = [dict(model.named_buffers()) for model in models]
         self._buffers = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
-        self._model = models[0].to("meta")
-        self._coarse = _of_convolutions(self._model)
+        self._coarse = of_precision(models[0], task.coarse)
+        declared = {**task.hyperparameters, **optimizer.hyperparameters}
+        self._names = [name for name in self.members[0].hyperparameters if declared[name].tensor]
+        fixed = {name: v for name, v in self.members[0].hyperparameters.items() if name not in self._names}
+        if any(member.hyperparameters[name] != value for member in self.members for name, value in fixed.items()):
+            raise ValueError(f"members of one cohort have one value of each of {', '.join(fixed)}")
+        self._program = Program(task, models[0], fixed)
+        self._slots = {name: torch.zeros_like(self._weights.values) for name in optimizer.slots}
+        self._decayed = self._weights.mask(no_decay) if self._decays() else None
         self._groups = [slice(first, min(first + at_once, count)) for first in range(0, count, at_once)]
-        self._alpha = self._tensor([member.hyperparameters.alpha for member in self.members])
-        self._diverged_at = torch.full((count,), -1, dtype=torch.int64, device=task.device)
-        self._train_loss = torch.zeros(count, device=task.device)
+        self._diverged_at = torch.full((count,), -1, dtype=torch.int64, device=self._device)
+        self._sums: Terms = {}
+        #: Whether training and measuring draw; None until it has been seen.
+        self._draws: dict[str, bool | None] = {"loss": None, "measure": None}
+        self._stopped: list[int | None] = [None] * count
+        self._best = BestSoFar(count, criterion) if criterion and task.data.test else None
+        self._stopping = None
+        if stop := training.stop:
+            self._stopping = BestSoFar(count, Criterion(stop.metric, 0.0, direction=_direction(task, stop.metric)))
         self._stretch: tuple[range, Inputs] | None = None
-        self._train = Recorded(self._train_all, task.device)
+        self._train = Recorded(self._train_all, self._device)
 
     @property
     def at_once(self) -> int:
@@ -127,107 +106,174 @@ class Cohort:
 
     @property
     def done(self) -> bool:
-        """Whether every step is trained and the last one evaluated."""
-        return self.step >= self.training.steps
+        """Whether every step is trained and the last one evaluated, or every member has stopped."""
+        return self.step >= self.training.steps or all(step is not None for step in self._stopped)
 
     @property
     def diverged_at(self) -> list[int | None]:
         """Per member, the number of steps done when its loss was no longer finite."""
         return [None if step < 0 else step for step in self._diverged_at.tolist()]
 
+    @property
+    def stopped_at(self) -> list[int | None]:
+        """Per member, the step at which `training.stop` froze it."""
+        return list(self._stopped)
+
     def advance(self) -> None:
-        """Train up to the next evaluation and evaluate. Errors: OutOfMemoryError."""
+        """Train up to the next evaluation and evaluate. Errors: OutOfMemoryError, UserError."""
         every = self.training.evaluate_every
         target = min((self.step // every + 1) * every, self.training.steps)
-        self._train_loss.zero_()
+        for total in self._sums.values():
+            total.zero_()
+        frozen = [member for member, step in enumerate(self._stopped) if step is not None]
+        kept = self._rows(frozen) if frozen else {}
+        state = torch.default_generator.get_state()
         steps = target - self.step
         while self.step < target:
             self.train_step()
+        if not torch.equal(state, torch.default_generator.get_state()):
+            raise UserError(
+                f"{type(self.task).__name__}.loss drew random numbers in a later step and none in its first: no seed "
+                "could repeat it; draw in every step"
+            )
+        if frozen:
+            self._put_back(frozen, kept)
         self._evaluate(steps)
 
     def train_step(self) -> None:
-        """One step of every member, whose result is waited for by nobody. Errors: OutOfMemoryError."""
+        """One step of every member; nothing waits for its result. Errors: OutOfMemoryError, UserError."""
         if self._stretch is None or self.step not in self._stretch[0]:
             steps = range(self.step, self.step + min(STRETCH, self.training.evaluate_every))
             self._stretch = steps, self._inputs(steps)
         steps, inputs = self._stretch
-        self._train(Inputs(*(part[self.step - steps.start] for part in inputs)))
+        self._train(inputs.at(self.step - steps.start))
         self.step += 1
+
+    def test(self) -> list[dict[str, dict[str, float]]]:
+        """Of each member, the measures of the test split at the `last` and at the `best` validated evaluation; empty
+        where the data have no test split. Errors: OutOfMemoryError."""
+        if not self.task.data.test:
+            return [{} for _ in self.members]
+        results: list[dict[str, dict[str, float]]] = [{"last": values} for values in self._measure("test")[0]]
+        if self._best is not None and self._best.places:
+            now = self._rows(list(range(len(self.members))))
+            self._put_back(*self._best.weights())
+            for member, values in enumerate(self._measure("test")[0]):
+                results[member]["best"] = values
+            self._put_back(list(range(len(self.members))), now)
+        gone = [step is not None for step in self.diverged_at]
+        return [{} if diverged else result for diverged, result in zip(gone, results, strict=True)]
 
     def weights(self) -> dict[str, Any]:
         """What every member has learnt: seeds [M], and by its name each parameter and buffer, [M, ...]."""
-        parameters = self._parameters.named(self._parameters.values)
-        tensors = {**{name: values.contiguous() for name, values in parameters.items()}, **self._buffers}
-        return {"seeds": [member.seed for member in self.members], "tensors": tensors}
+        named = self._weights.named(self._weights.values)
+        fixed = {name: value.expand(len(self.members), *value.shape) for name, value in self._weights.shared.items()}
+        tensors = {**named, **self._weights.fixed, **fixed, **self._buffers}
+        seeds = [member.seed for member in self.members]
+        return {"seeds": seeds, "tensors": {name: value.contiguous() for name, value in tensors.items()}}
 
     def state(self) -> dict[str, Any]:
         """Everything that a cohort of the same members needs to go on: tensors, lists and numbers."""
         return {
             "step": self.step,
             "seeds": [member.seed for member in self.members],
-            "parameters": self._parameters.values,
+            "weights": self._weights.values,
             "buffers": self._buffers,
-            "moments": [self._parameters.first_moment, self._parameters.second_moment],
+            "slots": self._slots,
             "diverged_at": self._diverged_at,
+            "stopped_at": [-1 if step is None else step for step in self._stopped],
+            "columns": list(self.columns),
             "evaluated": self.evaluated,
             "evaluations": torch.from_numpy(np.array(self.evaluations)),
-            "looks": torch.from_numpy(np.array(self.looks)),
+            "windows": torch.from_numpy(np.array(self.windows)),
+            **{name: part.state() for name, part in self._followed().items()},
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from `state()`. Errors: ValueError if it is another cohort's, or another version's."""
+        """Go on from `state()`, of a cohort of fewer steps, too. Errors: ValueError if it is another cohort's."""
         if state["seeds"] != [member.seed for member in self.members]:
             raise ValueError("this checkpoint holds other seeds")
-        if state["parameters"].shape != self._parameters.values.shape:  # as an earlier version laid them out
+        if state["weights"].shape != self._weights.values.shape or set(state["slots"]) != set(self._slots):
             raise ValueError("this checkpoint holds other parameters")
         self.step = state["step"]
-        self._parameters.values.copy_(state["parameters"])
-        for name, buffer in self._buffers.items():
-            buffer.copy_(state["buffers"][name])
-        self._parameters.first_moment.copy_(state["moments"][0])
-        self._parameters.second_moment.copy_(state["moments"][1])
+        self._weights.values.copy_(state["weights"])
+        for own, kept in ((self._buffers, state["buffers"]), (self._slots, state["slots"])):
+            for name, tensor in own.items():
+                tensor.copy_(kept[name])
         self._diverged_at.copy_(state["diverged_at"])
+        self._stopped = [None if step < 0 else step for step in state["stopped_at"]]
+        self.columns = tuple(state["columns"])
         self.evaluated = list(state["evaluated"])
         self.evaluations = list(state["evaluations"].cpu().numpy())
-        self.looks = list(state["looks"].cpu().numpy())
+        self.windows = list(state["windows"].cpu().numpy())
+        if self.evaluated and self.step < self.training.steps and self.evaluated[-1] % self.training.evaluate_every:
+            # The end of a shorter training, at which a longer one is not evaluated.
+            for rows in (self.evaluated, self.evaluations, self.windows):
+                del rows[-1]
+        for name, part in self._followed().items():
+            part.load(state[name])
+
+    def _followed(self) -> dict[str, BestSoFar]:
+        parts = {"best": self._best, "stopping": self._stopping}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _decays(self) -> bool:
+        return any(member.hyperparameters.get("weight_decay") for member in self.members)
 
     def _inputs(self, steps: range) -> Inputs:
-        """Of all these steps, along a first axis: one copy to the device for many steps."""
-        samples, batch, d = len(self.task.train.labels), self.training.batch, self.task.draws
-        scales = [[corrected(m.hyperparameters.lr_at(step), step + 1) for m in self.members] for step in steps]
-        draws = np.zeros((len(steps), len(self.members), batch, d), np.float32)
-        for at, step in enumerate(steps if d else ()):
-            for number, member in enumerate(self.members):
-                # From the member's seed and the step alone.
-                draws[at, number] = np.random.default_rng([DRAWS, member.seed, step]).random((batch, d), np.float32)
-        parts = (
-            np.arange(steps.start, steps.stop) + 1,
-            np.stack([batch_orders(m.seed, samples, batch, steps) for m in self.members], 1),
-            draws,
-            np.array([[m.hyperparameters.gamma_at(step) for m in self.members] for step in steps], np.float32),
-            np.array(scales, np.float32)[:, :, 0],
-            np.array(scales, np.float32)[:, 0, 1],
-        )
-        return Inputs(*(torch.from_numpy(part).to(self.task.device) for part in parts))
+        of_steps = (steps, self.members, self._names, self.training, self.optimizer)
+        samples, draws = self.task.data.count("train"), self._draws["loss"] is not False
+        return inputs_of(*of_steps, samples, self._device, draws=draws)
 
     def _train_all(self, inputs: Inputs) -> None:
         """One step. Nothing in here may ask the device for a value, or bring one from the host: either would wait for
         the device, and could not be recorded."""
-        self._model.train()
+        self._program.train()
         self._in_groups(lambda group: self._train_group(group, inputs))
 
     def _train_group(self, group: slice, inputs: Inputs) -> None:
-        leaf = self._parameters.values[group].detach().requires_grad_()
-        batch = self.task.train.batch(inputs.rows[group], inputs.draws[group])
-        _, terms = self._forward(group, leaf, batch, inputs.gamma[group])
-        (gradient,) = torch.autograd.grad(terms["loss"].sum(), leaf)
-        loss = terms["loss"].detach()
-        self._train_loss[group] += loss
+        leaf = self._weights.values[group].detach().requires_grad_()
+        draws = self._drawing("loss", inputs.keys[group])
+        gradient, terms = self._gradient(group, leaf, inputs, draws)
+        self._saw("loss", draws)
+        loss = terms["loss"]
+        for name, value in terms.items():
+            total = self._sums.setdefault(name, torch.zeros(len(self.members), device=self._device))
+            total[group] += value
         diverged = self._diverged_at[group]
         diverged.copy_(torch.where(~torch.isfinite(loss) & (diverged < 0), inputs.step, diverged))
         if self.training.clip:
             clip(gradient, self.training.clip)
-        self._parameters.adam(group, gradient, inputs.rate[group], inputs.floor)
+        state = {name: slot[group] for name, slot in self._slots.items()}
+        weights = self._weights.values[group]
+        with torch.no_grad():
+            self.optimizer.update(weights, gradient, state, inputs.scales[group].to(weights.dtype), self._decayed)
+
+    def _gradient(self, group: slice, leaf: Tensor, inputs: Inputs, draws: Draws | None) -> tuple[Tensor, Terms]:
+        """Of the mean loss over the batch's microbatches, [m,W]; and the mean of each term, [m]."""
+        gradient, sums = None, dict[str, Tensor]()
+        size = self.training.microbatch or self.training.batch
+        parts = inputs.rows[group].split(size, 1)
+        for rows in parts:
+            terms = self._forward("loss", group, leaf, "train", rows, inputs.values[group], draws)
+            (more,) = torch.autograd.grad(terms["loss"].sum(), leaf)
+            gradient = more if gradient is None else gradient.add_(more)
+            sums = {name: v.detach() if name not in sums else sums[name] + v.detach() for name, v in terms.items()}
+        assert gradient is not None
+        if len(parts) > 1:
+            gradient.div_(len(parts))
+            sums = {name: value / len(parts) for name, value in sums.items()}
+        return gradient, sums
+
+    def _drawing(self, what: str, keys: Tensor) -> Draws | None:
+        """What answers random operations, unless it was seen that there are none."""
+        if self._draws[what] is False:
+            return None
+        return Draws(keys[0] if len(keys) == 1 else keys)
+
+    def _saw(self, what: str, draws: Draws | None) -> None:
+        if draws is not None:
+            self._draws[what] = bool(self._draws[what]) or draws.drawn > 0
 
     def _in_groups(self, work: Callable[[slice], T]) -> list[T]:
         """What `work` gives for each group. One that runs out of memory is halved and done again: what a group changes
@@ -247,83 +293,117 @@ class Cohort:
                 if not ran_out(error):
                     raise
             # Outside of the handler: the error holds on to all that the work had taken.
-            release(self.task.device)
+            release(self._device)
             for name, buffer in self._buffers.items():
                 buffer[group] = before[name]
             waiting.extendleft(reversed(_halves(group)))
         if len(groups) > len(self._groups):
             self._groups = groups
-            self._train = Recorded(self._train_all, self.task.device)
+            self._train = Recorded(self._train_all, self._device)
         return results
 
-    def _forward(self, group: slice, values: Tensor, batch: Batch, gamma: Tensor) -> tuple[Any, dict[str, Tensor]]:
-        """Rollout and loss terms of the members in `group`, m of them, with the member axis first.
+    def _forward(
+        self, what: str, group: slice, weights: Tensor, split: str, rows: Tensor, values: Tensor, draws: Draws | None
+    ) -> Terms:
+        """Loss terms [m] or measures [m,B,...] of the m members in `group`.
 
-        values: their parameters, [m,W].  batch: theirs.  gamma: [m].
+        weights: theirs, [m,W].  rows: int64 [m,B].  values: [m,H].
         """
-
-        def member(
-            parameters: dict[str, Tensor], batch: Batch, alpha: Tensor, gamma: Tensor
-        ) -> tuple[Any, dict[str, Tensor]]:
-            rollout = functional_call(self._model, parameters, (batch,))
-            return rollout, self.task.losses(rollout, batch, alpha, gamma)
-
-        parameters, alpha = self._parameters.named(values), self._alpha[group]
         precision = PRECISIONS[self.training.precision]
-        parameters = {n: v.to(precision) if n in self._coarse else v for n, v in parameters.items()}
-        if len(alpha) > 1:
-            buffers = {name: buffer[group] for name, buffer in self._buffers.items()}
-            in_dims = (0, MEMBER_AXIS, 0, 0)
-            stacked: tuple[Any, dict[str, Tensor]] = vmap(member, in_dims)(
-                {**parameters, **buffers}, batch, alpha, gamma
-            )
-            return stacked
-        only = Batch(*(part if axis is None else part[0] for part, axis in zip(batch, MEMBER_AXIS, strict=True)))
-        # Views: what a model notes in its buffers (running statistics) is noted in ours.
-        buffers = {name: buffer[group.start] for name, buffer in self._buffers.items()}
-        alone = {name: value[0] for name, value in parameters.items()}
-        rollout, terms = member({**alone, **buffers}, only, alpha[0], gamma[0])
-        return type(rollout)(*(part[None] for part in rollout)), {k: v[None] for k, v in terms.items()}
+        named = self._weights.named(weights)
+        tensors = {name: value.to(precision) if name in self._coarse else value for name, value in named.items()}
+        for part in (self._buffers, self._weights.fixed):
+            tensors |= {name: value[group] for name, value in part.items()}
+        by_name = {name: values[:, place] for place, name in enumerate(self._names)}
+        arrays = getattr(self.task.data, split)
+        return run(self._program, what, tensors, self._weights.shared, arrays, rows, by_name, draws)
 
     @torch.no_grad()
+    def _measure(self, split: str) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
+        """Each member's values on a whole split, and what they were made from, [N, ...] each, on the host."""
+        self._program.eval()
+        at = max(self.step - 1, 0)
+        values = [[m.value(name, at, self.training.steps) for name in self._names] for m in self.members]
+        present = torch.tensor(values, dtype=torch.float32).to(self._device).view(len(self.members), -1)
+        parts: list[list[Terms]] = [[] for _ in self.members]
+        samples = torch.arange(self.task.data.count(split), device=self._device)
+        for number, rows in enumerate(samples.split(evaluation.BATCH)):
+            # The same for all members, whenever: what is random in a model is no part of its score.
+            key = torch.tensor(draw_key(0, number), device=self._device)
+
+            def evaluated(group: slice, rows: Tensor = rows, key: Tensor = key) -> Terms:
+                size = group.stop - group.start
+                draws = self._drawing("measure", key.expand(size))
+                own = self._weights.values[group]
+                measures = self._forward("measure", group, own, split, rows.expand(size, -1), present[group], draws)
+                self._saw("measure", draws)
+                return measures
+
+            of_groups = self._in_groups(evaluated)
+            members = (
+                {name: value[place] for name, value in measures.items()}
+                for measures in of_groups
+                for place in range(len(next(iter(measures.values()))))
+            )
+            for member, measures in enumerate(members):
+                parts[member].append(measures)
+        kept = [{name: torch.cat([part[name] for part in batches]).cpu() for name in batches[0]} for batches in parts]
+        return [evaluation.summarised(self.task, each) for each in kept], kept
+
     def _evaluate(self, steps: int) -> None:
         """`steps`: since the last evaluation."""
-        task = self.task
-        images = len(task.validation.labels)
-        # The same for all members, whenever: what is random in a model is no part of its score.
-        draws = torch.from_numpy(np.random.default_rng(0).random((images, task.draws), np.float32)).to(task.device)
-        self._model.eval()
-        gammas = [m.hyperparameters.gamma_at(self.step - 1) for m in self.members]
-        gamma = self._tensor(gammas)
-        rollouts, terms, weights = [], [], []
-        for rows in torch.arange(images, device=task.device).split(EVALUATION_BATCH):
-            drawn = draws[rows]
-
-            def evaluated(group: slice, rows: Tensor = rows, drawn: Tensor = drawn) -> tuple[Any, dict[str, Tensor]]:
-                size = group.stop - group.start
-                batch = task.validation.batch(rows.expand(size, -1), drawn.expand(size, -1, -1))
-                return self._forward(group, self._parameters.values[group], batch, gamma[group])
-
-            parts = self._in_groups(evaluated)
-            rollouts.append(_concatenate([rollout for rollout, _ in parts], 0))
-            terms.append({name: torch.cat([term[name] for _, term in parts]) for name in parts[0][1]})
-            weights.append(len(rows) / images)
-        shares = torch.tensor(weights, device=task.device)
-        mean = {name: shares @ torch.stack([term[name] for term in terms]) for name in terms[0]}
-        whole = _gather_images(rollouts)
-        values = task.measure(whole, mean)
-        values["lr"] = np.array([m.hyperparameters.lr_at(self.step - 1) for m in self.members])
-        values["gamma"] = np.array(gammas)
-        values["train_loss"] = (self._train_loss / steps).double().cpu().numpy()
-        row = np.stack([values[name] for name in self.columns], -1)
+        measured, kept = self._measure("validation")
+        at, total = max(self.step - 1, 0), self.training.steps
+        trained = {name: (values / steps).double().cpu().numpy() for name, values in self._sums.items()}
+        for values, member, place in zip(measured, self.members, range(len(self.members)), strict=True):
+            scheduled = [name for name in member.hyperparameters if name == "lr" or name in member.schedules]
+            values |= {name: member.value(name, at, total) for name in scheduled}
+            values |= {f"train_{name}": float(means[place]) for name, means in trained.items()}
+        self.columns = self.columns or tuple(measured[0])
+        if any(tuple(values) != self.columns for values in measured):
+            raise UserError(f"{type(self.task).__name__}.summarise gives other names than before")
+        row = np.array([[values[name] for name in self.columns] for values in measured], np.float64)
         # A diverged member is left alone: nothing that its remains compute is a measurement.
-        row[(self._diverged_at >= 0).cpu().numpy()] = np.nan
+        gone = (self._diverged_at >= 0).cpu().numpy()
+        row[gone] = np.nan
         self.evaluated.append(self.step)
         self.evaluations.append(row)
-        self.looks.append(task.looks(whole))
+        looked = [self.task.windows(each) for each in kept]
+        empty = np.zeros((0, 0, 4), np.float32)
+        self.windows.append(np.stack([empty if each is None else each for each in looked]))
+        if self._best is not None:
+            scores = row[:, self._column(self._best.metric)]
+            better = self._best.look(scores)
+            self._best.keep(better, self._rows(better))
+        if self._stopping is not None and self.training.stop:
+            self._stopping.look(row[:, self._column(self._stopping.metric)])
+            for place, since in enumerate(self._stopping.without_better):
+                if self._stopped[place] is None and not gone[place] and since >= self.training.stop.patience:
+                    self._stopped[place] = self.step
 
-    def _tensor(self, values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32).to(self.task.device, non_blocking=True)
+    def _column(self, metric: str) -> int:
+        if metric not in self.columns:
+            raise UserError(
+                f"{type(self.task).__name__} declares the metric {metric} and does not measure it; it measures "
+                f"{', '.join(self.columns)}"
+            )
+        return self.columns.index(metric)
+
+    def _rows(self, members: list[int]) -> dict[str, Tensor]:
+        """Copies of all that training changes of some members, [len(members), ...] each."""
+        every = {"weights": self._weights.values, **self._slots}
+        every |= {f"buffer {name}": buffer for name, buffer in self._buffers.items()}
+        return {name: tensor[members].clone() for name, tensor in every.items()}
+
+    def _put_back(self, members: list[int], kept: Mapping[str, Tensor]) -> None:
+        every = {"weights": self._weights.values, **self._slots}
+        every |= {f"buffer {name}": buffer for name, buffer in self._buffers.items()}
+        for name, tensor in kept.items():
+            every[name][members] = tensor
+
+
+def _direction(task: Task, metric: str) -> str:
+    return task.metrics[metric].direction
 
 
 def _halves(group: slice) -> list[slice]:
@@ -331,35 +411,7 @@ def _halves(group: slice) -> list[slice]:
     middle = (group.start + group.stop) // 2
     if middle == group.start:
         raise OutOfMemoryError(
-            "one member alone needs more memory than there is: a smaller training.batch, data.size or "
-            "model.glimpse_size needs less, and a larger share of a GPU has more"
+            "one member alone needs more memory than there is: a smaller training.batch, training.microbatch or model "
+            "needs less, and a larger share of a GPU has more"
         )
     return [slice(group.start, middle), slice(middle, group.stop)]
-
-
-def _of_convolutions(model: nn.Module) -> frozenset[str]:
-    """Names of the parameters that `TrainingSettings.precision` is of; normalisations among them stay as they are."""
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    modules = {f"{name}.": module for name, module in model.named_modules() if isinstance(module, kinds)}
-    inside = {name: module for name, module in modules.items() if name.startswith(getattr(model, "CONVOLUTIONS", ()))}
-    return frozenset(f"{name}{key}" for name, module in inside.items() for key, _ in module.named_parameters())
-
-
-def _start(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    try:
-        model.load_state_dict(dict(weights), strict=True)
-    except RuntimeError as error:
-        words = " ".join(str(error).split()[:40])
-        raise ValueError(f"these weights are another model's: {words}") from None
-
-
-def _concatenate(rollouts: list[Any], dim: int) -> Any:
-    return type(rollouts[0])(*(torch.cat(parts, dim) for parts in zip(*rollouts, strict=True)))
-
-
-def _gather_images(rollouts: list[Any]) -> Any:
-    """Batches of the validation split to the whole of it: joins along the image axis of each part of a Rollout."""
-    first = rollouts[0]
-    return type(first)(
-        *(torch.cat([getattr(r, name) for r in rollouts], 1 + first.image_axis(name)) for name in first._fields)
-    )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
 from seedsweep.core.training import memory
-from seedsweep.core.training.cohort import Cohort, TrainingSettings, engines
+from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.cuda_graph import WARM_UP
-from seedsweep.core.training.schedules import Hyperparameters, Member
+from seedsweep.core.training.models import build
+from seedsweep.core.training.optimisers import Optimizer
+from seedsweep.core.training.seeds import Member
 
 #: A larger group is worth it where it trains more members' steps a second by so much.
 WORTH = 1.05
@@ -28,38 +31,62 @@ class Rate:
     bytes: float
 
 
+def time_steps(cohort: Cohort, seconds: float) -> float:
+    """Members' steps a second of a cohort, over so many seconds after a warm-up."""
+    # On a GPU until the step is recorded.
+    for _ in range(WARM_UP + 1 if cohort.task.data.device.type == "cuda" else 2):
+        cohort.train_step()
+    wait(cohort.task.data.device)
+    start, steps = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        cohort.train_step()
+        wait(cohort.task.data.device)
+        steps += 1
+    return steps * len(cohort.members) / (time.perf_counter() - start)
+
+
 def probe(
     task: Task,
-    hyperparameters: Hyperparameters,
-    training: TrainingSettings,
+    member: Member,
+    training: Training,
+    optimizer: Optimizer,
     most: int,
+    *,
     share: float = 1.0,
     seconds: float = 0.5,
+    timed: Callable[[Cohort, float], float] = time_steps,
 ) -> list[Rate]:
-    """1, 2, 4, ... and `most` members together, until the rate stops rising, or memory would end.
+    """1, 2, 4, ... and `most` members together, until the rate stops rising, or memory would end; they differ from
+    `member` by their seeds.
 
-    share: of the device that this program may use.  seconds: of each timing, after a warm-up.
+    share: of the device that this program may use.  seconds: of each timing, after a warm-up.  timed: by what.
     Errors: memory.OutOfMemoryError where not even one fits.
     """
-    together = "fused" in engines(task.settings.model)
-    most = min(most, most_held(task, share)) if together else 1
+    most = min(most, most_held(task, optimizer, share))
     sizes = sorted({*(2**k for k in range(most.bit_length()) if 2**k < most), most})
-    budget, rates = memory.available(task.device, share), list[Rate]()
-    memory.begin_peak(task.device)
+    device = task.data.device
+    budget, rates = memory.available(device, share), list[Rate]()
+    memory.begin_peak(device)
     # (members, bytes): what there is without any.
-    taken = [(0, memory.peak(task.device))]
+    taken = [(0, memory.peak(device))]
     for size in sizes:
         if len(taken) > 1 and _expected(taken, size) > budget:
             break
-        memory.release(task.device)
-        memory.begin_peak(task.device)
-        cohort = Cohort(task, [Member(seed, hyperparameters) for seed in range(size)], training, size)
-        rate, fits = _timed(cohort, seconds), cohort.at_once == size
+        memory.release(device)
+        memory.begin_peak(device)
+        members = [replace(member, seed=seed) for seed in range(size)]
+        cohort = Cohort(task, members, training, optimizer, size)
+        try:
+            rate, fits = timed(cohort, seconds), cohort.at_once == size
+        except memory.OutOfMemoryError:
+            if not rates:
+                raise
+            break
         # Or the next one would be measured beside it.
         del cohort
         if not fits:
             break
-        taken.append((size, memory.peak(task.device)))
+        taken.append((size, memory.peak(device)))
         rates.append(Rate(size, rate, taken[-1][1]))
         # Twice in a row, as one timing may have been disturbed.
         if len(rates) > 2 and rates[-1].rate < WORTH * rates[-3].rate:
@@ -67,12 +94,13 @@ def probe(
     return rates
 
 
-def most_held(task: Task, share: float = 1.0) -> int:
+def most_held(task: Task, optimizer: Optimizer, share: float = 1.0) -> int:
     """How many members a device holds, in groups of whatever size: with half of its memory for what each keeps, its
-    weights, their two moments, and once its model."""
-    model = task.build(0)
-    each = 4 * sum(p.nbytes for p in model.parameters()) + sum(b.nbytes for b in model.buffers())
-    return max(1, int(0.5 * memory.available(task.device, share) / each))
+    weights, the optimiser's state of them, and once its model."""
+    model = build(task, 0)
+    copies = 2 + len(optimizer.slots)
+    each = copies * sum(p.nbytes for p in model.parameters()) + sum(b.nbytes for b in model.buffers())
+    return max(1, int(0.5 * memory.available(task.data.device, share) / max(each, 1)))
 
 
 def expected_rate(rates: Sequence[Rate], members: int) -> float:
@@ -91,20 +119,6 @@ def _expected(taken: Sequence[tuple[int, float]], size: int) -> float:
     """Bytes of so many members: each one more takes as much as the last ones did."""
     (before, less), (last, more) = taken[-2:]
     return more + max(more - less, 0.0) / (last - before) * (size - last)
-
-
-def _timed(cohort: Cohort, seconds: float) -> float:
-    """Members' steps a second."""
-    # On a GPU until the step is recorded.
-    for _ in range(WARM_UP + 1 if cohort.task.device.type == "cuda" else 2):
-        cohort.train_step()
-    wait(cohort.task.device)
-    start, steps = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        cohort.train_step()
-        wait(cohort.task.device)
-        steps += 1
-    return steps * len(cohort.members) / (time.perf_counter() - start)
 
 
 def wait(device: torch.device) -> None:

@@ -1,59 +1,167 @@
-"""A member's hyperparameters and how lr and gamma decay."""
+"""Schedules: by what factor a hyperparameter's value is multiplied at each step.
+
+A study chooses one for any hyperparameter by its class's name, or an own one by an import path: a Schedule, or a
+function of (step, steps). Step counts from 0; `steps` is the number of steps of the whole training.
+"""
 
 from __future__ import annotations
 
+import bisect
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
+from seedsweep.core.component import Choice, Range
 
 
-@dataclass(frozen=True)
-class Hyperparameters:
-    """One configuration: the scalars that a cohort holds one of per member.
+class Schedule:
+    """Subclass it: `shape` is the factor after the warm-up.
 
-    alpha mixes area and distance loss; lr and gamma are multiplied by their factor every so many steps.
+    reads_total: whether the factor depends on the number of steps of the whole training, which then cannot grow.
     """
 
-    alpha: float = 0.5
-    lr: float = 2e-3
-    lr_decay_steps: int = 7000
-    lr_decay_factor: float = 0.1
-    gamma: float = 1.0
-    gamma_decay_steps: int = 5000
-    gamma_decay_factor: float = 0.1
+    @dataclass(frozen=True)
+    class Settings:
+        """warmup_steps: the factor first rises from `warmup_start` to 1 in so many steps, on a straight line; the
+        schedule begins after them."""
 
-    def lr_at(self, step: int) -> float:
-        """Learning rate of step 0, 1, ..."""
-        return step_decay(self.lr, self.lr_decay_factor, self.lr_decay_steps, step)
+        warmup_steps: Annotated[int, Range(0)] = 0
+        warmup_start: Annotated[float, Range(0, 1)] = 0.0
 
-    def gamma_at(self, step: int) -> float:
-        """Weight of the location loss at step 0, 1, ..."""
-        return step_decay(self.gamma, self.gamma_decay_factor, self.gamma_decay_steps, step)
+    reads_total: ClassVar[bool] = False
+    settings: Any
 
+    def __init__(self, settings: Any = None):
+        self.settings = self.Settings() if settings is None else settings
 
-@dataclass(frozen=True)
-class Member:
-    """One configuration with one seed."""
+    def factor(self, step: int, steps: int) -> float:
+        """At step 0, 1, ... of `steps`."""
+        s = self.settings
+        if step < s.warmup_steps:
+            return float(s.warmup_start + (1 - s.warmup_start) * step / s.warmup_steps)
+        return self.shape(step - s.warmup_steps, max(1, steps - s.warmup_steps))
 
-    seed: int
-    hyperparameters: Hyperparameters
-
-
-def step_decay(initial: float, factor: float, every: int, step: int) -> float:
-    """`initial * factor^floor(step / every)`."""
-    return float(initial * factor ** (step // every))
+    def shape(self, step: int, steps: int) -> float:
+        """The factor, steps counted after the warm-up."""
+        raise NotImplementedError
 
 
-def batch_orders(seed: int, samples: int, batch: int, steps: range) -> np.ndarray:
-    """Indices [steps, batch] of some steps in a row: a permutation an epoch, from (seed, epoch) alone; the incomplete
-    batch is dropped.
+class Constant(Schedule):
+    """1."""
 
-    Errors: ValueError if a batch is larger than the data set.
-    """
-    per_epoch = samples // batch
-    if not per_epoch:
-        raise ValueError(f"batch {batch} is larger than the {samples} training images")
-    epochs = range(steps.start // per_epoch, (steps.stop - 1) // per_epoch + 1)
-    orders = [np.random.default_rng([seed, epoch]).permutation(samples)[: per_epoch * batch] for epoch in epochs]
-    first = steps.start - epochs.start * per_epoch
-    return np.concatenate(orders).reshape(-1, batch)[first : first + len(steps)]
+    def shape(self, step: int, steps: int) -> float:
+        """1."""
+        return 1.0
+
+
+class Step(Schedule):
+    """`factor ** floor(step / every)`; torch's StepLR."""
+
+    @dataclass(frozen=True)
+    class Settings(Schedule.Settings):
+        """every: steps between two decays.  factor: of each."""
+
+        every: Annotated[int, Range(1)] = 1000
+        factor: Annotated[float, Range(0, 1)] = 0.1
+
+    def shape(self, step: int, steps: int) -> float:
+        """See the class."""
+        decayed: float = self.settings.factor ** (step // self.settings.every)
+        return decayed
+
+
+class MultiStep(Schedule):
+    """`factor ** (number of milestones at or before the step)`; torch's MultiStepLR."""
+
+    @dataclass(frozen=True)
+    class Settings(Schedule.Settings):
+        """milestones: steps.  factor: of each."""
+
+        milestones: Annotated[tuple[int, ...], Range(0)] = ()
+        factor: Annotated[float, Range(0, 1)] = 0.1
+
+    def shape(self, step: int, steps: int) -> float:
+        """See the class."""
+        decayed: float = self.settings.factor ** bisect.bisect_right(sorted(self.settings.milestones), step)
+        return decayed
+
+
+class Cosine(Schedule):
+    """Half a cosine from 1 to `end` over the whole training; torch's CosineAnnealingLR (Loshchilov & Hutter 2017)."""
+
+    @dataclass(frozen=True)
+    class Settings(Schedule.Settings):
+        """end: last factor."""
+
+        end: Annotated[float, Range(0, 1)] = 0.0
+
+    reads_total = True
+
+    def shape(self, step: int, steps: int) -> float:
+        """See the class."""
+        end: float = self.settings.end
+        return end + (1 - end) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+class Linear(Schedule):
+    """From 1 to `end` over the whole training, on a straight line; torch's LinearLR."""
+
+    @dataclass(frozen=True)
+    class Settings(Schedule.Settings):
+        """end: last factor."""
+
+        end: Annotated[float, Range(0, 1)] = 0.0
+
+    reads_total = True
+
+    def shape(self, step: int, steps: int) -> float:
+        """See the class."""
+        return float(1 + (self.settings.end - 1) * min(step, steps) / steps)
+
+
+class OneCycle(Schedule):
+    """Up from `1/divide` to 1, then down to `1/(divide * final_divide)`; torch's OneCycleLR in two phases (Smith &
+    Topin 2018). The hyperparameter is the peak."""
+
+    @dataclass(frozen=True)
+    class Settings(Schedule.Settings):
+        """rise: share of the steps until the peak.  shape: of both phases."""
+
+        rise: Annotated[float, Range(0, 1)] = 0.3
+        divide: Annotated[float, Range(1)] = 25.0
+        final_divide: Annotated[float, Range(1)] = 1e4
+        shape: Annotated[str, Choice("cos", "linear")] = "cos"
+
+    reads_total = True
+
+    def shape(self, step: int, steps: int) -> float:
+        """See the class."""
+        s = self.settings
+        peak = float(s.rise * steps) - 1
+        low, end = 1 / s.divide, 1 / (s.divide * s.final_divide)
+        if step <= peak:
+            first, last, share = low, 1.0, step / peak if peak > 0 else 1.0
+        else:
+            first, last, share = 1.0, end, min(1.0, (step - peak) / (steps - 1 - peak)) if steps - 1 > peak else 1.0
+        if s.shape == "cos":
+            return float(last + (first - last) / 2 * (1 + math.cos(math.pi * share)))
+        return float(first + (last - first) * share)
+
+
+class _Own(Schedule):
+    """A user's function of (step, steps)."""
+
+    reads_total = True
+
+    def __init__(self, function: Callable[[int, int], float]):
+        super().__init__()
+        self._function = function
+
+    def shape(self, step: int, steps: int) -> float:
+        return float(self._function(step, steps))
+
+
+def own_schedule(function: Callable[[int, int], float]) -> Schedule:
+    """A Schedule from a function of (step, steps) to a factor; it may read the number of steps."""
+    return _Own(function)

@@ -14,18 +14,26 @@ from rich.markup import escape
 from seedsweep.core.errors import UserError
 from seedsweep.core.source import PACKAGE
 from seedsweep.sweeps.running.progress import duration
-from seedsweep.sweeps.study.schema import STUDIES, load
+from seedsweep.sweeps.study.configuration import named
+from seedsweep.sweeps.study.loading import STUDIES, load
 
 
 def launch_all(
-    scale: str, overrides: Sequence[str], runs: Path, options: Sequence[str], console: Console, leaves: bool = False
+    on: str,
+    scale: str | None,
+    overrides: Sequence[str],
+    runs: Path,
+    options: Sequence[str],
+    console: Console,
+    *,
+    leaves: bool = False,
 ) -> bool:
-    """Launch each study, with further options of `launch`; what fails does not stop the others.
+    """Launch each study with these options of `launch`; what fails does not stop the others.
 
     leaves: each is submitted and left, so that what starts from another's weights has to be launched later.
     Returns whether all went well.
     """
-    first, last, problems = in_order(scale, overrides)
+    first, last, problems = in_order(on, scale, overrides)
     studies = first if leaves else [*first, *last]
     well = []
     for number, path in enumerate(studies):
@@ -33,7 +41,7 @@ def launch_all(
         console.print(f"\n[bold]study {number + 1} of {len(studies)}: {name}[/]", highlight=False)
         begun = time.monotonic()
         # A process of its own: Ray keeps what it was told first for as long as its process lives.
-        command = [sys.executable, str(PACKAGE / "sweeps" / "launch.py"), str(path), "--scale", scale]
+        command = [sys.executable, str(PACKAGE / "sweeps" / "launch.py"), str(path)]
         code = subprocess.run([*command, "--runs", str(runs), *options], check=False).returncode
         took = duration(time.monotonic() - begun)
         if code == 0:
@@ -55,7 +63,7 @@ def launch_all(
     return not problems
 
 
-def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[Path], list[Path], list[str]]:
+def in_order(on: str, scale: str | None, overrides: Sequence[str]) -> tuple[list[Path], list[Path], list[str]]:
     """The studies that can run here: those that start anew, and those that start from another's weights; and why others
     cannot run, a line each."""
     first: list[Path] = []
@@ -63,9 +71,9 @@ def in_order(scale: str, overrides: Sequence[str]) -> tuple[list[Path], list[Pat
     problems: list[str] = []
     for path in sorted(STUDIES.glob("*.yaml")):
         try:
-            study = load(str(path), scale, overrides)
+            study = load(str(path), scale, overrides, on=on)
         except UserError as error:
             problems.append(str(error))
             continue
-        (last if any(varied.init_from for varied in study.varied) else first).append(path)
+        (last if study.init_from or any(each.study.init_from for each in named(study)) else first).append(path)
     return first, last, problems

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
+import json
 import sys
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,36 +15,42 @@ from submitit import SlurmExecutor
 from seedsweep.core.errors import UserError
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import replace
-from seedsweep.core.source import COMMIT_FILE, PACKAGE, git_commit
+from seedsweep.core.records.study import Allocation, Study
+from seedsweep.core.source import PACKAGE
 from seedsweep.slurm import allocation
 from seedsweep.slurm.allocation import Job
 from seedsweep.slurm.ray_cluster import RayAllocation, ended
-from seedsweep.slurm.settings import AllocationSettings, SlurmError, minutes
+from seedsweep.slurm.settings import SlurmError, asked, minutes
 from seedsweep.sweeps.commands.status import summary
+from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.progress import LINE_SECONDS
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
+from seedsweep.sweeps.running.source_copy import copy_source
 
-if TYPE_CHECKING:
-    from seedsweep.sweeps.study.schema import Study
-
+#: Below the run's cluster folder.
+COPIES_FILE = "copies.json"
 #: Seconds between two looks at the queue while waiting.
 LOOK = 5.0
 #: A job that the time limit or a lost node sent back to the queue is not over; squeue may call it so for a moment.
 SETTLE = 15.0
 
 
-def launch(study: Study, run: RunDirectory, fresh: bool, max_jobs: int, console: Console) -> list[str]:
+def launch(
+    study: Study, study_folder: Path, run: RunDirectory, console: Console, *, max_jobs: int = 1, fresh: bool = False
+) -> list[str]:
     """Submit as many allocations as are missing to `max_jobs`. Returns the numbers of all that live.
 
-    Errors: UserError with SLURM's words and what to change.
+    study_folder: of the study's file, with the user's files, of which a copy travels.
+    Errors: UserError, SlurmError with SLURM's words and what to change.
     """
     living = live_jobs(run)
-    if not living and (holder := lease.alive(run.leases, LEASE)) and not holder["job"]:
+    if not living and (holder := lease.alive(run.paths.leases, LEASE)) and not holder["job"]:
         raise UserError(f"{study.name} is being run by {lease.describe(holder)}: look with `seedsweep status`")
     if living and fresh:
         raise UserError(f"{study.name} runs as job {_list(living)}: `seedsweep cancel {study.name}` first")
     if not living:
-        run.begin(study, fresh)
+        run.begin(study, fresh=fresh)
+        _Copies(str(copy_source(run.paths)), user_code.take(study, study_folder, run.paths)).keep(run)
     elif _without_allocation(study) != _without_allocation(run.study()):
         raise UserError(
             f"{study.name} runs as job {_list(living)} with other settings: launch this when it has ended, or "
@@ -53,28 +58,23 @@ def launch(study: Study, run: RunDirectory, fresh: bool, max_jobs: int, console:
         )
     for job in living:
         console.print(f"job {job.number} is in the queue already: {describe(job)}", highlight=False)
-    numbers = [job.number for job in living]
-    while len(numbers) < max_jobs:
-        number = _submit(study, run)
-        numbers.append(number)
-        console.print(f"submitted job {number}: {_asked(study)}", highlight=False)
-    return numbers
+    return _fill(study, run, [job.number for job in living], max_jobs, console)
 
 
-def dry_run(study: Study, run: RunDirectory) -> str:
-    """The batch script and the command that would run in it. Errors: UserError."""
-    script = allocation.script(_executor(study, run, run.source / "SNAPSHOT"))
-    return (
-        f"{script.rstrip()}\n\n# on the allocation's first node, beside Ray's head:\n# {' '.join(_driver(study, run))}"
-    )
+def dry_run(study: Study, study_folder: Path, run: RunDirectory) -> str:
+    """The batch script and the command that would run in it. Errors: UserError, SlurmError."""
+    copies = _Copies(str(run.paths.source / "COPY"), "CODE" if user_code.files_of(study, study_folder) else "")
+    script = allocation.script(_executor(study, run, Path(copies.source)))
+    command = " ".join(_driver(run, copies))
+    return f"{script.rstrip()}\n\n# on the allocation's first node, beside Ray's head:\n# {command}"
 
 
 def next_launch(run: RunDirectory) -> int:
     """Number of the launch that runs now, or of the next: to tell its end from an earlier one's."""
-    return lease.newest(run.leases, LEASE)[0] + (run.holder() is None)
+    return lease.newest(run.paths.leases, LEASE)[0] + (run.holder() is None)
 
 
-def wait(study: Study, run: RunDirectory, since: int, max_jobs: int, console: Console) -> int | None:
+def wait(study: Study, run: RunDirectory, console: Console, *, since: int, max_jobs: int = 1) -> int | None:
     """Follow the study until a launch from number `since` on has ended (its exit code) or its jobs are gone (None).
 
     What a partition cancelled to make room is submitted again.
@@ -88,7 +88,7 @@ def wait(study: Study, run: RunDirectory, since: int, max_jobs: int, console: Co
             time.sleep(LOOK * 3)
             continue
         living = [job for job in found if not job.over]
-        end = ended(run.cluster)
+        end = ended(run.paths.cluster)
         if end and end[0] >= since:
             return end[1]
         progress.show([f"job {job.number} {describe(job)}" for job in living], run)
@@ -100,7 +100,7 @@ def wait(study: Study, run: RunDirectory, since: int, max_jobs: int, console: Co
             if not any(job.state.startswith("PREEMPTED") for job in found[-max_jobs:]):
                 return None
             console.print("set aside for another job: submitting again", highlight=False)
-            launch(study, run, False, max_jobs, console)
+            _fill(study, run, [], max_jobs, console)
             gone_since = None
         time.sleep(LOOK)
 
@@ -131,7 +131,7 @@ def cancel(run: RunDirectory) -> list[str]:
 
 def jobs(run: RunDirectory) -> list[Job]:
     """Every job of the run that SLURM still knows, in the order of submission. Errors: SlurmError."""
-    return allocation.jobs(run.folder.name, _numbers(run))
+    return allocation.jobs(run.name, _numbers(run))
 
 
 def live_jobs(run: RunDirectory) -> list[Job]:
@@ -156,67 +156,70 @@ def describe(job: Job) -> str:
 
 def log_files(run: RunDirectory) -> list[Path]:
     """What the run's jobs printed, the newest job first, first tasks first."""
-    return [log for job in reversed(_numbers(run)) for log in sorted((run.cluster / job).glob(f"{job}_*_log.out"))]
+    folders = [run.paths.cluster / job for job in reversed(_numbers(run))]
+    return [log for folder in folders for log in sorted(folder.glob(f"{folder.name}_*_log.out"))]
 
 
 def _numbers(run: RunDirectory) -> list[str]:
     # submitit makes a folder a job.
-    names = (entry.name for entry in run.cluster.glob("*") if entry.name.isdecimal())
+    names = (entry.name for entry in run.paths.cluster.glob("*") if entry.name.isdecimal())
     return sorted(names, key=int)
 
 
-def _submit(study: Study, run: RunDirectory) -> str:
-    source = _snapshot(run)
-    made = _executor(study, run, source)
-    return allocation.submit(made, RayAllocation(run.cluster, run.leases, LEASE, tuple(_driver(study, run, source))))
+@dataclass(frozen=True)
+class _Copies:
+    """What all jobs of a run run, as long as one of them lives: what is edited meanwhile changes none.
+
+    source: folder with the copy of this package.  code: name of the copy of the user's files, or empty.
+    """
+
+    source: str
+    code: str
+
+    def keep(self, run: RunDirectory) -> None:
+        """For the jobs that join, or go on with what a partition cancelled."""
+        run.paths.cluster.mkdir(parents=True, exist_ok=True)
+        replace(run.paths.cluster / COPIES_FILE, json.dumps(asdict(self)).encode())
+
+    @staticmethod
+    def kept(run: RunDirectory) -> _Copies:
+        """As they were kept."""
+        return _Copies(**json.loads((run.paths.cluster / COPIES_FILE).read_text()))
+
+
+def _fill(study: Study, run: RunDirectory, living: list[str], max_jobs: int, console: Console) -> list[str]:
+    """Submit what is missing to `max_jobs`. Returns the numbers of all. Errors: SlurmError."""
+    numbers = list(living)
+    while len(numbers) < max_jobs:
+        copies = _Copies.kept(run)
+        command = tuple(_driver(run, copies))
+        made = _executor(study, run, Path(copies.source))
+        job = RayAllocation(run.paths.cluster, run.paths.leases, LEASE, command)
+        numbers.append(allocation.submit(made, job))
+        console.print(f"submitted job {numbers[-1]}: {_shape(study)}", highlight=False)
+    return numbers
 
 
 def _executor(study: Study, run: RunDirectory, source: Path) -> SlurmExecutor:
-    run.cluster.mkdir(parents=True, exist_ok=True)
-    return allocation.executor(study.resources.allocation, study.name, run.cluster, source)
+    return allocation.executor(asked(study.resources), study.name, run.paths.cluster, source)
 
 
-def _driver(study: Study, run: RunDirectory, source: Path | None = None) -> list[str]:
+def _driver(run: RunDirectory, copies: _Copies) -> list[str]:
+    launcher = Path(copies.source) / PACKAGE.name / "sweeps" / "launch.py"
     # The study as resolved, so that what was said on the command line holds for every restart of the job.
-    launcher = (source or run.source / "SNAPSHOT") / PACKAGE.name / "sweeps" / "launch.py"
-    where = ["--scale", study.scale, "--runs", str(run.folder.parent)]
-    return [sys.executable, "-u", str(launcher), str(run.study_file), *where]
+    command = [sys.executable, "-u", str(launcher), str(run.paths.study), "--on", "here"]
+    return [*command, "--runs", str(run.paths.runs), *(["--code", copies.code] if copies.code else [])]
 
 
-def _snapshot(run: RunDirectory) -> Path:
-    """The source as it is now, in the run directory: what is edited while the job waits does not change it."""
-    files = [
-        file
-        # The rooms may be links, which `rglob` follows at its beginning alone.
-        for room in sorted(PACKAGE.iterdir())
-        for file in ([room] if room.is_file() else sorted(room.rglob("*")))
-        if file.is_file() and "__pycache__" not in file.parts
-    ]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
-    snapshot = run.source / digest.hexdigest()[:12]
-    if not snapshot.exists():
-        partial = run.source / f".{snapshot.name}"
-        shutil.rmtree(partial, ignore_errors=True)
-        for file in files:
-            copy = partial / PACKAGE.name / file.relative_to(PACKAGE)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
-        replace(partial / COMMIT_FILE, git_commit().encode())
-        partial.rename(snapshot)
-    return snapshot
-
-
-def _asked(study: Study) -> str:
-    asked = study.resources.allocation
-    gpus = f", {asked.gpus} GPUs" if asked.gpus else ""
-    return f"{asked.nodes} nodes of {asked.cpus} CPUs{gpus}, {minutes(asked.time)} min at a time"
+def _shape(study: Study) -> str:
+    wanted = asked(study.resources)
+    gpus = f", {wanted.gpus} GPUs" if wanted.gpus else ""
+    return f"{wanted.nodes} nodes of {wanted.cpus} CPUs{gpus}, {minutes(wanted.time)} min at a time"
 
 
 def _without_allocation(study: Study) -> Study:
     """What allocations of one study may differ in is left out."""
-    same = study.resources.model_copy(update={"allocation": AllocationSettings()})
+    same = study.resources.model_copy(update={"allocation": Allocation()})
     return study.model_copy(update={"resources": same})
 
 

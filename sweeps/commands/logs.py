@@ -41,9 +41,10 @@ def _find(run: RunDirectory, cohort: str) -> CohortRecord:
 def _show_cohort(record: CohortRecord, console: Console) -> None:
     spec, owner = record.spec(), record.owner()
     state = "finished" if record.finished else "failed" if record.error() else "not finished"
+    values = ", ".join(f"{path} {value}" for path, value in spec.overrides.items()) or "the study as it is"
     for line in (
         f"{record.folder}: {state}",
-        f"{spec.phase} {spec.number}, seeds {spec.seeds[0]} to {spec.seeds[-1]}, {spec.hyperparameters}",
+        f"{spec.phase} {spec.number} {spec.name}".rstrip() + f", seeds {spec.seeds[0]} to {spec.seeds[-1]}, {values}",
         f"ran on {owner['host']}, job {owner['job']}, from {owner['since']}" if owner else "never ran",
         record.error() or "",
         *(str(path) for path in sorted(Path(record.folder).iterdir())),

@@ -2,125 +2,153 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from seedsweep.core.task import make_task
+from seedsweep.core.records.study import AUTO, Study
 from seedsweep.core.training import memory
-from seedsweep.core.training.batch import Split
-from seedsweep.core.training.probe import Rate, at_once, expected_rate, probe
-from seedsweep.shards.catalog import GENERATORS
-from seedsweep.shards.read import read
+from seedsweep.core.training.engine import choose_engine
+from seedsweep.core.training.probe import expected_rate, probe
 from seedsweep.slurm import detect
-from seedsweep.sweeps.running.group_size import cohort_size, device_share, most_members
+from seedsweep.sweeps.commands.sampled import sampled_task
+from seedsweep.sweeps.running.group_size import (
+    Measured,
+    cohort_size,
+    device_share,
+    most_members,
+    slots_of_allocation,
+    slots_of_machine,
+)
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.ray_session import cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
-from seedsweep.sweeps.study.schema import Study
+from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, make_optimizer, members, named
 
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.
 OVERHEAD_SECONDS = 20.0
 
 
-def show(study: Study, run: RunDirectory, console: Console) -> None:
+@dataclass(frozen=True)
+class _Timed:
+    """A configuration, its rates, and the validation samples of an evaluation."""
+
+    of: Configuration
+    measured: Measured
+    validation: int
+
+
+def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
     """Print the configurations, seeds and cohorts, where they run, and the estimated time."""
-    search, seeds = study.search, study.seeds
-    found = search.explore - len(search.first)
-    named = len(study.variants) or len(search.first)
-    with console.status("timing a few steps"):
-        timed = {name: _rates(study.variant(name)) for name in study.variants or [""]}
-    most = study.resources.cohort
-    if not isinstance(most, int):
-        most = cohort_size(list(timed.values()), study)
-    console.print(f"[bold]{study.name}[/] ({study.scale} scale): {escape(study.question.strip())}", highlight=False)
-    table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
-    phases = [("compare", f"{named} named{' and the best found' if found else ''}", named + (found > 0), seeds.compare)]
-    if search.explore:
-        what = f"{len(search.first)} named, {found} by {search.sampler}"
-        phases.insert(0, ("explore", what, search.explore, seeds.search))
-    most_of = f"{seeds.start} to " if seeds.race else ""
-    for phase, what, count, each in phases:
-        table.add_row(
-            phase,
-            what,
-            f"{most_of if phase == 'compare' else ''}{each}",
-            str(count * -(-each // most)),
-            str(count * each),
-        )
-    console.print(table)
-    if seeds.race:
+    what = kind(study)
+    timed: list[_Timed] = []
+    if what == "task":
+        with console.status("timing a few steps"):
+            timed = [_time(each) for each in named(study) or [configuration(study, study.name)]]
+    most = _most(study, timed, on)
+    scale = f" ({study.scale} scale)" if study.scale else ""
+    console.print(f"[bold]{escape(study.name)}[/]{scale}: {escape(study.question.strip())}", highlight=False)
+    console.print(_phases(study, most))
+    if study.seeds.race:
         console.print("  seeds are raced: cohorts, members and time are the most that it can take", highlight=False)
-    for name, over in study.variants.items():
-        console.print(f"  {escape(name)}: {escape(str(over))}", highlight=False, soft_wrap=True)
-    for number, first in enumerate(study.first):
-        console.print(
-            f"  {number}: alpha {first.alpha:g}, lr {first.lr:g} x{first.lr_decay_factor:g} every "
-            f"{first.lr_decay_steps}, gamma {first.gamma:g} x{first.gamma_decay_factor:g} every "
-            f"{first.gamma_decay_steps}",
-            highlight=False,
-        )
-    for name, d in search.space.items():
-        console.print(f"  search {name}: {d.low:g} to {d.high:g}{' (log)' if d.log else ''}", highlight=False)
+    for name, overrides in study.configurations.items():
+        said = ", ".join(f"{path} {value}" for path, value in overrides.items()) or "the study as it is"
+        console.print(f"  {escape(name)}: {escape(said)}", highlight=False, soft_wrap=True)
+    for path, dimension in study.search.space.items() if study.found else ():
+        if dimension.choices:
+            values = ", ".join(map(str, dimension.choices))
+        else:
+            values = f"{dimension.low:g} to {dimension.high:g}{' (log)' if dimension.log else ''}"
+        console.print(f"  search {escape(path)}: {escape(values)}", highlight=False, soft_wrap=True)
     finished = sum(record.finished for record in run.ledger.records())
-    parallel = max(1, cores() // study.resources.cpus)
-    where = "on this node of the allocation" if detect.in_allocation() else "on this machine"
+    parallel = 1 if on == "inline" else max(1, cores() // study.resources.cpus)
+    here = "on this node of the allocation" if detect.in_allocation() else "on this machine"
     console.print(
-        f"where: {where}, {parallel} trials at once of {study.resources.cpus} cpus; "
-        f"results in {escape(str(run.folder))}",
+        f"where: {here if on in ('here', 'inline') else on}, {parallel} trials at once of {study.resources.cpus} cpus; "
+        f"results in {escape(str(run.paths.folder))}",
+        highlight=False,
         soft_wrap=True,
     )
     if finished:
         console.print(f"{finished} cohorts are finished already and will not run again")
-    seconds, words = 0.0, []
-    for name, rates in timed.items():
-        count = 1 if name else len(search.first) + (found > 0)
-        more, rate = _seconds(study.variant(name), rates, count, seeds.compare, most)
-        seconds += more
-        words.append(f"{name + ': ' if name else ''}{rate}")
-    if search.explore:
-        more, rate = _seconds(study, timed[""], search.explore, seeds.search, most)
-        seconds += more
-        words.append(f"exploring: {rate}")
+    if what != "task":
+        console.print(f"estimated time: not known of a {what}: the launch says it once a member has ended")
+        return
+    seconds = _seconds(study, timed, most) / parallel + OVERHEAD_SECONDS
+    words = [f"{one.of.name}: {_rate_in_words(one, min(study.seeds.compare, most))}" for one in timed]
     if study.resources.gpus:
         words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
-    total = duration(seconds / parallel + OVERHEAD_SECONDS)
-    console.print(f"estimated time: {total} ({'; '.join(words)})", highlight=False, soft_wrap=True)
+    console.print(f"estimated time: {duration(seconds)} ({escape('; '.join(words))})", highlight=False, soft_wrap=True)
 
 
-def _seconds(study: Study, rates: Sequence[Rate], count: int, seeds: int, most: int) -> tuple[float, str]:
-    """Seconds of so many configurations of so many seeds on one worker, and its rate in words."""
-    size = min(seeds, most)
-    group = {"fused": size, "loop": 1}.get(study.resources.engine) or at_once(rates, size)
-    rate = expected_rate(rates, group)
-    # An evaluation is a forward pass, about a third of a training step an image.
-    evaluations = -(-study.training.steps // study.training.evaluate_every)
-    steps = study.training.steps + evaluations * study.data.validation / study.training.batch / 3
-    return count * seeds * steps / rate, f"{rate:.0f} members' steps a second, {group} of {size} at once"
+def _phases(study: Study, most: int) -> Table:
+    search, seeds, count = study.search, study.seeds, len(study.configurations)
+    table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
+    phases = [
+        ("compare", f"{count} named{' and the best found' if study.found else ''}", study.compared, seeds.compare)
+    ]
+    if study.found:
+        phases.insert(0, ("explore", f"{search.explore} by {search.sampler}", search.explore, seeds.search))
+    raced = f"{seeds.start} to " if seeds.race else ""
+    for phase, what, configurations, each in phases:
+        of_each = f"{raced if phase == 'compare' else ''}{each}"
+        table.add_row(phase, what, of_each, str(configurations * -(-each // most)), str(configurations * each))
+    return table
 
 
-def _rates(study: Study) -> list[Rate]:
+def _most(study: Study, timed: list[_Timed], on: str) -> int:
+    """Members of a cohort."""
+    if not timed:
+        return 1
+    if study.resources.cohort != AUTO:
+        return int(study.resources.cohort)
+    slots = slots_of_allocation(study) if on == "slurm" else 1 if on == "inline" else slots_of_machine(study)
+    return cohort_size([one.measured for one in timed], study, slots)
+
+
+def _time(each: Configuration) -> _Timed:
     """By a timed probe of this machine's cores."""
+    study = each.study
     torch.set_num_threads(study.resources.cpus)
-    settings = study.data
-    count = max(64, study.training.batch)
-    if settings.folder:
-        arrays = read(Path(settings.folder))["train"]
-        first = slice(count)
-        split = Split(arrays.image[first], arrays.mask[first], arrays.label[first])
-    else:
-        generate = GENERATORS[settings.name]
-        samples = [generate(settings, "train", i) for i in range(count)]
-        split = Split(
-            np.stack([s.image for s in samples]),
-            np.stack([s.mask for s in samples]),
-            np.array([s.label for s in samples], np.int64),
-        )
     memory.keep_freed()
-    task = make_task(study.task, split, split)
-    return probe(task, study.hyperparameters, study.training, most_members(study), device_share(study))
+    task, validation = sampled_task(study)
+    optimizer, (member,) = make_optimizer(study), members(each, [0])
+    training = study.training.resolved(task.data.count("train"))
+    chosen = study.resources.engine
+    if chosen == AUTO:
+        engine = choose_engine(task, member, training, optimizer)
+        chosen, reason = engine.name, engine.reason
+    else:
+        reason = "the study says so"
+    most = most_members(study) if chosen == "fused" else 1
+    rates = probe(task, member, training, optimizer, most, share=device_share(study))
+    return _Timed(each, Measured(chosen, reason, rates), validation)
+
+
+def _seconds(study: Study, timed: list[_Timed], most: int) -> float:
+    """Of the whole study on one worker. What the search asks takes as long as the first named configuration."""
+    seconds = sum(_seconds_of(one, study.seeds.compare, most) for one in timed)
+    first = timed[0]
+    seconds += study.found * _seconds_of(first, study.seeds.compare, most)
+    return seconds + study.found * study.search.explore * _seconds_of(first, study.seeds.search, most)
+
+
+def _seconds_of(one: _Timed, seeds: int, most: int) -> float:
+    training = one.of.study.training
+    steps: float = training.steps or 1
+    # An evaluation is a forward pass, about a third of a training step a sample.
+    every = training.evaluate_every or max(1.0, steps // 100)
+    steps += -(-steps // every) * one.validation / training.batch / 3
+    return seeds * steps / _rate(one, min(seeds, most))
+
+
+def _rate(one: _Timed, size: int) -> float:
+    return expected_rate(one.measured.rates, one.measured.at_once(size))
+
+
+def _rate_in_words(one: _Timed, size: int) -> str:
+    group = one.measured.at_once(size)
+    return f"{_rate(one, size):.0f} members' steps a second, {group} of {size} at once"

@@ -7,18 +7,18 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from seedsweep.analysis.labels import label, searched
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import OUTCOMES, Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec
+from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
-from seedsweep.sweeps.search.size import total
 
 WATCH_SECONDS = 2.0
 #: Configurations and phases that are shown: the last, which the comparison is.
@@ -37,45 +37,33 @@ class _Cohort:
 def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     """Print who runs the study, its `jobs`, one line a configuration and phase, the time left, and the last error of
     each failed cohort."""
-    settings = run.settings()
-    holder = lease.alive(run.leases, LEASE)
+    study = run.study()
+    holder = lease.alive(run.paths.leases, LEASE)
     groups: dict[tuple[str, int], list[_Cohort]] = defaultdict(list)
     cohorts = _read(run.ledger.records())
     for cohort in cohorts:
         groups[cohort.spec.phase, cohort.spec.number].append(cohort)
-    columns = (
-        "phase",
-        "no.",
-        "variant" if settings["variants"] else "alpha",
-        "seeds",
-        "cohorts",
-        "converged",
-        "fell back",
-        "never",
-        "diverged",
-        "step",
-    )
+    columns = ("phase", "no.", "configuration", "seeds", "cohorts", *(o.replace("_", " ") for o in OUTCOMES), "step")
     table = Table(*columns, box=None, padding=(0, 1, 0, 0))
     rows = sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1]))
+    paths = searched(study, [cohort.spec for cohort in cohorts])
     for (phase, number), of_one in rows[-MOST_ROWS:]:
         open_ones = [cohort.record for cohort in of_one if cohort.outcomes is None]
         counts = Counter(outcome.outcome for cohort in of_one for outcome in cohort.outcomes or ())
-        steps = [curves.steps[-1] for record in open_ones if (curves := record.curves())]
-        spec = of_one[0].spec
+        steps = [curves.steps[-1] for record in open_ones if (curves := record.curves()) and curves.steps]
         table.add_row(
             phase,
             str(number),
-            spec.variant or f"{spec.hyperparameters['alpha']:.3g}",
+            escape(label(of_one[0].spec, number, paths)),
             str(sum(len(cohort.spec.seeds) for cohort in of_one)),
             f"{len(of_one) - len(open_ones)}/{len(of_one)}",
             *(str(counts[outcome]) for outcome in OUTCOMES),
             str(steps[-1]) if steps else "",
         )
     errors = [(c.record, text) for c in cohorts if c.outcomes is None and (text := c.record.reason())]
+    scale = f" ({study.scale} scale)" if study.scale else ""
     console.print(
-        f"[bold]{settings['name']}[/] ({settings['scale']} scale), {escape(str(run.folder))}",
-        highlight=False,
-        soft_wrap=True,
+        f"[bold]{escape(study.name)}[/]{scale}, {escape(str(run.paths.folder))}", highlight=False, soft_wrap=True
     )
     console.print(f"running: {lease.describe(holder)}" if holder else "not running", highlight=False)
     for job in jobs:
@@ -83,7 +71,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(table)
     if len(rows) > MOST_ROWS:
         console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
-    left = _time_left(settings, cohorts, lease.began(holder)) if holder else ""
+    left = _time_left(study, cohorts, lease.began(holder)) if holder else ""
     console.print(_summary(cohorts) + left, highlight=False, soft_wrap=True)
     for record, text in errors:
         console.print(
@@ -123,9 +111,9 @@ def _summary(cohorts: Sequence[_Cohort]) -> str:
     )
 
 
-def _time_left(settings: dict[str, Any], cohorts: Sequence[_Cohort], since: float) -> str:
+def _time_left(study: Study, cohorts: Sequence[_Cohort], since: float) -> str:
     """At the rate of the launch that runs since then, by the members that it has finished; nothing before the first."""
     finished = [cohort for cohort in cohorts if cohort.outcomes is not None]
     now = [len(cohort.spec.seeds) for cohort in finished if cohort.record.finished_at > since]
-    left = total(settings)[1] - sum(len(cohort.spec.seeds) for cohort in finished)
+    left = study.members - sum(len(cohort.spec.seeds) for cohort in finished)
     return f"; about {duration(left / sum(now) * (time.time() - since))} left" if now and left > 0 else ""

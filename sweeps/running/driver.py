@@ -1,162 +1,145 @@
-"""One launch of a study on this machine: pack, search and train, report. The same launch again goes on."""
+"""One launch of a study: pack, search and train, report. The same launch again goes on."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import FrameType, MappingProxyType
+from collections.abc import Callable, Iterator
+from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 
-from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import replace
-from seedsweep.shards.pack import pack
-from seedsweep.shards.read import data_fingerprint, read
-from seedsweep.shards.samples import DataSettings
+from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
-from seedsweep.sweeps.running.group_size import sized
-from seedsweep.sweeps.running.progress import Progress, describe, last_error
-from seedsweep.sweeps.running.ray_session import cores, joined_ray, largest_node, living_hosts, local_ray
+from seedsweep.sweeps.running.executor import HERE, INLINE, Job, execute
+from seedsweep.sweeps.running.group_size import Sizes, sizes, slots_of_allocation, slots_of_machine
+from seedsweep.sweeps.running.inputs import Inputs
+from seedsweep.sweeps.running.launch_code import UserFiles, use_files
+from seedsweep.sweeps.running.progress import describe, last_error
+from seedsweep.sweeps.running.ray_session import cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
-from seedsweep.sweeps.running.start_weights import Start, take
+from seedsweep.sweeps.running.tensorboard import TensorBoard
 from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.study.schema import InitFrom, Study
+from seedsweep.sweeps.study.components import metrics_of
+from seedsweep.sweeps.study.configuration import configuration, kind, named
+
+#: How an address of Ray Client begins.
+CLIENT = "ray://"
 
 
-def launch(study: Study, run: RunDirectory, fresh: bool, console: Console) -> list[str]:
-    """Run what the study still misses, and write tables, figures and the report.
+def launch(
+    study: Study, run: RunDirectory, files: UserFiles, console: Console, *, on: str = HERE, fresh: bool = False
+) -> list[str]:
+    """Run what the study still misses on `on` (see `execute`), and write what is derived from the ledger.
 
-    Returns what failed, a line each. Errors: UserError; KeyboardInterrupt after the workers have stopped.
+    Returns what failed, a line each. Errors: UserError; RayDiedError; KeyboardInterrupt after the workers have stopped.
     """
-    # `kill` and SLURM's SIGTERM end a launch as Ctrl-C does: the workers stop, nothing is left behind.
+    head = detect.head()
+    with _interruptible() as stop, run.hold(head["number"] if head else None) as number:
+        run.begin(study, fresh=fresh)
+        copy, code = use_files(study, run, files)
+        if on.startswith(CLIENT):
+            return _on_client(run, number, copy, on, console)
+        inputs = Inputs(run, copy, console)
+        members = _members_together(study, run, inputs, copy, console, on)
+        metrics = list(metrics_of(study))
+
+        def agenda() -> Agenda:
+            return Agenda(
+                study,
+                run.ledger,
+                inputs.fingerprint_of,
+                inputs.start_fingerprint,
+                members,
+                code,
+                inputs.samples_of,
+            )
+
+        _say_what(study, agenda(), console)
+        run.record_provenance(on, copy, inputs.fingerprints, [f"{cores()} cores"])
+        job = Job(study, run, number, copy, inputs, agenda, console, metrics, stop)
+        done = execute(job, on)
+        _write_views(study, run, done, metrics)
+        return [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
+
+
+def _on_client(run: RunDirectory, number: int, copy: str, on: str, console: Console) -> list[str]:
+    """On a cluster that this machine is no node of: what failed, a line each."""
+    from seedsweep.sweeps.running.ray_client import launch_there
+
+    code = launch_there(run, number, copy, on, console)
+    records = [record for record in run.ledger.records() if not record.finished]
+    failed = [f"{r.spec().phase} {r.spec().name or r.spec().number}: {r.reason() or 'did not end'}" for r in records]
+    return failed or ([f"the driver on {on} ended with code {code}"] if code else [])
+
+
+def _members_together(study: Study, run: RunDirectory, inputs: Inputs, copy: str, console: Console, on: str) -> int:
+    """Most members of one cohort; says which engine trains them, and why."""
+    # Where nothing is named, the search varies the study itself.
+    configurations = named(study) or [configuration(study)]
+    data = {each.name: inputs.data_of(each.study) for each in configurations}
+    if kind(study) != "task":
+        return 1
+    of_ray = slots_of_allocation if detect.head() else slots_of_machine
+    slots = 1 if on == INLINE else of_ray(study)
+    with console.status("trying which engine trains the members, and how many together"):
+        found = sizes(study, configurations, run.paths, copy, data, slots)
+    for line in _engine_lines(found):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+    return found.members
+
+
+def _engine_lines(found: Sizes) -> list[str]:
+    """One line where all configurations are alike, else one each."""
+    said = dict.fromkeys(found.engines.values())
+    if len(said) == 1:
+        return [f"engine: {next(iter(said))}"]
+    return [f"engine of {name}: {line}" for name, line in found.engines.items()]
+
+
+def _say_what(study: Study, agenda: Agenda, console: Console) -> None:
+    cohorts, members = agenda.total
+    done = len(agenda.finished)
+    before = f"; {done} cohorts were finished before" if done else ""
+    scale = f" ({study.scale} scale)" if study.scale else ""
+    length = f"{study.training.steps} steps" if study.training.steps else f"{study.training.epochs:g} epochs"
+    of = f" of {length}" if kind(study) == "task" else ""
+    console.print(
+        f"[bold]{escape(study.name)}[/]{scale}: {cohorts} cohorts, {members} members{of}{before}", highlight=False
+    )
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """`kill` and SLURM's SIGTERM end a launch as Ctrl-C does: the workers stop, nothing is left behind. Yields what is
+    set then: Python drops what is raised while an object is finalised. Outside the main thread nothing is changed."""
     stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # Python drops what is raised while an object is finalised: the searcher looks at the event.
         stop.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGINT, interrupt)
     # SLURM's warning before a time limit may reach every process: it is `slurm.ray_cluster`'s to answer.
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    head = detect.head()
-    with run.hold(head["number"] if head else None) as number:
-        run.begin(study, fresh)
-        data = {settings: _prepare(settings, run, console) for settings in study.data_sets}
-        with console.status("timing how many members train best together"):
-            study = sized(study, run, data)
-        run.begin(study, fresh=False)
-        fingerprints = {settings: data_fingerprint(folder) for settings, folder in data.items()}
-        starts = {start: take(start, run) for varied in study.varied if (start := varied.init_from)}
-        start_fingerprints = {start: taken.fingerprint for start, taken in starts.items()}
-        agenda = Agenda(study, run.ledger, fingerprints, start_fingerprints)
-        cohorts, members = agenda.total
-        done = len(agenda.finished)
-        console.print(
-            f"[bold]{study.name}[/] ({study.scale} scale): {cohorts} cohorts, {members} members of "
-            f"{study.training.steps} steps" + (f"; {done} cohorts were finished before" if done else ""),
-            highlight=False,
-        )
-        run.record_provenance(list(fingerprints.values()), [f"{cores()} cores"])
-        train(study, run, number, data, agenda, console, starts, stop)
-        _write_views(study, run, agenda)
-        return [f"{describe(spec)}: {last_error(agenda, spec)}" for spec in agenda.failed]
+    wanted: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers]
+    wanted = {signal.SIGTERM: interrupt, signal.SIGINT: interrupt, signal.SIGUSR2: signal.SIG_IGN}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _prepare(settings: DataSettings, run: RunDirectory, console: Console) -> Path:
-    """A packed and checked data set: a damaged shard is best found before anything starts."""
-    what = settings.name
-    with console.status(f"packing {what}") as status:
-        data = pack(settings, run.data_root, lambda n, of: status.update(f"packing {what}: {n} of {of} images"))
-        status.update(f"checking {what}")
-        read(data)
-    return data
-
-
-def cohort_trial() -> type:
-    """The trainable, imported when it is asked for: with it comes Ray."""
-    from seedsweep.sweeps.running.trainable import CohortTrial
-
-    return CohortTrial
-
-
-def train(
-    study: Study,
-    run: RunDirectory,
-    launch_number: int,
-    data: Mapping[DataSettings, Path],
-    agenda: Agenda,
-    console: Console,
-    starts: Mapping[InitFrom, Start] = MappingProxyType({}),
-    stop: threading.Event | None = None,
-    trainable: Callable[[], type] = cohort_trial,
-) -> None:
-    """Hand the agenda's cohorts to Ray Tune until none is left. `data`: folder of each data set's shards; `starts`: of
-    each `init_from` the weights.
-
-    Errors: KeyboardInterrupt once `stop` is set.
-    """
-    stop = stop or threading.Event()
-    if not agenda.anything_left():
-        return
-    head = detect.head()
-    ray_session = joined_ray(head, study.resources.allocation.min_nodes) if head else local_ray()
-    with ray_session as scratch, Progress(console, study, agenda) as progress:
-        # Ray reads its settings when it is imported: not before the session has made them.
-        from ray import tune
-
-        from seedsweep.sweeps.running.live_report import LiveReport
-        from seedsweep.sweeps.running.searcher import CohortSearcher, Reasons, Watcher
-        from seedsweep.sweeps.running.tensorboard import TensorBoard
-
-        resources = study.resources
-        _check_resources(study)
-        live_report = LiveReport(run.folder)
-        watchers: list[Watcher] = [progress, TensorBoard(run.ledger, run.tensorboard), live_report]
-        searcher = CohortSearcher(agenda, run, launch_number, data, starts, watchers, living_hosts, stop)
-        tuner = tune.Tuner(
-            tune.with_resources(trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
-            tune_config=tune.TuneConfig(
-                search_alg=searcher,
-                num_samples=-1,
-                reuse_actors=True,
-                trial_dirname_creator=lambda trial: trial.trial_id,
-            ),
-            run_config=tune.RunConfig(
-                name="trials",
-                storage_path=str(scratch),
-                verbose=0,
-                callbacks=[Reasons(searcher)],
-                # The agenda tries again: Tune's own retries do not cover a worker that dies between two cohorts.
-                failure_config=tune.FailureConfig(max_failures=0),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        )
-        with contextlib.closing(live_report):
-            tuner.fit()
-
-
-def _check_resources(study: Study) -> None:
-    """Refuse what no trial could ever get: Ray would wait for it without end."""
-    for name, field, asked in (("CPU", "cpus", study.resources.cpus), ("GPU", "gpus", study.resources.gpus)):
-        there = largest_node(name)
-        if asked > there:
-            raise UserError(
-                f"resources.{field}: a trial asks for {asked:g} {name}s and no node has more than {there:g}: "
-                f"--set resources.{field}={there:g}"
-            )
-
-
-def _write_views(study: Study, run: RunDirectory, agenda: Agenda) -> None:
+def _write_views(study: Study, run: RunDirectory, agenda: Agenda, metrics: list[str]) -> None:
     """What is derived from the ledger and needs Optuna or torch to write."""
-    from seedsweep.sweeps.running.tensorboard import write_all
-
-    agenda.exploration.write_view(run.optuna_db, study.name)
+    agenda.exploration.write_view(run.paths.optuna_db, study.name)
     importances = agenda.exploration.importances()
     lines = ["parameter,importance", *(f"{name},{value!r}" for name, value in importances.items())]
-    replace(run.importance, ("\n".join(lines) + "\n").encode())
-    write_all(run.ledger, run.tensorboard)
+    replace(run.paths.importance, ("\n".join(lines) + "\n").encode())
+    TensorBoard(study, metrics, run.ledger, run.paths.tensorboard).write_all()

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from seedsweep.core.records.ledger import CohortSpec
@@ -25,31 +26,31 @@ class LiveReport:
 
     def __init__(self, run_folder: Path):
         self._folder = run_folder
-        self._writer: subprocess.Popen[bytes] | None = None
+        self.writer: subprocess.Popen[bytes] | None = None
         self._asked = time.monotonic()
 
-    def began(self, spec: CohortSpec) -> None:
+    def started(self, spec: CohortSpec) -> None:
         """Nothing to report yet."""
 
-    def went_on(self, spec: CohortSpec, steps_done: int, outcomes: list[str]) -> None:
+    def progressed(self, spec: CohortSpec, steps_done: int, outcomes: Sequence[str]) -> None:
         """Nothing: results are reported once a cohort has ended."""
 
-    def ended(self, spec: CohortSpec, failed: bool) -> None:
+    def finished(self, spec: CohortSpec, *, failed: bool) -> None:
         """Ask for a new page, unless one was asked for just now."""
         if time.monotonic() - self._asked < PAUSE_SECONDS:
             return
         self._asked = time.monotonic()
-        if self._writer is None or self._writer.poll() is not None:
-            self._writer = self._start()
+        if self.writer is None or self.writer.poll() is not None:
+            self.writer = self._start()
         with contextlib.suppress(OSError):
-            assert self._writer.stdin is not None
-            self._writer.stdin.write(b".")
+            assert self.writer.stdin is not None
+            self.writer.stdin.write(b".")
 
     def close(self) -> None:
         """End a page that is being written: another is about to be."""
-        if self._writer is not None:
-            self._writer.terminate()
-            self._writer.communicate()
+        if self.writer is not None:
+            self.writer.terminate()
+            self.writer.communicate()
 
     def _start(self) -> subprocess.Popen[bytes]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,12 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from seedsweep.analysis.labels import label, searched
 from seedsweep.core.records.ledger import CohortSpec
 
 if TYPE_CHECKING:
     # With these come torch, Optuna and SciPy, which `seedsweep status` does not wait for.
     from seedsweep.sweeps.search.agenda import Agenda
-    from seedsweep.sweeps.study.schema import Study
 
 #: Between two plain lines.
 LINE_SECONDS = 15.0
@@ -25,9 +26,9 @@ LINE_SECONDS = 15.0
 class Progress:
     """A Watcher. Cohorts done, members converged, fallen back, never converged and diverged so far, time left."""
 
-    def __init__(self, console: Console, study: Study, agenda: Agenda):
-        self._console, self._study, self._agenda = console, study, agenda
-        self._running: dict[tuple[str, str], tuple[CohortSpec, int, list[str]]] = {}
+    def __init__(self, console: Console, agenda: Agenda):
+        self._console, self._agenda = console, agenda
+        self._running: dict[tuple[str, str], tuple[CohortSpec, int, Sequence[str]]] = {}
         self._done_before = sum(len(spec.seeds) for spec in agenda.finished)
         self._members_done = self._done_before
         self._failed = 0
@@ -48,23 +49,25 @@ class Progress:
         if self._live:
             self._live.stop()
 
-    def began(self, spec: CohortSpec) -> None:
+    def started(self, spec: CohortSpec) -> None:
         """A cohort runs."""
         self._first_step = self._first_step or time.monotonic()
         self._running[spec.key] = (spec, 0, [])
 
-    def went_on(self, spec: CohortSpec, steps_done: int, outcomes: list[str]) -> None:
+    def progressed(self, spec: CohortSpec, steps_done: int, outcomes: Sequence[str]) -> None:
         """It trained some steps."""
         self._running[spec.key] = (spec, steps_done, outcomes)
         self._line(LINE_SECONDS)
 
-    def ended(self, spec: CohortSpec, failed: bool) -> None:
+    def finished(self, spec: CohortSpec, *, failed: bool) -> None:
         """It finished, or is given up."""
         self._running.pop(spec.key, None)
         if failed:
             self._failed += 1
             reason = escape(last_error(self._agenda, spec))
-            self._console.print(f"[red]failed[/]: {describe(spec)}: {reason}", highlight=False)
+            self._console.print(
+                f"[red]failed[/]: {escape(describe(self._agenda, spec))}: {reason}", highlight=False, soft_wrap=True
+            )
             return
         self._members_done += len(spec.seeds)
         self._line(0 if not self._live else LINE_SECONDS)
@@ -79,10 +82,9 @@ class Progress:
         table.add_row(self._summary())
         for spec, step, outcomes in self._running.values():
             converged = sum(outcome == "converged" for outcome in outcomes)
-            state = (
-                f"step {step} of {self._study.training.steps}, {converged} meet the criterion" if step else "waiting"
-            )
-            table.add_row(f"  {describe(spec)}: {state}")
+            of = f" of {spec.steps}" if spec.steps else ""
+            state = f"step {step}{of}, {converged} meet the criterion" if step else "waiting"
+            table.add_row(f"  {escape(describe(self._agenda, spec))}: {state}")
         return table
 
     def _summary(self) -> str:
@@ -96,8 +98,7 @@ class Progress:
         )
 
     def _time_left(self, members: int) -> str:
-        steps = self._study.training.steps
-        partial = sum(step / steps * len(spec.seeds) for spec, step, _ in self._running.values())
+        partial = sum(step / spec.steps * len(spec.seeds) for spec, step, _ in self._running.values() if spec.steps)
         done = self._members_done - self._done_before + partial
         if self._first_step is None or done <= 0:
             return "starting"
@@ -112,10 +113,10 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def describe(spec: CohortSpec) -> str:
-    """A cohort in a few words."""
-    what = spec.variant or f"alpha {spec.hyperparameters['alpha']:.3g}"
-    return f"{spec.phase} {spec.number} ({what}), {len(spec.seeds)} seeds from {spec.seeds[0]}"
+def describe(agenda: Agenda, spec: CohortSpec) -> str:
+    """A cohort in a few words: phase, the configuration by its name or by what varies, seeds."""
+    what = label(spec, spec.number, searched(agenda.study, [*agenda.finished, spec]))
+    return f"{spec.phase} {what}, {len(spec.seeds)} seeds from {spec.seeds[0]}"
 
 
 def last_error(agenda: Agenda, spec: CohortSpec) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.criterion import Outcome
+from seedsweep.core.records.criterion import Criterion, Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import InitFrom
 from seedsweep.core.training import checkpoint
 from seedsweep.sweeps.running.run_directory import RunDirectory
-from seedsweep.sweeps.study.schema import InitFrom
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,15 @@ class Start:
     fingerprint: str
 
 
-def take(init: InitFrom, run: RunDirectory) -> Start:
+def take(init: InitFrom, paths: RunPaths) -> Start:
     """Copy a member's weights into the run, so that it depends on the other run no more. Errors: UserError."""
-    other = RunDirectory(run.folder.parent, init.run)
+    other = RunDirectory(RunPaths(paths.runs / init.run))
     if not other.exists:
         raise UserError(
-            f"init_from.run: there is no run {init.run!r} in {run.folder.parent}: first\n"
-            f"  seedsweep launch {init.run} --set resources.keep_weights=true"
+            f"init_from.run: there is no run {init.run!r} in {paths.runs}: first `seedsweep launch {init.run} "
+            "--set resources.keep_weights=true`"
         )
-    record, seed = _member(init, other.ledger)
+    record, seed = _member(init, other.study().criterion, other.ledger)
     stored = checkpoint.load(record.weights)
     if stored is None:
         raise UserError(
@@ -44,9 +46,9 @@ def take(init: InitFrom, run: RunDirectory) -> Start:
     for name, values in weights.items():
         digest.update(name.encode() + values.contiguous().numpy().tobytes())
     fingerprint = digest.hexdigest()
-    path = run.starts / f"{fingerprint[:16]}.pt"
+    path = paths.starts / f"{fingerprint[:16]}.pt"
     if not path.exists():
-        run.starts.mkdir(parents=True, exist_ok=True)
+        paths.starts.mkdir(parents=True, exist_ok=True)
         checkpoint.save(path, weights)
     return Start(path, fingerprint)
 
@@ -59,8 +61,8 @@ def read_start(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _member(init: InitFrom, ledger: Ledger) -> tuple[CohortRecord, int]:
-    """The cohort and the seed that are asked for."""
+def _member(init: InitFrom, criterion: Criterion, ledger: Ledger) -> tuple[CohortRecord, int]:
+    """The cohort and the seed that are asked for. criterion: of the other run."""
     found: list[tuple[CohortRecord, Outcome]] = [
         (record, outcome)
         for record in ledger.records()
@@ -72,11 +74,17 @@ def _member(init: InitFrom, ledger: Ledger) -> tuple[CohortRecord, int]:
         found = [(record, outcome) for record, outcome in found if outcome.outcome == "converged"]
     if not found:
         wanted = f"seed {init.seed}" if init.seed is not None else "converged member"
-        raise UserError(f"init_from: {init.run} has no {wanted} where {init.where or 'anything'} in its comparison")
-    record, outcome = max(found, key=lambda pair: (pair[1].final or 0.0, -pair[1].seed))
+        where = f" of {init.configuration}" if init.configuration else ""
+        raise UserError(f"init_from: {init.run} has no {wanted}{where} in its comparison")
+    sign = 1 if criterion.direction == "max" else -1
+
+    def merit(pair: tuple[CohortRecord, Outcome]) -> tuple[float, int]:
+        final = pair[1].final
+        return (-math.inf if final is None else sign * final), -pair[1].seed
+
+    record, outcome = max(found, key=merit)
     return record, outcome.seed
 
 
 def _fits(spec: CohortSpec, init: InitFrom) -> bool:
-    values = {**spec.hyperparameters, "variant": spec.variant}
-    return spec.phase == "compare" and all(values.get(name) == value for name, value in init.where.items())
+    return spec.phase == "compare" and init.configuration in ("", spec.name)

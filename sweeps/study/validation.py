@@ -1,249 +1,100 @@
-"""What the types of a study cannot say: names that exist, numbers in range, parts that fit each other."""
+"""What a study's types cannot say: names that exist, numbers in range, parts that fit each other. One line each: which
+field, what is wrong, what would be right."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterable
+from typing import Any
 
-from pydantic import ValidationError
-
-from seedsweep.core.models import MODELS, AttentionSettings, EdramSettings, ModelSettings, MultiLevelSettings
-from seedsweep.core.models.backbones import BACKBONES
-from seedsweep.core.models.edram import INITIALS, LEAST_EDRAM_GLIMPSE, PREDICTIONS
-from seedsweep.core.models.glimpses import EXTRACTIONS
-from seedsweep.core.models.locations import LOCATION_MAPS
-from seedsweep.core.models.losses import CLASSIFICATION_LOSSES, DISTANCE_READINGS, LOCATION_LOSSES
-from seedsweep.core.models.pretrained import LEAST_GLIMPSE, NETWORKS, PretrainedError, check
-from seedsweep.core.models.unet import LEVELS
-from seedsweep.core.task import measure_names
-from seedsweep.core.training.cohort import ENGINES, PRECISIONS, engines
-from seedsweep.core.training.schedules import Hyperparameters
-from seedsweep.shards.catalog import CHANNELS, GENERATORS, PACKED
-from seedsweep.shards.samples import BALANCES, DataSettings
+from seedsweep.core.component import choose
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.study import AUTO, Claim, Study
+from seedsweep.shards import data_set
+from seedsweep.shards.data_set import DataSet, in_words
+from seedsweep.shards.images import GeneratedImages
+from seedsweep.shards.read import describe
 from seedsweep.slurm.settings import argument, minutes
-from seedsweep.sweeps.search.exploration import SAMPLERS
+from seedsweep.sweeps.study.components import kind, make_task, metrics_of
+from seedsweep.sweeps.study.configuration import Configuration, configuration
+from seedsweep.sweeps.study.space_validation import problems_of_space
 
-if TYPE_CHECKING:
-    from seedsweep.sweeps.study.schema import Study
-
-#: Parts of a study that a variant may change.
-VARYING = ("data", "model", "losses", "training", "hyperparameters", "init_from")
-_POSITIVE = (1, math.inf)
-#: path -> (lowest, highest) value, both allowed
-BOUNDS: dict[str, tuple[float, float]] = {
-    "data.size": (8, math.inf),
-    "data.train": _POSITIVE,
-    "data.validation": _POSITIVE,
-    "data.field": (0, math.inf),
-    "data.period": (2, math.inf),
-    "data.seed": (0, math.inf),
-    "data.samples_per_record": _POSITIVE,
-    "data.records_per_shard": _POSITIVE,
-    "model.glimpses": (0, 64),
-    "model.glimpse_size": (2, math.inf),
-    "model.window": (1e-3, 2),
-    "model.sigma": (1e-2, 100),
-    "model.state": _POSITIVE,
-    "model.features": _POSITIVE,
-    "model.classifier": _POSITIVE,
-    "model.depth": (1, 8),
-    "model.width": _POSITIVE,
-    "model.levels": (1, 8),
-    "model.level": (LEVELS[0], LEVELS[-1]),
-    "model.classes": (2, 2),
-    "losses.rank": (0, math.inf),
-    "losses.area_floor": (1e-30, 1),
-    "training.steps": _POSITIVE,
-    "training.batch": _POSITIVE,
-    "training.evaluate_every": _POSITIVE,
-    "training.clip": (0, math.inf),
-    "hyperparameters.alpha": (0, 1),
-    "hyperparameters.lr": (0, math.inf),
-    "hyperparameters.lr_decay_steps": _POSITIVE,
-    "hyperparameters.lr_decay_factor": (0, 1),
-    "hyperparameters.gamma": (0, math.inf),
-    "hyperparameters.gamma_decay_steps": _POSITIVE,
-    "hyperparameters.gamma_decay_factor": (0, 1),
-    "search.explore": (0, math.inf),
-    "search.window": _POSITIVE,
-    "search.seed": (0, math.inf),
-    "seeds.search": _POSITIVE,
-    "seeds.compare": _POSITIVE,
-    "seeds.start": _POSITIVE,
-    "criterion.hold": _POSITIVE,
-    "resources.cpus": _POSITIVE,
-    "resources.gpus": (0, math.inf),
-    "resources.cohort": _POSITIVE,
-    "resources.checkpoint_seconds": (0, math.inf),
-    "resources.retries": (0, math.inf),
-    "resources.allocation.nodes": _POSITIVE,
-    "resources.allocation.min_nodes": _POSITIVE,
-    "resources.allocation.cpus": _POSITIVE,
-    "resources.allocation.gpus": (0, math.inf),
-    "resources.allocation.memory": (0, math.inf),
-    "resources.allocation.warning_seconds": (10, math.inf),
-}
+ENGINES = (AUTO, "fused", "loop")
+PRECISIONS = ("float32", "bfloat16")
+SCORES = ("last", "best")
+AXES = ("converging", "score")
+CLAIMS = ("best", "better", "alike", "below")
+#: What a command may take beside its hyperparameters, in braces.
+PLACES = ("seed", "folder", "steps")
+_PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 def problems(study: Study) -> Iterable[str]:
-    """One line each: which field, what is wrong, what would be right."""
-    yield from _unknown_names(study)
-    values = dict(flat(study.model_dump()))
-    for key in BOUNDS:
-        if key in values and not isinstance(values[key], str):
-            yield from _out_of_range(key, key, values[key])
-    yield from _misfits(study)
-    yield from _bad_allocation(study)
-    yield from _bad_search(study)
-    yield from _bad_variants(study)
+    """Of a resolved study."""
+    yield from _names(study)
+    yield from _resources(study)
+    own = list(problems_of_one(study))
+    yield from own
+    found: list[Configuration] = []
+    for name, overrides in study.configurations.items():
+        where = f"configurations.{name}"
+        try:
+            one = configuration(study, name, overrides)
+        except UserError as error:
+            yield f"{where}.{error}"
+            continue
+        found.append(one)
+        if one.study.criterion.direction != study.criterion.direction:
+            yield (
+                f"{where}.task: its {study.criterion.metric} is better {_better(one.study)}, but the study's "
+                f"{_better(study)}"
+            )
+        yield from (f"{where}.{problem}" for problem in problems_of_one(one.study) if problem not in own)
+    yield from _twins(found)
+    yield from _hyperparameters_of_own_loops(study, found)
+    yield from _claims(study)
+    if len(found) == len(study.configurations) and not own:
+        yield from problems_of_space(study, found)
 
 
-def choose(given: str, known: Iterable[str]) -> str:
-    """`did you mean ...?`, or all that is known."""
-    known = sorted(known)
-    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+def problems_of_one(study: Study) -> Iterable[str]:
+    """Of a resolved study as one configuration has it."""
+    yield from _criterion(study)
+    if kind(study) == "task":
+        yield from _training(study)
+        yield from _check(study)
 
 
-def place(location: tuple[int | str, ...]) -> str:
-    """Dotted path of a field that pydantic complains of, without the model's name, which it puts in where one of
-    several types was chosen by it."""
-    parts = [part for at, part in enumerate(location) if not (at and location[at - 1] == "model")]
-    return ".".join(map(str, parts))
-
-
-def field_names(kind: Any) -> list[str]:
-    """Names of the fields of a pydantic model or a dataclass."""
-    if hasattr(kind, "model_fields"):
-        return list(kind.model_fields)
-    return [field.name for field in fields(kind)] if hasattr(kind, "__dataclass_fields__") else []
-
-
-def flat(values: Any, path: str = "") -> Iterable[tuple[str, Any]]:
-    """(dotted path, value) of every leaf."""
-    if isinstance(values, dict):
-        for key, value in values.items():
-            yield from flat(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, values
-
-
-def _unknown_names(study: Study) -> Iterable[str]:
-    if not study.name or not all(c.isalnum() or c in "_-." for c in study.name) or study.name[0] in "_.":
+def _names(study: Study) -> Iterable[str]:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", study.name, re.ASCII):
         yield f"name: {study.name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first"
-    values = dict(flat(study.model_dump()))
-    known: dict[str, Iterable[str]] = {
-        "data.name": (*GENERATORS, *PACKED),
-        "data.balance": BALANCES,
-        "model.name": MODELS,
-        "model.backbone": BACKBONES,
-        "model.location_map": LOCATION_MAPS,
-        "model.extraction": EXTRACTIONS,
-        "losses.location": LOCATION_LOSSES,
-        "model.initial": INITIALS,
-        "model.prediction": PREDICTIONS,
-        "losses.classification": CLASSIFICATION_LOSSES,
-        "losses.distance": DISTANCE_READINGS,
-        "search.sampler": SAMPLERS,
-        "training.precision": PRECISIONS,
-        "resources.engine": ("auto", *ENGINES),
-        "criterion.metric": measure_names(study.model, bool(study.data.folder)),
-    }
-    for key, names in known.items():
-        if key in values and values[key] not in set(names):
-            yield f"{key}: there is no {values[key]!r}; {choose(values[key], names)}"
+    for name in study.configurations:
+        if not name.strip() or not name.isprintable():
+            yield f"configurations: {name!r} is no name: it is shown in figures and tables"
+    if study.score not in SCORES:
+        yield f"score: there is no {study.score!r}; {choose(study.score, SCORES)}"
 
 
-def _out_of_range(key: str, bound: str, value: float) -> Iterable[str]:
-    """Nothing, or a line that names the field `key`, whose range is that of `bound`."""
-    low, high = BOUNDS[bound]
-    if not low <= value <= high:
-        right = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-        yield f"{key}: {value:g} is out of range; it must be {right}"
-
-
-def _misfits(study: Study) -> Iterable[str]:
-    if study.data.name in PACKED and not study.data.folder:
-        yield (
-            f"data.folder: {study.data.name} is packed by hand first, see python -m seedsweep.shards.pack "
-            f"{study.data.name} --help; then give its folder here"
-        )
-    if isinstance(study.resources.cohort, str) and study.resources.cohort != "auto":
-        yield f"resources.cohort: {study.resources.cohort!r} is no number of members, nor auto"
-    if study.training.batch > study.data.train:
-        yield f"training.batch: {study.training.batch} is larger than data.train, {study.data.train}"
-    if study.data.object_size > study.data.size:
-        yield f"data.field: {study.data.object_size} is larger than data.size, {study.data.size}"
-    for problem in _bad_model(study.model, study.data):
-        yield f"model.{problem}"
-    if study.resources.engine not in ("auto", *engines(study.model)):
-        yield (
-            f"resources.engine: {study.resources.engine} trains members together, but this backbone is trained one "
-            "member at a time: loop, or auto"
-        )
-
-
-def _bad_model(model: ModelSettings, data: DataSettings) -> Iterable[str]:
-    """What does not fit in the model, or between it and its images."""
-    if isinstance(model, AttentionSettings):
-        yield from _bad_backbone(model, CHANNELS.get(data.name, 1))
-    elif isinstance(model, EdramSettings):
-        if model.glimpses < 1:
-            yield "glimpses: 0 is out of range; edram looks at least once"
-        if model.glimpse_size < LEAST_EDRAM_GLIMPSE:
-            yield f"glimpse_size: {model.glimpse_size} is out of range; it must be at least {LEAST_EDRAM_GLIMPSE}"
-        if model.state % 32:
-            yield f"state: {model.state} is no multiple of 32, as edram's context network makes it"
-    else:
-        levels = model.levels if isinstance(model, MultiLevelSettings) else 2
-        multiple = 2 ** (levels - 1 + model.depth)
-        if data.size % multiple:
-            yield f"depth: a U-Net of this depth needs data.size to be a multiple of {multiple}, not {data.size}"
-
-
-def _bad_backbone(model: AttentionSettings, channels: int) -> Iterable[str]:
-    if model.backbone == "small":
-        for field, value in (("weights", model.weights), ("frozen", model.frozen)):
-            if value:
-                yield f"{field}: the small backbone has no weights of its own: choose another backbone, or leave it out"
-        return
-    least = LEAST_GLIMPSE.get(model.backbone, 0)
-    if model.glimpse_size < least:
-        yield f"glimpse_size: {model.glimpse_size} is out of range; {model.backbone} needs at least {least}"
-    if model.backbone in NETWORKS:
-        try:
-            check(model.backbone, channels, model.weights)
-        except PretrainedError as error:
-            yield f"backbone: {error}"
-
-
-def _bad_variants(study: Study) -> Iterable[str]:
-    for name, over in study.variants.items():
-        where = f"variants.{name}"
-        for part in over:
-            if part not in VARYING:
-                yield f"{where}.{part}: a variant has no such part; {choose(part, VARYING)}"
-                return
-        try:
-            varied = study.variant(name)
-        except ValidationError as error:
-            first = error.errors()[0]
-            yield f"{where}.{place(first['loc'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
-            return
-        yield from (f"{where}.{problem}" for problem in problems(varied))
-    if study.variants and (study.search.explore or study.search.first):
-        yield "variants: such a study searches nothing; set search.explore to 0 and leave search.first out"
-    claimed = study.claimed_best.get("variant")
-    if study.variants and study.claimed_best and claimed not in study.variants:
-        yield f"claimed_best.variant: is none of the variants; {choose(str(claimed), study.variants)}"
-
-
-def _bad_allocation(study: Study) -> Iterable[str]:
+def _resources(study: Study) -> Iterable[str]:
     resources, asked = study.resources, study.resources.allocation
+    if resources.engine not in ENGINES:
+        yield f"resources.engine: there is no {resources.engine!r}; {choose(resources.engine, ENGINES)}"
+    if kind(study) != "task" and resources.engine == "fused":
+        yield f"resources.engine: a {kind(study)} trains one member at a time: loop, or auto"
+    if isinstance(resources.cohort, str) and resources.cohort != AUTO:
+        yield f"resources.cohort: {resources.cohort!r} is no number of members, nor auto"
+    if isinstance(resources.cohort, int) and resources.cohort < 1:
+        yield f"resources.cohort: {resources.cohort} is out of range; it must be at least 1"
+    if resources.gpus > 1 and kind(study) == "task":
+        yield (
+            f"resources.gpus: {resources.gpus:g}, but the members of a task share one device; a function or a command "
+            "may have more"
+        )
+    if resources.gpus > 1 and not float(resources.gpus).is_integer():
+        yield f"resources.gpus: {resources.gpus:g} is no share of one device and no whole number of devices"
+    if study.seeds.race and study.seeds.start > study.seeds.compare:
+        yield f"seeds.start: {study.seeds.start} is more than seeds.compare, {study.seeds.compare}"
     where = "resources.allocation"
     try:
         minutes(asked.time)
@@ -256,52 +107,146 @@ def _bad_allocation(study: Study) -> Iterable[str]:
             yield f"{where}.sbatch: {error}"
     if asked.min_nodes > asked.nodes:
         yield f"{where}.min_nodes: {asked.min_nodes} is more than its nodes, {asked.nodes}"
-    if study.scale == "cluster":
-        for field in ("cpus", "gpus"):
-            share, there = getattr(resources, field), getattr(asked, field)
-            if share > there:
-                yield f"{where}.{field}: {there} a node, but a trial needs resources.{field}, {share:g}"
+    for field in ("cpus", "gpus"):
+        share, there = getattr(resources, field), getattr(asked, field)
+        if there is not None and share > there:
+            yield f"{where}.{field}: {there} a node, but a trial needs resources.{field}, {share:g}"
 
 
-def _bad_search(study: Study) -> Iterable[str]:
-    names = field_names(Hyperparameters)
-    search = study.search
-    for key, dimension in search.space.items():
-        where = f"search.space.{key}"
-        if key not in names:
-            yield f"{where}: there is no such hyperparameter; {choose(key, names)}"
-        yield from _out_of_range(f"{where}.low", f"hyperparameters.{key}", dimension.low)
-        yield from _out_of_range(f"{where}.high", f"hyperparameters.{key}", dimension.high)
-        if dimension.low >= dimension.high:
-            yield f"{where}: low {dimension.low:g} is not below high {dimension.high:g}"
-        if dimension.log and dimension.low <= 0:
-            yield f"{where}: a logarithmic range begins above 0, not at {dimension.low:g}"
-        if dimension.points < 2:
-            yield f"{where}.points: {dimension.points} is out of range; it must be at least 2"
-    named: list[tuple[str, Mapping[str, Any]]] = [(f"search.first.{n}", v) for n, v in enumerate(search.first)]
-    if not study.variants:
-        named.append(("claimed_best", study.claimed_best))
-    for where, values in named:
-        for key, value in values.items():
-            if key not in names:
-                yield f"{where}.{key}: there is no such hyperparameter; {choose(key, names)}"
-            if isinstance(value, str):
-                yield f"{where}.{key}: {value!r} is no number"
-            yield from _out_of_range(f"{where}.{key}", f"hyperparameters.{key}", value)
-    for number, first in enumerate(study.first):
-        for key, dimension in search.space.items():
-            value = getattr(first, key)
-            if not dimension.low <= value <= dimension.high:
-                yield (
-                    f"search.first.{number}: its {key}, {value:g}, is outside search.space.{key}, "
-                    f"{dimension.low:g} to {dimension.high:g}"
-                )
-    if len({json.dumps(asdict(first)) for first in study.first}) < len(study.first):
-        yield "search.first: two of the configurations are the same"
-    if search.explore < len(search.first):
+def _criterion(study: Study) -> Iterable[str]:
+    criterion, metrics = study.criterion, metrics_of(study)
+    value, low, high = criterion.threshold, criterion.low, criterion.high
+    if (low is not None and value < low) or (high is not None and value > high):
+        ends = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
+        yield f"criterion.threshold: {value:g} can never be: {criterion.metric} is {' and '.join(ends)}"
+    if criterion.hold < 1:
+        yield f"criterion.hold: {criterion.hold} is out of range; it must be at least 1"
+    evaluations = _evaluations(study)
+    if evaluations is not None and criterion.hold > evaluations:
         yield (
-            f"search.explore: {search.explore} is less than the {len(search.first)} configurations of search.first, "
-            "which are explored too"
+            f"criterion.hold: {evaluations} evaluations can never hold for {criterion.hold}; hold fewer, or evaluate "
+            "more often (training.evaluate_every)"
         )
-    if not search.space and search.explore > len(search.first):
-        yield "search.space: is empty, but search.explore asks for more configurations than search.first names"
+    stop = study.training.stop
+    if stop is not None and stop.metric not in metrics:
+        yield f"training.stop.metric: there is no {stop.metric!r}; {choose(stop.metric, metrics)}"
+
+
+def _training(study: Study) -> Iterable[str]:
+    training, samples = study.training, _samples(study)
+    if training.precision not in PRECISIONS:
+        yield f"training.precision: there is no {training.precision!r}; {choose(training.precision, PRECISIONS)}"
+    if samples is not None and training.batch > samples:
+        yield f"training.batch: {training.batch} is larger than the training split, {samples} samples"
+    if training.microbatch and training.batch % training.microbatch:
+        yield f"training.microbatch: {training.microbatch} does not divide training.batch, {training.batch}"
+
+
+def _evaluations(study: Study) -> int | None:
+    """Of a member; None where that is not known yet."""
+    training = study.training
+    if kind(study) != "task":
+        return None
+    if not training.steps:
+        samples = _samples(study)
+        if samples is None:
+            return None
+        training = training.resolved(samples)
+    return math.ceil(training.steps / training.evaluate_every)
+
+
+def _samples(study: Study) -> int | None:
+    """Of the training split; None where that is known when the data are packed."""
+    made: DataSet = data_set.make(study.data)
+    if (folder := made.folder()) is not None:
+        count: int = describe(folder)["splits"]["train"]
+        return count
+    return int(made.settings.train) if isinstance(made, GeneratedImages) else None
+
+
+def _check(study: Study) -> Iterable[str]:
+    """What the task says of its settings; what the data set says stopped it from being made."""
+    task = make_task(study)
+    try:
+        yield from task.check()
+    except Exception as error:
+        yield f"task: `check` of {study.task} fails: {in_words(error, type(task))}"
+
+
+def _twins(found: Iterable[Configuration]) -> Iterable[str]:
+    known: dict[tuple[str, float], str] = {}
+    for one in found:
+        study = one.study
+        # Without its overrides: what it comes to, not how it is said.
+        resolved = Configuration("", {}, study)
+        data, start = repr(sorted(study.data.items())), repr(study.init_from)
+        length = study.training.steps or -study.training.epochs
+        key = resolved.identity(data, start, study.training.steps), length
+        if key in known:
+            yield f"configurations: {known[key]!r} and {one.name!r} come to the same; leave one out"
+        known.setdefault(key, one.name)
+
+
+def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> Iterable[str]:
+    """A function or a command declares none: each configuration must have the same ones, and a command take them."""
+    if kind(study) == "task":
+        return
+    searched = [path for path in study.search.space if "." not in path] if study.found else []
+    names = dict.fromkeys([*study.hyperparameters, *searched, *(n for one in found for n in one.study.hyperparameters)])
+    for name in names:
+        if not name.isidentifier() or name in (*Study.model_fields, *PLACES):
+            yield f"hyperparameters.{name}: is no plain name, or one that is taken; call it otherwise"
+        for one in found:
+            if name not in one.study.hyperparameters:
+                yield (
+                    f"configurations.{one.name}: gives no {name}, which others give; "
+                    f"{choose(name, [n for n in one.study.hyperparameters if n not in study.hyperparameters])}, or say "
+                    f"what holds for all in hyperparameters.{name}"
+                )
+        if study.found and name not in study.hyperparameters and name not in searched:
+            yield f"hyperparameters.{name}: is missing: what the search asks has no value of it"
+    if kind(study) == "command":
+        # Two braces stand for one.
+        taken = _PLACE.findall(study.command.replace("{{", "").replace("}}", ""))
+        for name in taken:
+            if name not in (*names, *PLACES):
+                yield f"command: there is no {{{name}}}; {choose(name, (*names, *PLACES))}"
+        for name in names:
+            if name not in taken:
+                yield f"hyperparameters.{name}: the command does not take it; write {{{name}}} where it belongs"
+
+
+def _claims(study: Study) -> Iterable[str]:
+    metrics = metrics_of(study)
+    for place, claim in enumerate(study.claims):
+        where = f"claims.{place}"
+        kinds = [each for each in CLAIMS if getattr(claim, each) is not None]
+        if len(kinds) != 1:
+            yield f"{where}: a claim is exactly one of {', '.join(CLAIMS)}, not {' and '.join(kinds) or 'none'}"
+            continue
+        yield from _claim(study, where, kinds[0], claim)
+        if claim.measure is not None and claim.measure not in metrics:
+            yield f"{where}.measure: there is no {claim.measure!r}; {choose(claim.measure, metrics)}"
+        if claim.axis not in AXES:
+            yield f"{where}.axis: there is no {claim.axis!r}; {choose(claim.axis, AXES)}"
+        if claim.margin is not None and (kinds[0] != "alike" or claim.margin <= 0):
+            yield f"{where}.margin: is above 0, and of a claim that two are alike"
+
+
+def _claim(study: Study, where: str, sort: str, claim: Claim) -> Iterable[str]:
+    said: Any = getattr(claim, sort)
+    names = [said] if sort == "best" else [said[0]] if sort == "below" else list(said)
+    for name in names:
+        if name not in study.configurations:
+            yield f"{where}.{sort}: there is no configuration {name!r}; {choose(name, study.configurations)}"
+            return
+    if len(names) != len(set(names)):
+        yield f"{where}.{sort}: names {names[0]!r} twice"
+    if sort == "best" and study.compared < 2:
+        yield f"{where}.best: {said!r} is compared with nothing; name another configuration, or search"
+    if sort == "below" and not 0 < said[1] <= 1:
+        yield f"{where}.below: {said[1]:g} is no share; it must be above 0 and at most 1"
+
+
+def _better(study: Study) -> str:
+    return "higher" if study.criterion.direction == "max" else "lower"

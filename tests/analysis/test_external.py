@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from tests.analysis.test_report import MIXED, make_run
 
 from seedsweep.analysis import tables
-from seedsweep.analysis.answer import compare
+from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.external import read_csv, together
 from seedsweep.analysis.page.report import write_table, write_together
+from seedsweep.core.records.criterion import Criterion
 
 
 def evaluations_of(folder, path):
@@ -23,19 +23,11 @@ def evaluations_of(folder, path):
     return results
 
 
-def test_a_table_is_judged_as_the_run_that_it_was_written_from(tmp_path):
-    results = evaluations_of(make_run(tmp_path / "run", MIXED, found=False), tmp_path / "table.csv")
+def test_a_table_is_judged_as_the_run_that_it_was_written_from(tmp_path, make_run, mixed):
+    results = evaluations_of(make_run(tmp_path / "run", mixed, found=False), tmp_path / "table.csv")
     own, theirs = compare(results), compare(read_csv(tmp_path / "table.csv", 0.9, 2))
     columns = [
-        "label",
-        "members",
-        "converged",
-        "fell_back",
-        "never",
-        "low",
-        "median_final",
-        "median_steps",
-        "named_best",
+        *("label", "members", "converged", "fell_back", "never", "low", "median_score", "median_steps", "named_best"),
     ]
     pd.testing.assert_frame_equal(own.configurations[columns], theirs.configurations[columns])
     numbers = own.pairs.columns[2:]
@@ -60,7 +52,7 @@ def test_a_page_of_scores_on_another_scale(tmp_path):
     members = pd.read_csv(tmp_path / "out" / "tables" / "members.csv")
     assert members[(members.label == "plain") & (members.seed == 1)].outcome.item() == "diverged"
     profiles = pd.read_csv(tmp_path / "out" / "figures" / "profiles.csv")
-    assert profiles.above.max() > table.score.max()
+    assert profiles.score.max() > table.score.max()
 
 
 @pytest.mark.parametrize(
@@ -84,15 +76,14 @@ def test_a_table_that_cannot_be_judged_is_refused_with_its_line(tmp_path, text, 
         read_csv(tmp_path / "nowhere.csv", 0.5)
 
 
-def test_two_runs_side_by_side(tmp_path):
-    first, second = make_run(tmp_path / "first", MIXED), make_run(tmp_path / "second", {1.0: 3, 0.5: 12})
-    for folder in (first, second):
-        study = (folder / "study.yaml").read_text().replace("name: made", f"name: {folder.name}")
-        (folder / "study.yaml").write_text(study)
+def test_two_runs_side_by_side(tmp_path, make_run, mixed):
+    first = make_run(tmp_path / "first", mixed, name="first")
+    second = make_run(tmp_path / "second", {1.0: 3, 0.5: 12}, name="second")
     both = compare(together(tables.read(first), tables.read(second)))
     one = compare(tables.read(first))
     assert list(both.configurations.label)[:2] == ["first: alpha 1", "first: alpha 0.5"]
     assert list(both.configurations.converged) == [9, 8, 0, 12, 3, 12]
+    assert not both.unfinished
     # Alone or beside others, a configuration is what it is; the pairs are adjusted over the larger family.
     assert both.configurations.low[:4].tolist() == one.configurations.low.tolist()
     pair = both.pairs[(both.pairs["first"] == "first: alpha 1") & (both.pairs["second"] == "second: alpha 1")].iloc[0]
@@ -103,8 +94,27 @@ def test_two_runs_side_by_side(tmp_path):
     assert "second: " in answer
 
 
-def test_different_criteria_cannot_be_compared(tmp_path):
-    first, second = make_run(tmp_path / "first", MIXED), make_run(tmp_path / "second", MIXED)
-    (second / "study.yaml").write_text((second / "study.yaml").read_text().replace("threshold: 0.9", "threshold: 0.8"))
-    with pytest.raises(TableError, match="different criteria"):
+def test_what_differs_between_two_runs_varies(tmp_path, make_run):
+    """Each run by itself has one configuration, of which nothing varies."""
+    first, second = (
+        make_run(tmp_path / name, {width: 5}, path="settings.width", found=False, name=name)
+        for name, width in (("narrow", 16), ("wide", 64))
+    )
+    both = together(tables.read(first), tables.read(second))
+    assert both.varying == ["settings.width"]
+    assert both.members.groupby("label")["settings.width"].first().tolist() == [16, 64]
+    assert both.axis.name == "width"
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"criterion": Criterion("f1", 0.8, 2, "max", 0.0, 1.0)}, "different criteria"),
+        ({"score": "best"}, "different scores"),
+    ],
+)
+def test_what_was_judged_differently_cannot_be_compared(tmp_path, make_run, mixed, change_study, other, words):
+    first, second = make_run(tmp_path / "first", mixed), make_run(tmp_path / "second", mixed)
+    change_study(second, **other)
+    with pytest.raises(TableError, match=words):
         together(tables.read(first), tables.read(second))

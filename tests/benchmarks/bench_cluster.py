@@ -13,19 +13,21 @@ from pathlib import Path
 import numpy as np
 
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves
-from seedsweep.core.task import GlimpseTask
+from seedsweep.core.records.study import Resources
 from seedsweep.core.training import checkpoint
-from seedsweep.core.training.batch import Split
 from seedsweep.core.training.cohort import Cohort
-from seedsweep.core.training.schedules import Member
+from seedsweep.shards.data_set import make
 from seedsweep.shards.pack import pack
-from seedsweep.shards.read import read
-from seedsweep.slurm.devcluster import DevCluster, missing
-from seedsweep.slurm.ray_cluster import ended
-from seedsweep.sweeps.study.schema import Resources, load
+from seedsweep.slurm.ray_cluster import HEAD_FILE, ended
+from seedsweep.sweeps.running.prepared_task import load_task, resolved_training
+from seedsweep.sweeps.study.components import make_optimizer
+from seedsweep.sweeps.study.configuration import members, named
+from seedsweep.sweeps.study.loading import load
 from tests.conftest import SMALL_STUDY
-from tests.slurm.conftest import TWO_NODES, Launched, wait_for
-from tests.sweeps.launching import ROOT
+from tests.devcluster import DevCluster, missing
+from tests.slurm.copies import ROOT
+from tests.slurm.launched import TWO_NODES, Launched
+from tests.slurm.waiting import wait_for
 
 #: Cohorts of about a minute, fewer than there is room for, with checkpoints at their default interval.
 LONG = [
@@ -37,12 +39,12 @@ LONG = [
 
 def submitted_at(launched: Launched) -> float:
     """When sbatch had returned: submitit then names the script after the job."""
-    return max(path.lstat().st_ctime for path in launched.folder.glob("cluster/*/*_submission.sh"))
+    return max(path.lstat().st_ctime for path in launched.paths.cluster.glob("*/*_submission.sh"))
 
 
 def first_step(launched: Launched) -> float:
     """When the first evaluation of the study was on disk."""
-    paths = wait_for(lambda: list(launched.folder.glob("cohorts/*/*/curves.*.npz")), 120, launched)
+    paths = wait_for(lambda: list(launched.paths.cohorts.glob("*/*/curves.*.npz")), 120, launched)
     return min(path.stat().st_mtime for path in paths)
 
 
@@ -84,14 +86,15 @@ def killed(cluster: DevCluster, launched: Launched, who: str, wait: float) -> tu
 def checkpoint_cost(folder: Path) -> tuple[float, float, float]:
     """Seconds of a checkpoint of the laptop study's comparison cohort, its MB, and its share of the interval."""
     study = load("alpha_seed_study", "laptop")
-    splits = read(pack(study.data, folder / "data", lambda n, of: None))
-    train, validation = (Split(s.image, s.mask, s.label) for s in (splits["train"], splits["validation"]))
-    task = GlimpseTask(study.task, train, validation)
-    seeds = range(study.seeds.compare)
-    cohort = Cohort(task, [Member(seed, study.hyperparameters) for seed in seeds], study.training, len(seeds))
+    one, seeds = named(study)[0], tuple(range(study.seeds.compare))
+    settings = {field: value for field, value in study.data.items() if field != "name"}
+    data = pack(study.data["name"], make(study.data), settings, folder / "data", "", lambda done, of: None)
+    task = load_task(study, str(data), "cpu")
+    training = resolved_training(study, task)
+    cohort = Cohort(task, members(one, seeds), training, make_optimizer(study), len(seeds))
     cohort.advance()
     record = CohortRecord(folder / "cohort")
-    record.create(CohortSpec("compare", 0, "bench", {"alpha": 1.0}, "named", tuple(seeds)))
+    record.create(CohortSpec("compare", 0, "bench", one.name, one.overrides, one.values, seeds, training.steps))
     claim = record.claim(1)
     times = []
     for _ in range(9):
@@ -118,8 +121,8 @@ def main() -> None:
                 launched = Launched(cluster, study, folder / f"start-{turn}")
                 launched.launch(*TWO_NODES)
                 starts.append(first_step(launched) - submitted_at(launched))
-                wait_for(lambda at=launched: ended(at.folder / "cluster"), 200, launched)
-                over = (launched.folder / "cluster" / "head.json").stat().st_mtime
+                wait_for(lambda at=launched: ended(at.paths.cluster), 200, launched)
+                over = (launched.paths.cluster / HEAD_FILE).stat().st_mtime
                 wait_for(lambda at=launched: not at.queue(), 60, launched)
                 releases.append(time.time() - over)
             print(f"sbatch to the first training step, two nodes: {shown(starts)} (aim 30)", flush=True)

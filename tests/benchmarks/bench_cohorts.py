@@ -3,7 +3,8 @@
 Needs torch and NumPy alone, and takes a GPU where there is one (aims there: 10 times one process, 4 times the best of
 those that share it); on a CPU everything has one thread a process, and the models are small. Checks first that members
 together and alone agree, prints a table a model as it goes, and ends within `--minutes`.
-`PYTHONPATH=. python tests/benchmarks/bench_cohorts.py [--models attention ...] [--members 1 2 4 ...] [--minutes 8]`
+`PYTHONPATH=. python tests/benchmarks/bench_cohorts.py [--models attention ...] [--members 1 2 4 ...] [--minutes 8]`;
+`--against CHECKOUT` runs another version's own benchmark in turn with this one.
 
 The plain way: an `nn.Module` of stock layers, autograd, `torch.optim.Adam`, the data in the device's memory; for EDRAM
 and the U-Net the product's modules, one of them, likewise.
@@ -12,61 +13,66 @@ and the U-Net the product's modules, one of them, likewise.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import math
 import multiprocessing
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from plain import PlainAttention, plain_loss
+from tasks import LEARNING_RATE, OPTIMIZER, members_of, task_on
 from torch.utils.flop_counter import FlopCounterMode
 
-from seedsweep.core.models import AttentionSettings, EdramSettings, ModelSettings, UNetSettings
-from seedsweep.core.task import Task, TaskSettings, make_task
+from seedsweep.core.models.edram import Edram
+from seedsweep.core.models.images import whole_images, whole_masks
+from seedsweep.core.models.recurrent_attention import RecurrentAttention
+from seedsweep.core.models.unet import UNet
+from seedsweep.core.records.study import Training
+from seedsweep.core.task import Task, Values
 from seedsweep.core.training import memory
-from seedsweep.core.training.batch import Split
-from seedsweep.core.training.cohort import PRECISIONS, Cohort, TrainingSettings
+from seedsweep.core.training.batch import Batch
+from seedsweep.core.training.cohort import PRECISIONS, Cohort
 from seedsweep.core.training.cuda_graph import WARM_UP
+from seedsweep.core.training.models import build
 from seedsweep.core.training.probe import most_held, wait
-from seedsweep.core.training.schedules import Hyperparameters, Member
-from seedsweep.shards.catalog import GENERATORS
-from seedsweep.shards.samples import DataSettings
 
-DATA = DataSettings("pattern1", size=64, train=256, validation=64, field=16, anywhere=True)
+ROOT = Path(__file__).parents[2]
+DATA = {"name": "pattern1", "size": 64, "train": 256, "validation": 64, "field": 16, "anywhere": True}
+KINDS_OF_TASK: dict[str, type[Task]] = {"attention": RecurrentAttention, "edram": Edram, "unet": UNet}
 #: The widths of EDRAM and of the U-Net in the studies' laptop scale: an eighth of those that were published.
 SMALL = {
-    "attention": AttentionSettings(),
-    "edram": EdramSettings(
+    "attention": RecurrentAttention.Settings(),
+    "edram": Edram.Settings(
         glimpses=3, glimpse_size=16, extraction="gaussian", initial="overview", prediction="all", state=64,
         features=128, classifier=128, convolutions=(8, 8, 16, 16, 20, 24),
     ),
-    "unet": UNetSettings(level=1, depth=2, width=8),
+    "unet": UNet.Settings(level=1, depth=2, width=8),
 }  # fmt: skip
-AS_PUBLISHED = {**SMALL, "edram": EdramSettings(), "unet": UNetSettings(level=1, depth=4, width=64)}
-TRAINING = TrainingSettings(steps=10**9, batch=32, evaluate_every=10**9)
+AS_PUBLISHED = {**SMALL, "edram": Edram.Settings(), "unet": UNet.Settings(level=1, depth=4, width=64)}
+TRAINING = Training(steps=10**9, batch=32, evaluate_every=10**9)
 SHARING = (2, 4, 8)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the models' sizes, where, and for how many seconds a timing."""
+    """What is measured: which model at which size, where, and for how many seconds a timing."""
 
-    model: ModelSettings
+    name: str
+    settings: Any
     device: str
     seconds: float
 
 
 def make(plan: Plan) -> Task:
-    splits = []
-    for split in ("train", "validation"):
-        samples = [GENERATORS[DATA.name](DATA, split, i) for i in range(DATA.count(split))]
-        images, masks = (np.stack([getattr(s, name) for s in samples]) for name in ("image", "mask"))
-        splits.append(Split(images, masks, np.array([s.label for s in samples], np.int64)))
-    return make_task(TaskSettings(plan.model), *splits, plan.device)
+    return task_on(DATA, KINDS_OF_TASK[plan.name], plan.settings, plan.device, TRAINING.batch)
 
 
 def rate(step: Callable[[], None], device: str, seconds: float) -> float:
@@ -85,23 +91,23 @@ def rate(step: Callable[[], None], device: str, seconds: float) -> float:
 def plain_step(plan: Plan) -> Callable[[], None]:
     """One training step of one member, as one writes it with torch alone."""
     task = make(plan)
-    resident = task.train
-    model: torch.nn.Module = task.build(0)
-    if isinstance(plan.model, AttentionSettings):
+    train = task.data.train
+    model: torch.nn.Module = build(task, 0)
+    if isinstance(task, RecurrentAttention):
         with torch.device(plan.device):
             model = PlainAttention(mean=task.mean, std=task.std)
-        images, masks = resident.images.float() / 255, resident.masks.float()
-    optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
-    half, one = torch.tensor(0.5, device=plan.device), torch.tensor(1.0, device=plan.device)
+        images, masks = train["image"].float() / 255, train["mask"].float()
+    optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    defaults = {name: bounds.default for name, bounds in task.hyperparameters.items()}
+    hp = Values({name: torch.tensor(value, device=plan.device) for name, value in defaults.items()})
 
     def step() -> None:
-        chosen = torch.randint(0, len(resident.labels), (TRAINING.batch,), device=plan.device)
+        chosen = torch.randint(0, task.data.count("train"), (TRAINING.batch,), device=plan.device)
         optimiser.zero_grad()
         if isinstance(model, PlainAttention):
-            loss = plain_loss(model(images[chosen], masks[chosen]), resident.labels[chosen], 0.5, 1.0)
+            loss = plain_loss(model(images[chosen], masks[chosen]), train["label"][chosen], 0.5, 1.0)
         else:
-            batch = resident.batch(chosen, torch.zeros(TRAINING.batch, task.draws, device=plan.device))
-            loss = task.losses(model(batch), batch, half, one)["loss"]
+            loss = task.loss(model, Batch(train, chosen), hp)["loss"]
         loss.backward()
         optimiser.step()
 
@@ -143,32 +149,34 @@ def shared(plan: Plan, processes: int) -> float:
 
 def check(task: Task, plan: Plan) -> None:
     """Members together and alone take the same first step; the plain attention model has the same first loss."""
-    members = [Member(seed, Hyperparameters()) for seed in range(3)]
-    together, alone = (Cohort(task, members, TRAINING, at_once) for at_once in (3, 1))
-    for cohort in (together, alone):
-        cohort.train_step()
-    torch.testing.assert_close(together._train_loss, alone._train_loss, rtol=1e-3, atol=0)
-    moved = [cohort._parameters.first_moment.norm(dim=1) for cohort in (together, alone)]
+    training = TRAINING.model_copy(update={"evaluate_every": 1})
+    losses, moved = [], []
+    for at_once in (3, 1):
+        cohort = Cohort(task, members_of(task, 3), training, OPTIMIZER, at_once)
+        cohort.advance()
+        losses.append(cohort.evaluations[0][:, cohort.columns.index("train_loss")])
+        moved.append(cohort.state()["slots"]["first_moment"].norm(dim=1))
+    np.testing.assert_allclose(*losses, rtol=1e-3)
     torch.testing.assert_close(*moved, rtol=1e-2, atol=0)
     found = ""
-    if isinstance(plan.model, AttentionSettings):
-        rows = torch.arange(32, device=plan.device)
-        batch = task.train.batch(rows, torch.zeros(32, 0, device=plan.device))
-        model = task.build(0)
+    if isinstance(task, RecurrentAttention):
+        batch = Batch(task.data.train, torch.arange(32, device=plan.device))
+        model = build(task, 0)
         with torch.device(plan.device):
             plain = PlainAttention(mean=task.mean, std=task.std)
             plain.take({name: value.detach() for name, value in model.named_parameters()})
-            theirs = plain_loss(plain(batch.whole_images(), batch.whole_masks()), batch.labels, 0.3, 1.0).item()
-        alpha, gamma = (torch.tensor(value, device=plan.device) for value in (0.3, 1.0))
-        ours = task.losses(model(batch), batch, alpha, gamma)["loss"].item()
+            theirs = plain_loss(plain(whole_images(batch), whole_masks(batch)), batch["label"], 0.3, 1.0).item()
+        given = {"alpha": 0.3, "gamma": 1.0}
+        hp = Values({name: torch.tensor(value, device=plan.device) for name, value in given.items()})
+        ours = task.loss(model, batch, hp)["loss"].item()
         assert abs(ours - theirs) < 1e-3 * abs(theirs), (ours, theirs)
         found = f"; first loss {ours:.5f}, of the plain module {theirs:.5f}"
     print(f"checked: members together and alone take the same step{found}", flush=True)
 
 
 def cohort_of(task: Task, count: int, precision: str) -> Cohort:
-    members = [Member(seed, Hyperparameters()) for seed in range(count)]
-    return Cohort(task, members, dataclasses.replace(TRAINING, precision=precision), count)
+    training = TRAINING.model_copy(update={"precision": precision})
+    return Cohort(task, members_of(task, count), training, OPTIMIZER, count)
 
 
 def operations(task: Task) -> float:
@@ -213,11 +221,11 @@ def matrix_rate(device: str, seconds: float) -> float:
     return 2 * 2048**3 * rate(lambda: a @ a, device, seconds)
 
 
-def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: float) -> None:
+def measure(plan: Plan, sizes: list[int], rounds: int, deadline: float) -> None:
     """Print a model's table."""
     gpu = plan.device == "cuda"
     task = make(plan)
-    print(f"\n## {name}: {plan.model}\n")
+    print(f"\n## {plan.name}: {plan.settings}\n")
     check(task, plan)
     columns = [(count, precision) for count in sizes for precision in (PRECISIONS if gpu else ["float32"])]
     # On a CPU a process is a thread, and as many as there are cores run as fast as one.
@@ -234,8 +242,8 @@ def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: floa
         for count, precision in columns:
             if count > largest or (turn and time.monotonic() > deadline):
                 continue
-            memory.release(task.device)
-            if count > most_held(task):
+            memory.release(task.data.device)
+            if count > most_held(task, OPTIMIZER):
                 largest = count - 1
                 continue
             cohort = cohort_of(task, count, precision)
@@ -266,6 +274,20 @@ def measure(name: str, plan: Plan, sizes: list[int], rounds: int, deadline: floa
         print(f"\nmore than {largest} members do not fit in the device's memory together")
 
 
+def side_by_side(checkouts: list[Path], options: argparse.Namespace) -> None:
+    """Each checkout's own benchmark, a round of one after a round of the other, so that a drift of the machine touches
+    both alike."""
+    arguments = ["--models", *options.models, "--rounds", "1"]
+    arguments += [f"--seconds={options.seconds}", f"--minutes={options.minutes}", *["--check"] * options.check]
+    arguments += ["--members", *map(str, options.members)] if options.members else []
+    for turn in range(options.rounds):
+        for checkout in checkouts:
+            print(f"\n# round {turn + 1}: {checkout}\n", flush=True)
+            script = checkout / "tests" / "benchmarks" / Path(__file__).name
+            env = {**os.environ, "PYTHONPATH": str(checkout)}
+            subprocess.run([sys.executable, str(script), *arguments], check=True, env=env)
+
+
 def main() -> None:
     gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__)
@@ -275,23 +297,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=8.0, help="no round begins later")
     parser.add_argument("--check", action="store_true", help="only check that the ways agree")
+    parser.add_argument("--against", type=Path, help="another checkout, whose own benchmark runs in turn with this one")
     options = parser.parse_args()
+    if options.against:
+        side_by_side([options.against.absolute(), ROOT], options)
+        return
     device = "cuda" if gpu else "cpu"
     torch.set_num_threads(1)
     memory.keep_freed()
     models, start = AS_PUBLISHED if gpu else SMALL, time.monotonic()
-    plans = {name: Plan(models[name], device, options.seconds) for name in options.models}
+    plans = [Plan(name, models[name], device, options.seconds) for name in options.models]
     if options.check:
-        for plan in plans.values():
+        for plan in plans:
             check(make(plan), plan)
         return
     where = torch.cuda.get_device_name() if gpu else "a CPU, one thread a process"
     print(f"{where}, torch {torch.__version__}, medians of up to {options.rounds} rounds")
     sizes = options.members or ([1, 4, 16, 64, 256] if gpu else [1, 2, 4, 8, 12, 16, 32, 64])
-    for number, (name, plan) in enumerate(plans.items()):
+    for number, plan in enumerate(plans):
         # Each model has its share of the time; a round that has begun is finished.
         until = start + 60 * options.minutes * (number + 0.6) / len(plans)
-        measure(name, plan, sizes, options.rounds, until)
+        measure(plan, sizes, options.rounds, until)
 
 
 if __name__ == "__main__":

@@ -13,17 +13,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from seedsweep.shards.camelyon16 import CamelyonSettings, Source, cells
-from seedsweep.shards.camelyon16 import pack as cut
+from seedsweep.shards.camelyon16.cutting import pack as cut
+from seedsweep.shards.camelyon16.patches import cells
+from seedsweep.shards.camelyon16.settings import CamelyonSettings
+from seedsweep.shards.camelyon16.sources import Source
+from seedsweep.shards.data_set import make
 from seedsweep.shards.pack import pack
 from seedsweep.shards.read import read
-from seedsweep.shards.samples import DataSettings
 
 SIZE = 64
 PATCH = 512
@@ -64,13 +65,13 @@ def write_documented(folder: Path, arrays) -> str:
 
     folder.mkdir()
     with wds.ShardWriter(str(folder / "train-%06d.tar"), maxcount=1024, verbose=0) as sink:
-        for row in range(len(arrays.label)):
+        for row in range(len(arrays["label"])):
             sink.write(
                 {
                     "__key__": f"{row:08d}",
-                    "png": Image.fromarray(arrays.image[row, 0]),
-                    "mask.png": Image.fromarray(arrays.mask[row, 0]),
-                    "cls": int(arrays.label[row]),
+                    "png": Image.fromarray(arrays["image"][row, 0]),
+                    "mask.png": Image.fromarray(arrays["mask"][row, 0]),
+                    "cls": int(arrays["label"][row]),
                 }
             )
     last = len(list(folder.glob("*.tar"))) - 1
@@ -78,9 +79,9 @@ def write_documented(folder: Path, arrays) -> str:
 
 
 def reading(home: Path, samples: int, rounds: int) -> None:
-    settings = DataSettings("pattern1", size=SIZE, train=samples, validation=64, field=16, anywhere=True)
+    settings = {"size": SIZE, "train": samples, "validation": 64, "field": 16, "anywhere": True}
     start = time.perf_counter()
-    packed = pack(settings, home)
+    packed = pack("pattern1", make({"name": "pattern1", **settings}), settings, home)
     seconds = time.perf_counter() - start
     size = sum(path.stat().st_size for path in packed.glob("*.tar")) / 1e6
     what = f"{samples} samples of {SIZE} px, {size:.0f} MB"
@@ -99,12 +100,13 @@ def reading(home: Path, samples: int, rounds: int) -> None:
         f"{samples / plain:,.0f}: {plain / samples * total / ours:.1f} times (aim 3)"
     )
     # Larger than the processor's caches.
-    large = pack(replace(settings, size=128, train=2 * samples), home)
-    held = np.array(read(large, home / "known")["train"].image)
+    settings |= {"size": 128, "train": 2 * samples}
+    large = pack("pattern1", make({"name": "pattern1", **settings}), settings, home)
+    held = np.array(read(large, home / "known")["train"]["image"])
     into = np.zeros_like(held)
 
     def warm() -> None:
-        np.copyto(into, read(large, home / "known")["train"].image)
+        np.copyto(into, read(large, home / "known")["train"]["image"])
 
     mapped, copied = timed(warm, lambda: np.copyto(into, held), rounds=max(rounds, 9))
     rate = held.nbytes / 1e9

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seedsweep.core.models.glimpses import EXTRACTIONS, VECTOR, Window, coverage, extract, glimpses
+from seedsweep.core.models.extractions import Gaussian
+from seedsweep.core.models.glimpses import VECTOR, Window, coverage, extract, glimpses
 from seedsweep.core.training.memory import keep_freed
 from seedsweep.core.training.probe import wait
 
@@ -42,7 +43,7 @@ def seconds(work: Callable[[], object], device: torch.device, least: float) -> f
 
 def whole(images: Tensor, masks: Tensor, places: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     """The same by filters over the whole image, as the equation has it, and autograd."""
-    bank = EXTRACTIONS["gaussian"].bank
+    bank = window.extraction.bank
     banks = [bank(places[:, axis], images.shape[-1], window) for axis in (1, 0)]
     return extract(images.float() / 255, *banks), coverage(masks.float(), *banks)
 
@@ -71,7 +72,7 @@ def main() -> None:
     masks = (images[:, :1] > 127).to(torch.uint8)
     rows = torch.arange(batch, device=device)
     places = (torch.rand(batch, 2, device=device) - 0.5).requires_grad_()
-    window = Window("gaussian", glimpse, WINDOW, SIGMA)
+    window = Window(Gaussian(), glimpse, WINDOW, SIGMA)
 
     def floats() -> Tensor:
         return torch.cat([images.float() / 255, masks.float()], 1)
@@ -87,7 +88,7 @@ def main() -> None:
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
     large, block = torch.rand(2048, 2048, device=device), torch.rand(64 * 2**20 // 4, device=device)
     target = torch.empty_like(block)
-    seen = min(side, VECTOR * math.ceil((EXTRACTIONS["gaussian"].extent(side, window) + 2) / VECTOR))
+    seen = min(side, VECTOR * math.ceil((window.extraction.extent(side, window) + 2) / VECTOR))
 
     def floor(copy: float, product: float, rows_of_bank: int) -> float:
         """Seconds: the glimpse alone takes G rows of filters an axis, with its two slopes 2 G."""

@@ -6,63 +6,97 @@ import json
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from seedsweep.core.records.criterion import judge
 from seedsweep.core.records.ledger import CohortRecord, Curves
-from seedsweep.sweeps.running import driver
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import Study
+from seedsweep.sweeps.running.executor import HERE, Job, execute
 from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.running.worker import CohortWorker, Run
 from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.study.schema import load
+from seedsweep.sweeps.study.components import metrics_of
+from seedsweep.sweeps.study.loading import load
 
 TRIALS = 200
+#: Nothing is compared but what the search finds, with one cohort.
+SETTINGS = [
+    *("configurations=null", "claims=[]"),
+    *(f"search.explore={TRIALS}", "search.window=8", "seeds.compare=1", "resources.cohort=12"),
+]
+
+
+class Nothing:
+    """No data, no weights to start from."""
+
+    def data_of(self, study: Study) -> str:
+        return ""
+
+    def start_of(self, study: Study) -> str:
+        return ""
+
+
+class Idle:
+    """The training of a cohort that has its result at once."""
+
+    step = 1
+
+    def __init__(self, seeds: tuple[int, ...]):
+        self._seeds = list(seeds)
+        self.facts: dict[str, Any] = {"device": "", "engine": ""}
+        self.diverged_at: list[int | None] = [None for _ in seeds]
+        self.stopped_at: list[int | None] = [None for _ in seeds]
+
+    def advance(self, seconds: float) -> bool:
+        return True
+
+    def curves(self) -> Curves:
+        return Curves([1], np.zeros((1, len(self._seeds), 1)), ["f1"], self._seeds)
+
+    def finish(self) -> list[dict[str, dict[str, float]]]:
+        return [{} for _ in self._seeds]
+
+    def close(self) -> None:
+        pass
+
+
+class IdleWorker(CohortWorker):
+    """Takes a cohort as any worker does, and trains nothing."""
+
+    def open(self) -> Run:
+        self.study = RunDirectory(RunPaths(Path(self.assignment.run))).study()
+        self.claim = self.record.claim(self.assignment.launch)
+        return Idle(self.spec.seeds)
 
 
 def idle() -> type:
     """A trainable whose cohort has its result at once."""
     from seedsweep.sweeps.running.trainable import CohortTrial
 
-    class Idle(CohortTrial):
-        """A cohort that has its result at once."""
+    class IdleTrial(CohortTrial):
+        worker = IdleWorker
 
-        def _open(self, config):
-            self._spec = self._record.spec()
-            self._claim = self._record.claim(config["launch"])
-            self._study = RunDirectory(Path(config["runs"]), config["study"]).study()
-
-        def _advance(self):
-            curves = Curves([1], np.zeros((1, len(self._spec.seeds), 1)), ["f1"], list(self._spec.seeds))
-            outcomes = [judge(seed, [1], np.zeros(1), None, self._study.criterion) for seed in self._spec.seeds]
-            self._claim.commit(curves, outcomes, {"host": "", "device": "", "engine": "", "seconds": 0.0})
-
-        def _progress(self):
-            return {"steps_done": 1, "outcomes": []}
-
-    return Idle
+    return IdleTrial
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run = RunDirectory(Path(folder), "idle")
-        study = load(
-            "alpha_seed_study",
-            "laptop",
-            [
-                f"search.explore={TRIALS}",
-                "search.window=8",
-                "seeds.compare=1",
-                "search.first=[]",
-                "resources.cohort=12",
-            ],
-        )
-        run.begin(study, fresh=False)
-        agenda = Agenda(study, run.ledger, {study.data: "idle"})
+        run = RunDirectory(RunPaths(Path(folder) / "idle"))
+        study = load("alpha_seed_study", "laptop", SETTINGS)
+        run.begin(study)
+
+        def agenda() -> Agenda:
+            return Agenda(study, run.ledger, lambda study: "idle", lambda start: "", int(study.resources.cohort))
+
+        metrics = list(metrics_of(study))
+        job = Job(study, run, 1, "", Nothing(), agenda, Console(quiet=True), metrics, trainable=idle)
         start = time.monotonic()
-        driver.train(study, run, 1, {study.data: Path(folder)}, agenda, Console(quiet=True), trainable=idle)
+        execute(job, HERE)
         total = time.monotonic() - start
-        outcomes = sorted(Path(folder).glob("idle/cohorts/*/*/outcome.json"), key=lambda p: p.stat().st_mtime)
+        outcomes = sorted(run.paths.cohorts.glob("*/*/outcome.json"), key=lambda p: p.stat().st_mtime)
         times = [path.stat().st_mtime for path in outcomes]
         assert all(json.loads(path.read_text())["members"] for path in outcomes)
         assert len({CohortRecord(path.parent).spec().key for path in outcomes}) == TRIALS + 1

@@ -15,34 +15,50 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 STUDY = "alpha_seed_study"
 
 
+def write_samples(data: dict, folder: str) -> None:
+    """The data set as WebDataset's documentation writes one: one sample a record."""
+    import webdataset as wds
+
+    from seedsweep.shards.data_set import make
+    from seedsweep.shards.samples import arrays_of
+
+    for split in ("train", "validation"):
+        arrays = {f"{name}.npy": array for name, array in arrays_of(make(data), split).items()}
+        with wds.ShardWriter(f"{folder}/{split}-%06d.tar", maxcount=256, verbose=0) as sink:
+            for row in range(len(arrays["label.npy"])):
+                sample = {name: array[row : row + 1] for name, array in arrays.items()}
+                sink.write({"__key__": f"{row:08d}", **sample})
+
+
+def loader(folder: str, split: str, batch: int, seed: int | None = None):
+    """Batches of a split; with a seed shuffled and without end."""
+    import webdataset as wds
+
+    urls = sorted(str(path) for path in Path(folder).glob(f"{split}-*.tar"))
+    dataset = wds.WebDataset(urls, shardshuffle=len(urls) if seed is not None else False, seed=seed or 0)
+    if seed is not None:
+        dataset = dataset.repeat().shuffle(1000)
+    dataset = dataset.decode().to_tuple("image.npy", "mask.npy", "label.npy").batched(batch)
+    return wds.WebLoader(dataset, batch_size=None, num_workers=0)
+
+
 def plain(folder: str, seeds: int) -> None:
     """All members of the comparison's named configurations, the plain way."""
     import torch
-    import webdataset as wds
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
 
-    from seedsweep.shards.pack import pack
-    from seedsweep.sweeps.study.schema import load
+    from seedsweep.sweeps.study.configuration import named
+    from seedsweep.sweeps.study.loading import load
 
     study = load(STUDY, "laptop")
-    # One sample a record, as is usual.
-    data = pack(replace(study.data, samples_per_record=1, records_per_shard=256), Path(folder))
-
-    def loader(split: str, seed: int | None):
-        urls = sorted(str(path) for path in data.glob(f"{split}-*.tar"))
-        dataset = wds.WebDataset(urls, shardshuffle=len(urls) if seed is not None else False, seed=seed or 0)
-        if seed is not None:
-            dataset = dataset.repeat().shuffle(1000)
-        dataset = dataset.decode().to_tuple("image.npy", "mask.npy", "label.npy").batched(study.training.batch)
-        return wds.WebLoader(dataset, batch_size=None, num_workers=0)
+    write_samples(study.data, folder)
 
     def tensors(batch):
         images, masks, labels = (torch.as_tensor(part) for part in batch)
@@ -53,23 +69,24 @@ def plain(folder: str, seeds: int) -> None:
         from plain import PlainAttention, plain_loss
 
         torch.manual_seed(config["seed"])
-        h = study.hyperparameters
+        h, decays = study.hyperparameters, study.schedules
         model = PlainAttention(mean=0.72, std=0.19)
-        optimiser = torch.optim.Adam(model.parameters(), lr=h.lr)
-        schedule = torch.optim.lr_scheduler.StepLR(optimiser, h.lr_decay_steps, h.lr_decay_factor)
-        batches = iter(loader("train", config["seed"]))
+        optimiser = torch.optim.Adam(model.parameters(), lr=h["lr"])
+        schedule = torch.optim.lr_scheduler.StepLR(optimiser, decays["lr"]["every"], decays["lr"]["factor"])
+        batches = iter(loader(folder, "train", study.training.batch, config["seed"]))
         held = 0
         for step in range(1, study.training.steps + 1):
             images, masks, labels = tensors(next(batches))
             optimiser.zero_grad()
-            loss = plain_loss(model(images, masks), labels, config["alpha"], h.gamma_at(step - 1))
+            decayed = decays["gamma"]["factor"] ** ((step - 1) // decays["gamma"]["every"])
+            loss = plain_loss(model(images, masks), labels, config["alpha"], h["gamma"] * decayed)
             loss.backward()
             optimiser.step()
             schedule.step()
             if step % study.training.evaluate_every == 0:
                 hits = wrong = 0
                 with torch.no_grad():
-                    for images, masks, labels in map(tensors, loader("validation", None)):
+                    for images, masks, labels in map(tensors, loader(folder, "validation", study.training.batch)):
                         predicted = model(images, masks)[1].argmax(1)
                         hits += int((predicted & labels).sum())
                         wrong += int((predicted != labels).sum())
@@ -77,7 +94,8 @@ def plain(folder: str, seeds: int) -> None:
                 held = held + 1 if f1 >= study.criterion.threshold else 0
                 tune.report({"f1": f1, "converged": int(held >= study.criterion.hold), "loss": float(loss)})
 
-    points = [{"alpha": first.alpha, "seed": seed} for first in study.first for seed in range(seeds)]
+    alphas = (each.study.hyperparameters["alpha"] for each in named(study))
+    points = [{"alpha": alpha, "seed": seed} for alpha in alphas for seed in range(seeds)]
     search = OptunaSearch(metric="f1", mode="max", points_to_evaluate=points)
     tuner = tune.Tuner(
         tune.with_resources(train, {"cpu": 1}),
@@ -93,16 +111,10 @@ def plain(folder: str, seeds: int) -> None:
 
 
 def ours(folder: str, seeds: int) -> None:
-    """The same members by the product: the named configurations as variants, so that none is explored, which the plain
-    way is spared, too."""
-    from seedsweep.sweeps.study.schema import load
-
-    alphas = [first.alpha for first in load(STUDY, "laptop").first]
-    variants = ", ".join(f"alpha {alpha:g}: {{hyperparameters: {{alpha: {alpha}}}}}" for alpha in alphas)
+    """The same members by the product. None is explored, which the plain way is spared, too."""
     command = [
-        *(sys.executable, "sweeps/launch.py", STUDY, "--scale", "laptop", "--runs", folder),
-        *("--set", f"variants={{{variants}}}", "--set", "claimed_best={variant: alpha 0.5}"),
-        *("--set", "search.explore=0", "--set", "search.first=[]", "--set", f"seeds.compare={seeds}"),
+        *(sys.executable, "sweeps/launch.py", STUDY, "--on", "here", "--scale", "laptop", "--runs", folder),
+        *("--set", "search.explore=0", "--set", f"seeds.compare={seeds}"),
     ]
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
 
@@ -117,7 +129,9 @@ def main() -> None:
     if options.only:
         {"plain": plain, "ours": ours}[options.only](options.folder, options.seeds)
         return
-    subprocess.run([sys.executable, "tests/benchmarks/bench_cohorts.py", "--check"], cwd=ROOT, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    check = [sys.executable, "tests/benchmarks/bench_cohorts.py", "--check"]
+    subprocess.run(check, cwd=ROOT, check=True, env=environment)
     times: dict[str, list[float]] = {"plain": [], "ours": []}
     for _ in range(options.rounds):
         for name, spent in times.items():
@@ -128,7 +142,7 @@ def main() -> None:
                     check=False,
                     cwd=ROOT,
                     stderr=subprocess.PIPE,
-                    env={**os.environ, "PYTHONPATH": str(ROOT), "SEEDSWEEP_CACHE": f"{folder}/cache"},
+                    env={**environment, "SEEDSWEEP_CACHE": f"{folder}/cache"},
                 )
                 if done.returncode:
                     sys.exit(f"{name} failed:\n{done.stderr.decode()}")

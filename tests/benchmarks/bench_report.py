@@ -10,14 +10,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import Claim, Dimension, Search, SeedCounts, Study, Training
 
 CONFIGURATIONS, SEEDS, EXPLORED, SEARCH_SEEDS, COHORT = 80, 100, 200, 10, 10
 STEPS = list(range(10, 1001, 10))
-CRITERION = Criterion("f1", 0.6, 3)
+CRITERION = Criterion("f1", 0.6, 3, "max", 0.0, 1.0)
 COLUMNS = ["f1", "accuracy", "auc", "loss", "loss_area", "loss_distance"]
 #: Runs in the process that is measured, and prints seconds of the report, of each refresh, and its peak memory in MB.
 MEASURED = """
@@ -46,23 +47,22 @@ def make_ledger(folder: Path) -> list[CohortSpec]:
     """80 configurations of 100 seeds to compare and 200 of 10 explored, in cohorts of 10; the last, which is returned,
     is not written."""
     folder.mkdir(parents=True)
-    study = {
-        "name": "generated",
-        "question": "How long does a report of 10,000 members take?",
-        "claimed_best": {"alpha": 0.5},
-        "scale": "generated",
-        "training": {"steps": STEPS[-1]},
-        "seeds": {"compare": SEEDS, "search": SEARCH_SEEDS},
-        "search": {
-            "explore": EXPLORED,
-            "first": [{}] * CONFIGURATIONS,
-            "space": {"alpha": {"low": 0.0, "high": 1.0, "log": False}, "lr": {"low": 1e-4, "high": 1e-1, "log": True}},
-        },
-        "data": {"validation": 1000},
-        "criterion": {"metric": CRITERION.metric, "threshold": CRITERION.threshold, "hold": CRITERION.hold},
-        "resources": {"cpus": 1, "gpus": 0},
-    }
-    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    study = Study(
+        name="generated",
+        question="How long does a report of 10,000 members take?",
+        configurations={f"no. {number}": {} for number in range(CONFIGURATIONS)},
+        claims=(Claim(best="no. 0"),),
+        scale="generated",
+        training=Training(steps=STEPS[-1]),
+        seeds=SeedCounts(compare=SEEDS, search=SEARCH_SEEDS),
+        search=Search(
+            explore=EXPLORED,
+            space={"alpha": Dimension(low=0.0, high=1.0), "lr": Dimension(low=1e-4, high=1e-1, log=True)},
+        ),
+        data={"validation": 1000},
+        criterion=CRITERION,
+    )
+    RunPaths(folder).study.write_text(study.to_json())
     rng = np.random.default_rng(0)
     specs = []
     for phase, count, seeds, first in (
@@ -72,10 +72,10 @@ def make_ledger(folder: Path) -> list[CohortSpec]:
         for number in range(count):
             alpha = 0.5 if number == 0 else round(float(rng.random()), 4)
             values = {"alpha": alpha, "lr": float(10 ** rng.uniform(-4, -1))}
-            origin = "named" if number < CONFIGURATIONS else "search"
+            name = f"no. {number}" if number < CONFIGURATIONS else ""
             for start in range(first, first + seeds, COHORT):
                 block = tuple(range(start, start + COHORT))
-                specs.append(CohortSpec(phase, number, f"{phase}{number:04d}", values, origin, block))
+                specs.append(CohortSpec(phase, number, f"{phase}{number:04d}", name, values, values, block, STEPS[-1]))
     # So that the last cohort is one of the comparison.
     specs.sort(key=lambda spec: spec.phase == "compare")
     for spec in specs[:-1]:
@@ -86,14 +86,14 @@ def make_ledger(folder: Path) -> list[CohortSpec]:
 def finish(folder: Path, spec: CohortSpec) -> None:
     """A cohort's curves and outcomes: members converge by chance, more often around alpha .5."""
     rng = np.random.default_rng([spec.number, spec.seeds[0]])
-    met = rng.random(len(spec.seeds)) < 0.9 - spec.hyperparameters["alpha"] * 0.8
+    met = rng.random(len(spec.seeds)) < 0.9 - spec.values["alpha"] * 0.8
     at = rng.uniform(0.1, 0.9, len(spec.seeds))
     rise = 1 / (1 + np.exp(-20 * (np.array(STEPS)[:, None] / STEPS[-1] - at)))
     f1 = np.clip(0.45 + 0.3 * rise * met + rng.normal(0, 0.02, rise.shape), 0, 1)
     values = np.stack([f1, f1, f1, 1 - f1, 1 - f1, 1 - f1], -1)
     curves = Curves(STEPS, values, COLUMNS, list(spec.seeds))
     outcomes = [judge(seed, STEPS, f1[:, i], None, CRITERION) for i, seed in enumerate(spec.seeds)]
-    record = Ledger(folder).record(spec)
+    record = Ledger(RunPaths(folder).cohorts).record(spec)
     record.create(spec)
     run = {"host": "here", "device": "cpu", "engine": "fused", "seconds": 60.0}
     record.claim(1).commit(curves, outcomes, run)
@@ -118,7 +118,7 @@ def main() -> None:
         print(f"a refresh after one more cohort: {seconds:.1f} s (aim 5), peak {memory:.0f} MB", flush=True)
         done = subprocess.run([*command, "report"], check=True, capture_output=True, text=True)
         seconds, memory = map(float, done.stdout.split())
-        page = (folder / "report" / "index.html").stat().st_size / 1e6
+        page = RunPaths(folder).page.stat().st_size / 1e6
         print(f"tables and the whole report: {seconds:.1f} s (aim 30), peak {memory:.0f} MB (aim 1500)")
         print(f"its page: {page:.1f} MB (aim 5)")
 

@@ -12,52 +12,44 @@ import argparse
 import statistics
 import time
 
-import numpy as np
 import torch
+from tasks import OPTIMIZER, members_of, task_on
 
-from seedsweep.core.models import AttentionSettings
-from seedsweep.core.task import Task, TaskSettings, make_task
+from seedsweep.core.models.recurrent_attention import RecurrentAttention
+from seedsweep.core.records.study import Training
+from seedsweep.core.task import Task
 from seedsweep.core.training import memory
-from seedsweep.core.training.batch import Split
-from seedsweep.core.training.cohort import PRECISIONS, Cohort, TrainingSettings, engines
+from seedsweep.core.training.cohort import PRECISIONS, Cohort
 from seedsweep.core.training.cuda_graph import WARM_UP
 from seedsweep.core.training.probe import wait
-from seedsweep.core.training.schedules import Hyperparameters, Member
-from seedsweep.shards.catalog import GENERATORS
-from seedsweep.shards.samples import DataSettings
 
 #: The study that is costed, and the report's batch (inferred).
 ALPHAS, SEEDS, STEPS, BATCH = 5, 40, 10_000, 32
 
 
-def make(frozen: bool, images: int, device: str) -> Task:
-    data = DataSettings("pattern2_rgb", size=1024, train=images, validation=2, field=128)
-    splits = []
-    for split in ("train", "validation"):
-        samples = [GENERATORS[data.name](data, split, i) for i in range(data.count(split))]
-        pixels, masks = (np.stack([getattr(s, name) for s in samples]) for name in ("image", "mask"))
-        splits.append(Split(pixels, masks, np.array([s.label for s in samples], np.int64)))
-    model = AttentionSettings(backbone="inception_v3", frozen=frozen, glimpse_size=299)
-    return make_task(TaskSettings(model), *splits, device)
+def make(frozen: bool, images: int, device: str, batch: int) -> Task:
+    data = {"name": "pattern2_rgb", "size": 1024, "train": images, "validation": 2, "field": 128}
+    settings = RecurrentAttention.Settings(backbone="inception_v3", frozen=frozen, glimpse_size=299)
+    return task_on(data, RecurrentAttention, settings, device, batch)
 
 
 def measured(task: Task, count: int, batch: int, precision: str, rounds: int) -> tuple[float, float, int]:
     """Seconds a step of so many members, the most bytes, and how many were trained at once."""
-    memory.release(task.device)
-    memory.begin_peak(task.device)
-    training = TrainingSettings(10**9, batch, 10**9, precision=precision)
-    at_once = count if "fused" in engines(task.settings.model) else 1
-    cohort = Cohort(task, [Member(seed, Hyperparameters()) for seed in range(count)], training, at_once)
-    for _ in range(WARM_UP + 1 if task.device.type == "cuda" else 1):
+    device = task.data.device
+    memory.release(device)
+    memory.begin_peak(device)
+    training = Training(steps=10**9, batch=batch, evaluate_every=10**9, precision=precision)
+    cohort = Cohort(task, members_of(task, count), training, OPTIMIZER, count if task.fused else 1)
+    for _ in range(WARM_UP + 1 if device.type == "cuda" else 1):
         cohort.train_step()
     times = []
     for _ in range(rounds):
-        wait(task.device)
+        wait(device)
         start = time.perf_counter()
         cohort.train_step()
-        wait(task.device)
+        wait(device)
         times.append(time.perf_counter() - start)
-    return statistics.median(times), memory.peak(task.device), cohort.at_once
+    return statistics.median(times), memory.peak(device), cohort.at_once
 
 
 def main() -> None:
@@ -74,7 +66,7 @@ def main() -> None:
     print("| Inception v3 | precision | members | at once | seconds a step | GB at most | hours of 5 x 40 members |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for frozen in (True, False):
-        task = make(frozen, max(options.batch, 4), device)
+        task = make(frozen, max(options.batch, 4), device, options.batch)
         for precision in PRECISIONS if gpu and not frozen else ["float32"]:
             for count in options.members:
                 try:

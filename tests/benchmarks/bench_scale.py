@@ -25,35 +25,41 @@ from rich.console import Console
 
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running.progress import Progress
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.tensorboard import TensorBoard
 from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.study.schema import Study, load
+from seedsweep.sweeps.study.components import metrics_of
+from seedsweep.sweeps.study.loading import load
 
 T = TypeVar("T")
 WORKERS, COHORT_SECONDS, TUNE_SECONDS = 1000, 600.0, 0.04
 #: 5,000 explored configurations of one cohort each, and 10 compared ones of 500.
 EXPLORED, COMPARED, SEEDS = 5000, 9, 6000
+COHORT = 12
+#: By which of two evaluations none converges.
+CRITERION = Criterion("f1", 0.9)
 SETTINGS = [
     *(f"search.explore={EXPLORED}", "search.sampler=random", f"search.window={2 * WORKERS}", f"seeds.compare={SEEDS}"),
-    "resources.cohort=12",
-    f"search.first=[{', '.join(f'{{alpha: {i / COMPARED}}}' for i in range(COMPARED))}]",
+    *(f"resources.cohort={COHORT}", "claims=[]", "configurations=null"),
+    f"configurations={{{', '.join(f'no. {i}: {{alpha: {i / COMPARED}}}' for i in range(COMPARED))}}}",
 ]
 LAUNCH = """
 import resource, sys, time
 start = time.monotonic()
 from pathlib import Path
-from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.paths import RunPaths
 from seedsweep.sweeps.running import driver
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.running.progress import Progress
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from rich.console import Console
-run = RunDirectory(Path(sys.argv[1]), "scale")
+run = RunDirectory(RunPaths(Path(sys.argv[1]) / "scale"))
 study = run.study()
-agenda = Agenda(study, run.ledger, {study.data: "scale"})
-progress = Progress(Console(quiet=True), study, agenda)
+agenda = Agenda(study, run.ledger, lambda study: "scale", lambda start: "", int(study.resources.cohort))
+progress = Progress(Console(quiet=True), agenda)
 spec = agenda.next()
 print(time.monotonic() - start, len(agenda.finished), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
@@ -63,7 +69,7 @@ def finish(ledger: Ledger, spec: CohortSpec) -> None:
     rng = np.random.default_rng([spec.number, spec.seeds[0]])
     met = rng.random(len(spec.seeds)) < 0.5
     scores = np.tile(met.astype(float), (2, 1))
-    outcomes = [judge(seed, [5, 10], scores[:, i], None, Criterion()) for i, seed in enumerate(spec.seeds)]
+    outcomes = [judge(seed, [5, 10], scores[:, i], None, CRITERION) for i, seed in enumerate(spec.seeds)]
     curves = Curves([5, 10], scores[..., None], ["f1"], list(spec.seeds))
     run = {"host": "here", "device": "cpu", "engine": "fused", "seconds": COHORT_SECONDS}
     ledger.record(spec).claim(1).commit(curves, outcomes, run)
@@ -87,8 +93,9 @@ class Clock:
 
 def simulate(study: Study, run: RunDirectory) -> tuple[float, float, int]:
     """(share of the workers' time in training until the last cohort begins, the driver's seconds a cohort, cohorts)."""
-    agenda = Agenda(study, run.ledger, {study.data: "scale"})
-    watchers = [Progress(Console(quiet=True), study, agenda), TensorBoard(run.ledger, run.tensorboard)]
+    agenda = Agenda(study, run.ledger, lambda study: "scale", lambda start: "", COHORT)
+    tensorboard = TensorBoard(study, list(metrics_of(study)), run.ledger, run.paths.tensorboard)
+    watchers = [Progress(Console(quiet=True), agenda), tensorboard]
     rng, clock = np.random.default_rng(0), Clock()
     running: list[tuple[float, int, CohortSpec]] = []
     trained: list[tuple[float, float]] = []
@@ -96,13 +103,15 @@ def simulate(study: Study, run: RunDirectory) -> tuple[float, float, int]:
     def begin() -> CohortSpec | None:
         if spec := agenda.next():
             for watcher in watchers:
-                watcher.began(spec)
+                watcher.started(spec)
+            # For its data set and the weights that it starts from.
+            agenda.studied(spec)
         return spec
 
     def end(spec: CohortSpec) -> None:
         agenda.finish(spec)
         for watcher in watchers:
-            watcher.ended(spec, failed=False)
+            watcher.finished(spec, failed=False)
 
     now, idle = 0.0, WORKERS
     while True:
@@ -126,9 +135,9 @@ def simulate(study: Study, run: RunDirectory) -> tuple[float, float, int]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         os.environ["SEEDSWEEP_CACHE"] = name
-        run = RunDirectory(Path(name), "scale")
+        run = RunDirectory(RunPaths(Path(name) / "scale"))
         study = load("alpha_seed_study", "laptop", SETTINGS)
-        run.begin(study, fresh=False)
+        run.begin(study)
         busy, each, count = simulate(study, run)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         minutes, tune = COHORT_SECONDS / 60, f"beside Tune's {1000 * TUNE_SECONDS:.0f}"
@@ -138,15 +147,8 @@ def main() -> None:
         seconds, cohorts, memory = map(float, done.stdout.split())
         print(f"{cohorts:.0f} cohorts in the ledger: to the first cohort {seconds:.1f} s (aim 5), {memory:.0f} MB")
         start = time.monotonic()
-        command = [
-            sys.executable,
-            "-c",
-            "from seedsweep.sweeps.cli import main; main()",
-            "status",
-            "scale",
-            "--runs",
-            name,
-        ]
+        command = [sys.executable, "-c", "from seedsweep.sweeps.cli import main; main()", "status", "scale"]
+        command += ["--runs", name]
         subprocess.run(command, check=True, capture_output=True)
         print(f"seedsweep status: {time.monotonic() - start:.1f} s (aim 2)")
 

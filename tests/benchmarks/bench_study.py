@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
+LAUNCH = [sys.executable, "sweeps/launch.py", "alpha_seed_study", "--on", "here", "--scale", "laptop"]
 
 
 def memory(pid: int) -> int:
@@ -30,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         launch = subprocess.Popen(
-            [sys.executable, "sweeps/launch.py", "alpha_seed_study", "--scale", "laptop", "--runs", folder],
+            [*LAUNCH, "--runs", folder],
             cwd=ROOT,
             env={**os.environ, "SEEDSWEEP_CACHE": f"{folder}/cache"},
         )

@@ -1,7 +1,7 @@
 """The plain way: the same model and losses as one writes them with torch alone, one process a seed.
 
-An `nn.Module` of stock layers, `torch.optim.Adam`, autograd through everything. `agrees` checks that the equations
-are those of `core`.
+An `nn.Module` of stock layers, `torch.optim.Adam`, autograd through everything. `bench_cohorts --check` checks that the
+equations are those of `core`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,48 +10,25 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as Outline
 
-from seedsweep.shards import camelyon16
-from seedsweep.shards.annotations import AnnotationError, Polygon, paint, read_asap
-from seedsweep.shards.camelyon16 import CamelyonError, CamelyonSettings, Cells, Source, cells, choose, find, pack, split
-from seedsweep.shards.read import read
+from seedsweep.core.errors import UserError
+from seedsweep.shards import layout
+from seedsweep.shards.camelyon16 import command, cutting
+from seedsweep.shards.camelyon16.annotations import AnnotationError, Polygon, paint, read_asap
+from seedsweep.shards.camelyon16.cutting import pack
+from seedsweep.shards.camelyon16.patches import Cells, cells, choose
+from seedsweep.shards.camelyon16.settings import CamelyonSettings
+from seedsweep.shards.camelyon16.sources import CamelyonError, Source, find, split
+from seedsweep.shards.command import main
+from seedsweep.shards.data_set import make, resolved
+from seedsweep.shards.read import describe, read
+from seedsweep.shards.samples import arrays_of
+from seedsweep.shards.stream import batches
 
 pytest.importorskip("openslide", reason="the extra `slides` is not installed")
 tifffile = pytest.importorskip("tifffile")
+from tests.shards.slides import HOLE, PATCH, SIDE, TUMOUR, asap, tissue_slide, write_pyramid  # noqa: E402
 
-SIDE, PATCH = 1024, 128
-SETTINGS = CamelyonSettings(size=PATCH, samples_per_record=4, records_per_shard=2)
-#: A slanted tumour with a hole, off the grid of patches.
-TUMOUR = [(100.3, 90.7), (700.2, 150.1), (820.9, 640.4), (300.5, 760.6)]
-HOLE = [(330.25, 260.3), (520.75, 280.5), (500.5, 520.25)]
-
-
-def asap(polygons) -> str:
-    def one(number, group, corners):
-        listed = "".join(f'<Coordinate Order="{i}" X="{x}" Y="{y}" />' for i, (x, y) in enumerate(corners))
-        return (
-            f'<Annotation Name="{number}" Type="Polygon" PartOfGroup="{group}" Color="#F4FA58">'
-            f"<Coordinates>{listed}</Coordinates></Annotation>"
-        )
-
-    inside = "".join(one(i, group, corners) for i, (group, corners) in enumerate(polygons))
-    return f'<?xml version="1.0"?><ASAP_Annotations><Annotations>{inside}</Annotations></ASAP_Annotations>'
-
-
-def write_pyramid(path: Path, image: np.ndarray, levels: int = 3) -> None:
-    with tifffile.TiffWriter(path) as file:
-        for level in range(levels):
-            page = image[:: 2**level, :: 2**level]
-            kind = {"photometric": "rgb"} if image.ndim == 3 else {"photometric": "minisblack"}
-            file.write(page, tile=(256, 256), compression="zlib", subfiletype=int(level > 0), **kind)
-
-
-def tissue_slide(seed: int, side: int = SIDE) -> np.ndarray:
-    """A pink square on white glass: everything but a margin of one patch at the right and the bottom."""
-    rng = np.random.default_rng(seed)
-    image = np.full((side, side, 3), 245, np.uint8)
-    inner = side - PATCH
-    image[:inner, :inner] = rng.integers((180, 90, 150), (220, 150, 190), (inner, inner, 3))
-    return image
+SETTINGS = CamelyonSettings(size=PATCH)
 
 
 @pytest.fixture(scope="module")
@@ -151,22 +129,48 @@ def test_what_is_cut_is_what_the_slide_shows(lab, tmp_path):
             image = tifffile.imread(lab[0] / f"{shard['slide']}.tif")
             for x, y in shard["corners"]:
                 expected = image[y : y + PATCH, x : x + PATCH].transpose(2, 0, 1)
-                np.testing.assert_array_equal(part.image[row], expected)
+                np.testing.assert_array_equal(part["image"][row], expected)
                 mask = truth((SIDE, SIDE))[y : y + PATCH, x : x + PATCH] * shard["tumour"]
-                np.testing.assert_array_equal(part.mask[row, 0], mask)
-                assert part.label[row] == mask.any()
+                np.testing.assert_array_equal(part["mask"][row, 0], mask)
+                assert part["label"][row] == mask.any()
+                assert part["slide_label"][row] == shard["tumour"]
                 row += 1
-        assert row == len(part.label) > 0
-        assert part.label.mean() == 0.5
+        # A number for each slide of the split, in their order.
+        names = [shard["slide"] for shard in index["splits"][name]["shards"] for _ in range(shard["samples"])]
+        assert [list(dict.fromkeys(names))[number] for number in part["slide"]] == names
+        assert row == len(part["label"]) > 0
+        assert part["label"].mean() == 0.5
     slides = [{shard["slide"] for shard in index["splits"][name]["shards"]} for name in arrays]
     assert not slides[0] & slides[1]
 
 
+class Here:
+    """Runs everything in this process, so that it can be stopped."""
+
+    def __init__(self, *arguments):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def submit(self, function, *arguments):
+        future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
 def test_stopped_and_called_again_cuts_only_what_is_missing(lab, tmp_path, monkeypatch):
+    # Many small shards; other processes would have their own constants.
+    monkeypatch.setattr(layout, "SHARD_BYTES", 8 * 4 * PATCH * PATCH)
+    monkeypatch.setattr(layout, "RECORD_BYTES", 4 * 4 * PATCH * PATCH)
+    monkeypatch.setattr(cutting, "ProcessPoolExecutor", Here)
     sources = find(*lab)
     whole, _ = pack(sources, SETTINGS, tmp_path / "whole")
-    cut = []
-    real = camelyon16.write_shard
+    cut: list[Path] = []
+    real = cutting.write_shard
 
     def stop_after_three(path, records):
         if len(cut) == 3:
@@ -174,31 +178,12 @@ def test_stopped_and_called_again_cuts_only_what_is_missing(lab, tmp_path, monke
         cut.append(path)
         return real(path, records)
 
-    # In this process, so that it can be stopped.
-    class Here:
-        def __init__(self, *arguments):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-        def submit(self, function, *arguments):
-            from concurrent.futures import Future
-
-            future = Future()
-            future.set_result(function(*arguments))
-            return future
-
-    monkeypatch.setattr(camelyon16, "ProcessPoolExecutor", Here)
-    monkeypatch.setattr(camelyon16, "write_shard", stop_after_three)
+    monkeypatch.setattr(cutting, "write_shard", stop_after_three)
     with pytest.raises(KeyboardInterrupt):
         pack(sources, SETTINGS, tmp_path / "again")
     assert not list((tmp_path / "again").glob("camelyon16-*"))
     again: list[Path] = []
-    monkeypatch.setattr(camelyon16, "write_shard", lambda path, records: again.append(path) or real(path, records))
+    monkeypatch.setattr(cutting, "write_shard", lambda path, records: again.append(path) or real(path, records))
     folder, _ = pack(sources, SETTINGS, tmp_path / "again")
     total = sum(len(s["shards"]) for s in json.loads((folder / "index.json").read_text())["splits"].values())
     assert len(again) == total - 3
@@ -218,6 +203,36 @@ def test_slides_that_trouble_are_left_out_and_named(lab, tmp_path):
     assert set(left_out) == {"normal_086", "tumor_009", "normal_010"}
     assert left_out["tumor_009"] == "has no annotation"
     assert "normal_010.tif" in left_out["normal_010"]
+
+
+def test_a_study_takes_the_folder_and_nothing_else(lab, tmp_path):
+    folder, _ = pack(find(*lab), SETTINGS, tmp_path)
+    data = {"name": "camelyon16", "folder": str(folder)}
+    assert resolved(data) == data
+    assert make(data).folder() == folder
+    assert make(data).classes == 2
+    known = describe(folder)
+    assert known["arrays"]["slide_label"] == {"dtype": "int64", "shape": ()}
+    assert known["settings"]["size"] == PATCH
+    part = arrays_of(make(data), "train")
+    assert known["splits"]["train"] == len(part["label"])
+    assert arrays_of(make(data), "test") is None
+    for name, array in part.items():
+        assert known["arrays"][name] == {"dtype": str(array.dtype), "shape": array.shape[1:]}
+    with pytest.raises(UserError, match=r"data\.folder: camelyon16 is packed by hand first"):
+        make({"name": "camelyon16"})
+    with pytest.raises(UserError, match=r"data\.folder: .* has no index.json"):
+        make({"name": "camelyon16", "folder": str(lab[0])})
+
+
+def test_a_stream_says_which_slide_a_patch_is_of(lab, tmp_path):
+    folder, _ = pack(find(*lab), SETTINGS, tmp_path)
+    part = read(folder)["train"]
+    known = {image.tobytes(): row for row, image in enumerate(part["image"])}
+    for batch in batches(folder, "train", 8, seed=0, epoch=0):
+        rows = [known[image.tobytes()] for image in batch["image"]]
+        for name in part:
+            np.testing.assert_array_equal(batch[name], part[name][rows])
 
 
 def made_cells(sources, per_slide=50) -> dict[Source, Cells]:
@@ -270,7 +285,7 @@ def test_the_split_holds_out_slides_of_both_kinds():
 )
 def test_a_users_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
-    assert camelyon16.main(arguments) == 2
+    assert main(["camelyon16", *arguments]) == 2
     assert words in capsys.readouterr().out
 
 
@@ -318,7 +333,18 @@ def test_a_real_slide(real_slide, tmp_path):
     index = json.loads((folder / "index.json").read_text())
     arrays = read(folder)["train"]
     (x, y) = index["splits"]["train"]["shards"][0]["corners"][0]
-    np.testing.assert_array_equal(arrays.image[0].transpose(1, 2, 0), whole[y : y + 256, x : x + 256])
+    np.testing.assert_array_equal(arrays["image"][0].transpose(1, 2, 0), whole[y : y + 256, x : x + 256])
+
+
+def test_a_flag_out_of_its_range_is_named(capsys):
+    for flags, words in (
+        (["--size", "4"], "--size: 4 is out of range; it must be from 8 to 32768"),
+        (["--coverage", "2"], "--coverage: 2 is out of range"),
+        (["--kind", "large"], "invalid choice: 'large'"),
+    ):
+        with pytest.raises(SystemExit):
+            command.main(["--slides", ".", *flags])
+        assert words in capsys.readouterr().err
 
 
 def test_slides_are_found_below_folders_and_their_names_are_their_own(tmp_path):

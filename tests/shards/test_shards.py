@@ -1,3 +1,5 @@
+"""Packing and reading: what is read is what was packed, or one line that says what is wrong."""
+
 import hashlib
 import io
 import json
@@ -9,96 +11,32 @@ import numpy as np
 import pytest
 import webdataset
 
-from seedsweep.shards.catalog import GENERATORS
+from seedsweep.shards import command, layout
+from seedsweep.shards.data_set import make, resolved
+from seedsweep.shards.index import ShardError
 from seedsweep.shards.pack import pack
-from seedsweep.shards.read import ARRAYS, ShardError, data_fingerprint, read
-from seedsweep.shards.samples import DataSettings
+from seedsweep.shards.read import data_fingerprint, read
+from seedsweep.shards.samples import arrays_of
 from seedsweep.shards.tars import write_shard
 
-SETTINGS = DataSettings(
-    "pattern1", size=32, train=40, validation=10, field=8, samples_per_record=8, records_per_shard=2
-)
+SETTINGS = resolved({"name": "pattern1", "size": 32, "train": 40, "validation": 10, "field": 8})
+SAMPLE = 2 * 32 * 32 + 16
 
 
-@pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize("size", [24, 64])
-def test_samples(name, size):
-    settings = DataSettings(name, size=size, train=20, validation=20)
-    samples = [GENERATORS[name](settings, "train", i) for i in range(20)]
-    assert sum(s.label for s in samples) == 10
-    for sample in samples:
-        assert sample.image.shape == (3 if name.endswith("rgb") else 1, size, size)
-        assert sample.mask.shape == (1, size, size)
-        assert sample.image.dtype == np.uint8
-        assert set(np.unique(sample.mask)) <= {0, 1}
-        assert sample.mask.any() == bool(sample.label)
-        assert (np.abs(sample.centre) <= 1).all()
-        if sample.label:
-            rows, columns = np.nonzero(sample.mask[0])
-            seen = np.array([columns.mean(), rows.mean()]) / (size - 1) * 2 - 1
-            np.testing.assert_allclose(sample.centre, seen, atol=1.5 / size)
-    assert len({s.image.tobytes() for s in samples if s.label}) == 10
-    other_split = GENERATORS[name](settings, "validation", 1)
-    assert other_split.image.tobytes() != samples[1].image.tobytes()
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    """Records of 8 samples, shards of 16."""
+    monkeypatch.setattr(layout, "RECORD_BYTES", 8 * SAMPLE)
+    monkeypatch.setattr(layout, "SHARD_BYTES", 16 * SAMPLE)
 
 
-def test_patterns_show_where_at_once_and_what_only_near():
-    settings = DataSettings("pattern1", size=64, field=16, anywhere=True)
-    normal, tumour = (
-        [GENERATORS["pattern1"](settings, "train", i).image[0].astype(float) for i in range(kind, 200, 2)]
-        for kind in (0, 1)
-    )
-    darkest = [
-        min(image[r : r + 16, c : c + 16].mean() for r in range(0, 48, 4) for c in range(0, 48, 4)) for image in normal
-    ]
-    assert max(darkest) < 0.8 * np.mean(normal)  # the field is darker than anything around it
-    # Averaged over one period, stripes and checkerboard are the same grey.
-    blurred = [np.mean([image.reshape(16, 4, 16, 4).mean((1, 3)).min() for image in kind]) for kind in (normal, tumour)]
-    assert abs(blurred[0] - blurred[1]) < 6
-
-
-def test_pattern1_is_cut_around_the_field_and_the_offset_moves_it():
-    centred = DataSettings("pattern1", size=64, field=8)
-    still = [np.abs(GENERATORS["pattern1"](centred, "train", i).centre).max() for i in range(60)]
-    moved = [np.abs(GENERATORS["pattern1_offset"](centred, "train", i).centre).max() for i in range(60)]
-    assert max(still) < 0.001
-    assert 0.1 < np.median(moved) <= 0.41
-
-
-def test_pattern2_has_as_many_fields_whatever_the_label_and_the_mask_holds_the_checkerboards():
-    settings = DataSettings("pattern2", size=64, field=16)
-    for index in range(20):
-        sample = GENERATORS["pattern2"](settings, "train", index)
-        dark = sample.image[0] < 0.2 * 255
-        # Half of every field is dark.
-        assert dark.sum() == 4 * 16 * 16 / 2
-        assert sample.mask.sum() == (2 * 16 * 16 if sample.label else 0)
-        # Under a checkerboard every row and column is half dark, under stripes one of the two is all or nothing.
-        if sample.label:
-            assert dark[sample.mask[0] == 1].mean() == 0.5
-    rgb = GENERATORS["pattern2_rgb"](settings, "train", 1).image
-    assert (rgb == GENERATORS["pattern2"](settings, "train", 1).image).all()
-
-
-@pytest.mark.parametrize(("balance", "tumours"), [("balanced", 50), ("skewed", 10)])
-@pytest.mark.parametrize("name", GENERATORS)
-def test_balance(name, balance, tumours):
-    settings = DataSettings(name, size=24, balance=balance)
-    assert sum(GENERATORS[name](settings, "train", i).label for i in range(100)) == tumours
-
-
-def test_ellipses_have_one_size_and_varied_ones_many():
-    sizes = {}
-    for name in ("ellipses", "ellipses_varied"):
-        settings = DataSettings(name, size=128, field=32)
-        sizes[name] = [GENERATORS[name](settings, "train", i).mask.sum() for i in range(1, 40, 2)]
-    assert np.ptp(sizes["ellipses"]) < 0.1 * np.mean(sizes["ellipses"])
-    assert np.ptp(sizes["ellipses_varied"]) > 0.8 * np.mean(sizes["ellipses_varied"])
-    assert np.mean(sizes["ellipses"]) == pytest.approx(np.pi * 16 * 8, rel=0.02)
+def packed(root, progress=lambda done, total: None, **changed):
+    settings = {**SETTINGS, **changed}
+    return pack("pattern1", make(settings), settings, root, progress=progress)
 
 
 def test_same_settings_same_bytes(tmp_path):
-    one, two = pack(SETTINGS, tmp_path / "a"), pack(SETTINGS, tmp_path / "b")
+    one, two = packed(tmp_path / "a"), packed(tmp_path / "b")
     files = sorted(p.name for p in one.iterdir())
     assert files == sorted(p.name for p in two.iterdir())
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
@@ -107,48 +45,77 @@ def test_same_settings_same_bytes(tmp_path):
     assert [s["samples"] for s in index["splits"]["train"]["shards"]] == [16, 16, 8]
 
 
-def test_other_settings_another_folder(tmp_path):
-    from dataclasses import replace
+def test_other_settings_another_folder_and_content(tmp_path):
+    one, two = packed(tmp_path), packed(tmp_path, seed=1)
+    assert one != two
+    assert data_fingerprint(one) != data_fingerprint(two)
 
-    assert pack(SETTINGS, tmp_path) != pack(replace(SETTINGS, seed=1), tmp_path)
+
+def test_what_is_packed_is_not_packed_again(tmp_path):
+    told = []
+    folder = packed(tmp_path, lambda done, total: told.append((done, total)))
+    assert told == [(16, 40), (32, 40), (40, 40), (10, 10)]
+    assert packed(tmp_path, lambda done, total: told.append(None)) == folder
+    assert None not in told
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
-def test_what_is_packed_is_read(tmp_path):
-    folder = pack(SETTINGS, tmp_path)
-    splits = read(folder, tmp_path / "cache")
-    for split, count in (("train", 40), ("validation", 10)):
-        expected = [GENERATORS["pattern1"](SETTINGS, split, i) for i in range(count)]
-        for name in ARRAYS:
-            np.testing.assert_array_equal(getattr(splits[split], name), [getattr(s, name) for s in expected])
+@pytest.mark.parametrize("test", [0, 5])
+def test_what_is_packed_is_read(tmp_path, test):
+    splits = read(packed(tmp_path, test=test), tmp_path / "cache")
+    assert list(splits) == ["train", "validation", "test"][: 3 if test else 2]
+    for split, arrays in splits.items():
+        expected = arrays_of(make({**SETTINGS, "test": test}), split)
+        assert set(arrays) == set(expected) == {"image", "mask", "label", "centre"}
+        for name, array in arrays.items():
+            assert array.dtype == expected[name].dtype
+            np.testing.assert_array_equal(array, expected[name])
 
 
 def test_the_cache_is_decoded_once_and_shared(tmp_path):
-    folder = pack(SETTINGS, tmp_path)
+    folder = packed(tmp_path)
     with ProcessPoolExecutor(3) as pool:
         results = list(pool.map(_image_sum, [folder] * 3, [tmp_path / "cache"] * 3))
     assert len(set(results)) == 1
     entries = [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
     assert len(entries) == 1
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
     for tar in folder.glob("*.tar"):
         tar.unlink()  # the cache alone answers now
-    assert isinstance(read(folder, tmp_path / "cache")["train"].image, np.memmap)
+    assert isinstance(read(folder, tmp_path / "cache")["train"]["image"], np.memmap)
 
 
 def _image_sum(folder, cache):
-    return int(read(folder, cache)["train"].image.astype(int).sum())
+    return int(read(folder, cache)["train"]["image"].astype(int).sum())
+
+
+def test_a_cache_that_lost_a_file_is_made_anew(tmp_path):
+    """What cleans temporary folders removes single files."""
+    folder = packed(tmp_path)
+    before = read(folder, tmp_path / "cache")["train"]["label"].tolist()
+    next((tmp_path / "cache").glob("*/train.label.npy")).unlink()
+    assert read(folder, tmp_path / "cache")["train"]["label"].tolist() == before
 
 
 def test_shards_are_webdataset_shards(tmp_path):
-    folder = pack(SETTINGS, tmp_path)
+    folder = packed(tmp_path)
     urls = sorted(str(p) for p in folder.glob("train-*.tar"))
     records = list(webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode())
     labels = np.concatenate([record["label.npy"] for record in records])
     assert labels.tolist() == [i % 2 for i in range(40)]
 
 
+def refused(folder, tmp_path, words):
+    """Reading says so in one line, and leaves nothing half-decoded."""
+    with pytest.raises(ShardError, match=words) as caught:
+        read(folder, tmp_path / "cache")
+    assert "\n" not in str(caught.value)
+    assert not [p for p in (tmp_path / "cache").glob("*") if p.is_dir()]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "altered", "missing"])
 def test_a_damaged_shard_is_named(tmp_path, damage):
-    folder = pack(SETTINGS, tmp_path)
+    folder = packed(tmp_path)
     shard = folder / "train-000001.tar"
     content = shard.read_bytes()
     shard.unlink()
@@ -156,33 +123,133 @@ def test_a_damaged_shard_is_named(tmp_path, damage):
         shard.write_bytes(content[:-2000])
     elif damage == "altered":
         shard.write_bytes(content[:700] + bytes([content[700] ^ 1]) + content[701:])
-    with pytest.raises(ShardError, match=r"train-000001\.tar (does not match its checksum|is missing)"):
-        read(folder, tmp_path / "cache")
-    assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]  # nothing half-decoded is left
+    refused(folder, tmp_path, r"train-000001\.tar (does not match its checksum|is missing)")
 
 
-def test_a_tar_member_that_climbs_out_is_refused(tmp_path):
-    folder = pack(SETTINGS, tmp_path)
-    shard = folder / "train-000000.tar"
-    with tarfile.open(shard, "a") as tar:
-        tar.addfile(tarfile.TarInfo("../evil.image.npy"))
-    import hashlib
-
+def with_shard(folder, content):
+    """The folder with another first shard, whose checksum is right."""
+    (folder / "train-000000.tar").write_bytes(content)
     index = json.loads((folder / "index.json").read_text())
-    index["splits"]["train"]["shards"][0]["sha256"] = hashlib.sha256(shard.read_bytes()).hexdigest()
+    index["splits"]["train"]["shards"][0]["sha256"] = hashlib.sha256(content).hexdigest()
     (folder / "index.json").write_text(json.dumps(index))
-    with pytest.raises(ShardError, match=r"holds '\.\./evil"):
-        read(folder, tmp_path / "cache")
+
+
+def record(**changed):
+    """A shard of one record of 16 samples."""
+    arrays = {
+        "image": np.zeros((16, 1, 32, 32), np.uint8),
+        "mask": np.zeros((16, 1, 32, 32), np.uint8),
+        "label": np.zeros(16, np.int64),
+        "centre": np.zeros((16, 2), np.float32),
+        **changed,
+    }
+    return {f"{name}.npy": array for name, array in arrays.items() if array is not None}
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "no index.json"), ("{", "is damaged"), ('{"format": 0}', "format 0")]
+    ("changed", "words"),
+    [
+        (
+            {"image": np.zeros((16, 1, 16, 64), np.uint8)},
+            r"image\.npy are uint8 \[1, 16, 64\], its index says uint8 \[1",
+        ),
+        ({"label": np.zeros(16, np.int32)}, r"label\.npy are int32 \[\], its index says int64 \[\]"),
+        ({"label": np.zeros(16, ">i8")}, "its index says int64"),
+        ({"label": np.zeros(15, np.int64)}, "the arrays of record 00000000 have different lengths"),
+        ({"label": None}, "has 0 samples, its index says 16"),
+        ({"more": np.zeros(16)}, r"holds '00000000\.more\.npy', which is not in its index"),
+        ({name: record()[f"{name}.npy"][:12] for name in ("image", "mask", "label", "centre")}, "has 12 samples, its"),
+    ],
+)
+def test_what_the_index_does_not_say_is_refused(tmp_path, changed, words):
+    folder = packed(tmp_path)
+    write_shard(tmp_path / "other.tar", iter([("00000000", record(**changed))]))
+    with_shard(folder, (tmp_path / "other.tar").read_bytes())
+    refused(folder, tmp_path, words)
+
+
+def test_a_shard_that_is_as_the_index_says_is_read(tmp_path):
+    folder = packed(tmp_path)
+    write_shard(tmp_path / "other.tar", iter([("00000000", record())]))
+    with_shard(folder, (tmp_path / "other.tar").read_bytes())
+    assert not read(folder, tmp_path / "cache")["train"]["image"][:16].any()
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 10240, b"no tar" * 1000])
+def test_a_shard_that_is_no_tar_is_refused(tmp_path, content):
+    folder = packed(tmp_path)
+    with_shard(folder, content)
+    refused(folder, tmp_path, "is no tar file|has 0 samples")
+
+
+def test_nothing_is_unpickled(tmp_path):
+    folder = packed(tmp_path)
+    pickled = io.BytesIO()
+    np.save(pickled, np.array([{}] * 16), allow_pickle=True)
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        for name, content in (("image", pickled.getvalue()), ("mask", b"no array"), ("label", b"")):
+            member = tarfile.TarInfo(f"00000000.{name}.npy")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    with_shard(folder, (tmp_path / "evil.tar").read_bytes())
+    refused(folder, tmp_path, r"image\.npy are object \[\], its index says uint8")
+
+
+@pytest.mark.parametrize("name", ["../evil.image.npy", "/evil.image.npy", "00000000.image.pkl", "00000000"])
+def test_a_member_that_no_shard_of_ours_has_is_refused(tmp_path, name):
+    folder = packed(tmp_path)
+    with tarfile.open(folder / "train-000000.tar", "a") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    with_shard(folder, (folder / "train-000000.tar").read_bytes())
+    refused(folder, tmp_path, f"holds '{name}'")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "no index.json"),
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ('{"format": 1}', "has format 1, not 2: remove it and pack again"),
+        ('{"format": 2}', "is damaged .it lacks 'arrays'"),
+    ],
 )
 def test_a_bad_index_is_named(tmp_path, content, words):
     if content is not None:
         (tmp_path / "index.json").write_text(content)
-    with pytest.raises(ShardError, match=words):
-        read(tmp_path, tmp_path / "cache")
+    refused(tmp_path, tmp_path, words)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("splits", "validation"), None, "it has no validation split"),
+        (("splits", "train", "samples"), 41, "the shards of its train split have 40 samples, the split 41"),
+        (("splits", "train", "shards"), [], "the shards of its train split have 0 samples"),
+        (("splits", "train", "shards", 0, "file"), "../other.tar", "'../other.tar' is no name of a shard"),
+        (("splits", "train", "shards", 0, "samples"), -16, "-16 is no number above 0"),
+        (("splits", "train", "shards", 0, "sha256"), None, "it lacks 'sha256'"),
+        (("arrays", "image", "dtype"), "object", "'image' has dtype object"),
+        (("arrays", "image", "dtype"), "bytes of images", "data type 'bytes of images' not understood"),
+        (("arrays", "image", "shape"), [1, 32, -1], "-1 is no number above 0"),
+        (("arrays", "../image"), {"dtype": "uint8", "shape": []}, "'../image' is no name of an array"),
+        (("arrays",), {}, "it has no arrays"),
+        (("classes",), -1, "classes: -1 is no number above 0"),
+    ],
+)
+def test_a_damaged_index_is_named(tmp_path, path, value, words):
+    folder = packed(tmp_path)
+    index = json.loads((folder / "index.json").read_text())
+    *above, last = path
+    place = index
+    for key in above:
+        place = place[key]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    (folder / "index.json").write_text(json.dumps(index))
+    refused(folder, tmp_path, f"index.json is damaged .*{words}")
 
 
 def test_a_shard_is_what_the_standard_library_writes(tmp_path):
@@ -207,9 +274,25 @@ def test_a_shard_is_what_the_standard_library_writes(tmp_path):
 
 
 def test_a_set_that_does_not_fit_the_cache_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
-    folder = pack(SETTINGS, tmp_path)
+    folder = packed(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(ShardError, match=r"needs 0\.0 GB in the cache .*SEEDSWEEP_CACHE") as caught:
-        read(folder, tmp_path / "cache")
-    assert "\n" not in str(caught.value)
-    assert not [p for p in (tmp_path / "cache").iterdir() if p.is_dir()]
+    refused(folder, tmp_path, r"needs 0\.0 GB in the cache .*SEEDSWEEP_CACHE")
+
+
+def test_the_command_line_packs_what_a_study_would(tmp_path, capsys):
+    flags = ["--size", "32", "--train", "40", "--validation", "10", "--field", "8"]
+    assert command.main(["pattern1", *flags, "--to", str(tmp_path)]) == 0
+    folder = packed(tmp_path)
+    assert str(folder) in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    command.main(["pattern1", *flags, "--anywhere", "--to", str(tmp_path)])
+    assert packed(tmp_path, anywhere=True).is_dir()
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(SystemExit):
+        command.main(["pattern1", "--size", "4"])
+    assert "--size: 4 is out of range" in capsys.readouterr().err
+    assert command.main(["pattern1", "--size", "16", "--field", "20"]) == 2
+    assert command.main(["patern1"]) == 2
+    printed = capsys.readouterr().out
+    assert "error: data.field: 20 is larger than data.size, 16" in printed
+    assert "error: data.name: there is no 'patern1'; did you mean pattern1" in printed

@@ -22,6 +22,7 @@
 #SBATCH --wckey=submitit
 
 # setup
+cd '/runs/alpha'"'"'s/source' || exit 1
 export PYTHONPATH='/runs/alpha'"'"'s/source'${PYTHONPATH:+:$PYTHONPATH}
 
 # command

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.study import Allocation, Resources
 from seedsweep.slurm import node
 from seedsweep.slurm.allocation import executor, script
-from seedsweep.slurm.settings import AllocationSettings, argument, minutes
-from tests.slurm.conftest import STUDY, TWO_NODES, Launched
+from seedsweep.slurm.settings import SlurmError, argument, asked, minutes
+from tests.slurm.launched import TWO_NODES, Launched
 from tests.sweeps.launching import SEEDSWEEP, run
 
-SETTINGS = AllocationSettings(
+SETTINGS = Allocation(
     nodes=4, cpus=16, gpus=2, memory=62.5, time="1-02:30:00", partition="gpu", account="lab", qos="low",
     constraint="a100", sbatch=("--exclusive", "--mail-type=END"),
 )  # fmt: skip
@@ -24,6 +26,27 @@ SETTINGS = AllocationSettings(
 )
 def test_time_limits_are_read_as_sbatch_reads_them(text, expected):
     assert minutes(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("resources", "cpus", "gpus"),
+    [
+        (Resources(), 1, 0),
+        (Resources(cpus=4, gpus=0.25), 4, 1),
+        (Resources(cpus=2, gpus=2), 2, 2),
+        (Resources(cpus=2, gpus=0.5, allocation=Allocation(cpus=16, gpus=4)), 16, 4),
+    ],
+)
+def test_what_is_not_said_of_a_node_follows_from_what_a_trial_needs(resources, cpus, gpus):
+    wanted = asked(resources)
+    assert (wanted.cpus, wanted.gpus) == (cpus, gpus)
+    assert wanted.model_copy(update={"cpus": None, "gpus": None}) == resources.allocation.model_copy(
+        update={"cpus": None, "gpus": None}
+    )
+
+
+def test_a_slurm_error_is_one_of_this_package():
+    assert issubclass(SlurmError, SeedsweepError)
 
 
 @pytest.mark.parametrize("text", ["soon", "", "1:2:3:4", "-5"])
@@ -50,7 +73,7 @@ def test_the_batch_script_is_the_stored_one(tmp_path, monkeypatch):
 def test_a_value_is_no_shell(tmp_path, monkeypatch):
     (tmp_path / "srun").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    evil = AllocationSettings(partition="$(touch /tmp/evil)", sbatch=("--comment=a; rm -rf b",))
+    evil = Allocation(cpus=1, gpus=0, partition="$(touch /tmp/evil)", sbatch=("--comment=a; rm -rf b",))
     text = script(executor(evil, "name", tmp_path, tmp_path))
     assert "#SBATCH --partition='$(touch /tmp/evil)'" in text
     assert "#SBATCH --comment='a; rm -rf b'" in text
@@ -63,14 +86,14 @@ def test_the_users_file_lies_between_the_study_and_the_command_line(study_file, 
     more = ["--set", "resources.allocation.account=other", "--set", "resources.allocation.nodes=3"]
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     code = (
-        "import sys, json, dataclasses; from seedsweep.sweeps.study.schema import load\n"
-        "print(json.dumps(dataclasses.asdict(load(sys.argv[1], 'cluster', sys.argv[2:]).resources.allocation)))"
+        "import sys; from seedsweep.sweeps.study.loading import load\n"
+        "print(load(sys.argv[1], None, sys.argv[2:], on='slurm').resources.allocation.model_dump_json())"
     )
     python = [SEEDSWEEP[0], "-c", code]
     shown = json.loads(run(study_file, *more[1::2], command=python, environ=environ).stdout)
     assert (shown["partition"], shown["time"], shown["account"], shown["nodes"]) == ("mine", "02:00:00", "other", 3)
     settings.write_text("{partitoin: mine}\n")
-    done = run("plan", study_file, "--scale", "cluster", command=SEEDSWEEP, environ=environ, check=False)
+    done = run("plan", study_file, "--on", "slurm", command=SEEDSWEEP, environ=environ, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert f"{settings}: partitoin: there is no such field; did you mean partition" in done.stderr
 
@@ -115,21 +138,11 @@ def test_what_waits_in_the_queue_is_said_and_not_submitted_twice(cluster, study,
     assert "no job of this run is in the queue" in launched.seedsweep("cancel").stdout
 
 
-def test_the_doctor(cluster, tmp_path):
-    done = run(
-        "doctor", "--runs", tmp_path, command=SEEDSWEEP, environ={**cluster.environment, "RANK": "3"}, check=False
-    )
-    assert done.returncode == 1
-    for line in ("ok  SLURM: slurm-wlm", "ok  partition main*", "ok  accounting", "ok  ports", "ok  /tmp"):
-        assert line in done.stdout
-    assert "bad launchers' variables: RANK set" in done.stdout
-    assert "unset RANK" in done.stdout
-
-
-def test_no_option_of_a_cluster_on_a_laptop(study_file, tmp_path):
-    done = run(study_file, "--scale", "laptop", "--runs", tmp_path, "--wait", *STUDY[:4], check=False)
+def test_no_option_of_a_cluster_on_one_machine(study_file, tmp_path):
+    done = run(study_file, "--on", "here", "--runs", tmp_path, "--wait", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "--dry-run, --wait and --max-jobs are for a cluster" in done.stderr
+    assert "--wait" in done.stderr
+    assert "--on slurm" in done.stderr
 
 
 def test_ports_are_none_that_the_system_gives_out():

@@ -3,15 +3,17 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from seedsweep.slurm.devcluster import DevClusterError
-from seedsweep.slurm.devcluster.cluster import DAEMONS
-from seedsweep.slurm.devcluster.layout import BRIDGE, LINK, NAMESPACE
-from tests.sweeps.launching import SEEDSWEEP, run
+from tests.devcluster import DevClusterError
+from tests.devcluster.cluster import DAEMONS
+from tests.devcluster.layout import BRIDGE, LINK, NAMESPACE
+
+ROOT = Path(__file__).parents[2]
 
 
 def output(*command: str) -> str:
@@ -52,7 +54,7 @@ def test_down_leaves_nothing_and_up_comes_again(cluster):
 
 
 def test_it_comes_up_over_what_a_power_cut_left(cluster):
-    for process in filter(None, [*map(cluster._init, cluster.nodes), *map(cluster._pid, DAEMONS)]):
+    for process in filter(None, [*map(cluster.first_process, cluster.nodes), *map(cluster.daemon, DAEMONS)]):
         os.kill(process, signal.SIGKILL)
     deadline = time.monotonic() + 20
     while cluster.is_up():
@@ -81,18 +83,19 @@ def test_each_node_is_a_host_of_its_own(cluster):
 
 def test_a_killed_node_boots_again(cluster):
     cluster.kill("n3")
-    assert cluster._init("n3") is None
+    assert cluster.first_process("n3") is None
     cluster.start("n3")
     cluster.wait_idle()
     assert output(*cluster.command("n3", "hostname")).strip() == "n3"
 
 
 def test_a_second_one_is_refused(cluster):
-    with pytest.raises(DevClusterError, match="is up in /tmp/seedsweep-slurm: `seedsweep devcluster down`"):
+    with pytest.raises(DevClusterError, match=r"is up in .*: `python -m tests\.devcluster down`"):
         cluster.up()
 
 
 def test_an_unknown_node_is_one_line(cluster):
-    done = run("devcluster", "kill", "n9", command=SEEDSWEEP, check=False)
+    command = [sys.executable, "-m", "tests.devcluster", "kill", "n9"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "there is no node 'n9': known are n1, n2, n3" in done.stderr

@@ -1,18 +1,27 @@
-"""Running the product as a user does, in processes of its own."""
+"""Running the product as a user does: in processes of its own, or in this one without Ray."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import optuna
+from rich.console import Console
 
 from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.sweeps.running import user_code
+from seedsweep.sweeps.running.driver import launch
+from seedsweep.sweeps.running.inputs import Inputs
+from seedsweep.sweeps.running.launch_code import UserFiles
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.search.agenda import Agenda
+from seedsweep.sweeps.study.loading import load
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = [sys.executable, str(ROOT / "sweeps" / "launch.py")]
@@ -35,20 +44,33 @@ def run(*arguments: str, command=LAUNCH, cwd=None, check=True, environ=None) -> 
     return done
 
 
-def start(*arguments: str) -> subprocess.Popen:
+def start(*arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
     return subprocess.Popen(
         [*LAUNCH, *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        text=True,
         env=environment(),
         start_new_session=True,
     )
 
 
+def run_inline(
+    study: Path, runs: Path, *settings: str, name=None, accept=False, fresh=False
+) -> tuple[RunDirectory, list[str], str]:
+    """A launch in this process: the run, what failed, and what was printed."""
+    loaded = load(str(study), None, settings, name, "inline")
+    directory = RunDirectory(RunPaths(runs / loaded.name))
+    console = Console(file=io.StringIO(), width=200)
+    files = UserFiles(study.parent, None, accept)
+    failed = launch(loaded, directory, files, console, on="inline", fresh=fresh)
+    return directory, failed, console.file.getvalue()
+
+
 def contents(run_folder: Path) -> dict:
     """The ledger's results, to the byte, without where and how they ran."""
     found = {}
-    for record in Ledger(run_folder).records():
+    for record in Ledger(RunPaths(run_folder).cohorts).records():
         outcome = json.loads((record.folder / "outcome.json").read_text()) if record.finished else None
         found[record.spec().key] = (
             (record.folder / "cohort.json").read_bytes(),
@@ -60,13 +82,21 @@ def contents(run_folder: Path) -> dict:
 
 def assert_view_agrees(runs: Path, name: str) -> None:
     """Optuna's view holds every explored configuration of the ledger, with its values."""
-    folder = RunDirectory(runs, name)
-    study = folder.study()
-    (data,) = (runs / "_data").iterdir()
-    from seedsweep.shards.read import data_fingerprint
-
-    expected = Agenda(study, folder.ledger, {study.data: data_fingerprint(data)}).exploration.trials()
-    shown = optuna.load_study(study_name=name, storage=f"sqlite:///{folder.optuna_db}").trials
+    directory = RunDirectory(RunPaths(runs / name))
+    study, (_, copy) = directory.study(), directory.last_launch()
+    user_code.use(directory.paths, copy)
+    inputs = Inputs(directory, copy, Console(quiet=True))
+    agenda = Agenda(study, directory.ledger, inputs.fingerprint_of, inputs.start_fingerprint, 3)
+    shown = optuna.load_study(study_name=name, storage=f"sqlite:///{directory.paths.optuna_db}").trials
+    expected = agenda.exploration.trials()
     assert [(t.number, t.state, t.params, t.value) for t in shown] == [
         (t.number, t.state, t.params, t.value) for t in expected
     ]
+
+
+def wait_for(condition, seconds=90.0):
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return result

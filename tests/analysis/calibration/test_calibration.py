@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from seedsweep.analysis.statistics.best_of_n import expected_best
 from seedsweep.analysis.statistics.logistic import fit
-from seedsweep.analysis.statistics.proportions import _rejected, clopper_pearson, jeffreys, newcombe, wilson
+from seedsweep.analysis.statistics.proportions import clopper_pearson, jeffreys, newcombe, rejected, wilson
 from seedsweep.analysis.statistics.scores import interquartile_mean, median_interval, profile, superiority
 from seedsweep.analysis.statistics.survival import incidence, logrank
 
@@ -97,10 +97,10 @@ def test_intervals_of_scores(seeds, truth):
 
 @pytest.mark.parametrize("seeds", SEEDS)
 def test_boschloo_keeps_its_size_exactly(seeds):
-    rejected = _rejected(seeds, 0.05)
+    table = rejected(seeds, 0.05)
     for p in np.linspace(0.01, 0.99, 50):
         chance = stats.binom.pmf(np.arange(seeds + 1), seeds, p)
-        assert chance @ rejected @ chance <= 0.0502
+        assert chance @ table @ chance <= 0.0502
 
 
 @pytest.mark.parametrize("groups", [2, 3])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from seedsweep.analysis.figures.glimpses import Looks, draw
+from seedsweep.analysis.figures.glimpses import Watched, draw
 
 
 def member(windows, outcome="converged"):
-    return Looks("alpha 0.5", 3, outcome, [10, 20], np.array(windows, float), np.zeros((64, 64), np.uint8))
+    return Watched("alpha 0.5", 3, outcome, [10, 20], np.array(windows, float), np.zeros((64, 64), np.uint8))
 
 
 def test_a_window_covers_the_pixels_that_it_stands_for():

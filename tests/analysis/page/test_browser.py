@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
-from tests.analysis.test_report import MIXED, make_run
 
 from seedsweep.analysis.page.report import write
-from seedsweep.shards.samples import DataSettings
+from seedsweep.core.records.paths import RunPaths
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian: apt install chromium)")
@@ -18,12 +17,11 @@ REPLICATION = Path(__file__).parents[3] / "docs" / "replication" / "index.html"
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    data = DataSettings("pattern1", 32, 16, 16, field=12, samples_per_record=8, records_per_shard=2)
-    make_run(folder, MIXED, diverged=1, data=data)
-    write(folder)
-    return folder / "report" / "index.html"
+def report(tmp_path_factory, make_run, mixed, pack_squares) -> Path:
+    run = RunPaths(tmp_path_factory.mktemp("runs") / "run")
+    make_run(run.folder, mixed, diverged=1, windows=True, data=pack_squares(run.data))
+    write(run.folder)
+    return run.page
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +139,8 @@ def test_a_seed_has_its_glimpses_on_the_image(opened, report):
     """The made members look at the middle of the image with half of its width."""
     page = opened(report)
     box = page.eval_on_selector(
-        "svg.look rect", "one => ['x', 'y', 'width', 'height'].map(name => +one.getAttribute(name))"
+        "svg.glimpses rect", "one => ['x', 'y', 'width', 'height'].map(name => +one.getAttribute(name))"
     )
     assert box == [25, 25, 50, 50]
-    assert page.locator("svg.look").count() == 48
-    assert page.eval_on_selector("svg.look use", "one => one.getBBox().width") == 100
+    assert page.locator("svg.glimpses").count() == 48
+    assert page.eval_on_selector("svg.glimpses use", "one => one.getBBox().width") == 100

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from tests.analysis.test_report import MIXED, make_run
 
 from seedsweep.analysis.report_2019.claims import (
     MOST_SEEDS,
@@ -20,8 +19,8 @@ from seedsweep.analysis.report_2019.page import write
 from seedsweep.analysis.statistics.proportions import newcombe
 from seedsweep.analysis.statistics.scores import median_interval, superiority
 from seedsweep.analysis.tables import read
-from seedsweep.core.task import measure_names
-from seedsweep.sweeps.study.schema import load
+from seedsweep.sweeps.study.configuration import configuration, make_task
+from seedsweep.sweeps.study.loading import load
 
 
 def test_newcombes_published_example():
@@ -93,16 +92,16 @@ def test_percentiles_count_ties_by_half_and_diverged_members_below():
 @pytest.mark.parametrize("row", read_rows(), ids=lambda row: str(row["row"]))
 def test_every_row_asks_a_study_that_can_answer(row):
     study = load(row["study"], "laptop")
-    labels = set(study.variants) or {f"alpha {first.alpha:g}" for first in study.first}
     ((kind, about),) = row["judge"].items()
-    assert {row["label"], *(about if isinstance(about, list) else [])} <= labels
+    others = about if isinstance(about, list) else []
+    assert {row["configuration"], *others} <= set(study.configurations)
     assert kind in ("better", "alike", "higher", "mostly", "rarely")
-    model = study.variant(row["label"]).model if study.variants else study.model
+    own = configuration(study, row["configuration"], study.configurations[row["configuration"]]).study
     asked = {row["metric"], *([about["metric"]] if isinstance(about, dict) else [])}
-    assert asked <= set(measure_names(model))
+    assert asked <= set(make_task(own, None).metrics)
 
 
-def test_the_table_of_some_runs(tmp_path):
+def test_the_table_of_some_runs(tmp_path, make_run):
     """Rows 12 and 14 have a run; the others say that they have none."""
     runs = tmp_path / "runs"
     make_run(runs / "alpha_seed_study", {1.0: 9, 0.7: 9, 0.5: 8, 0.3: 4, 0.0: 0}, found=False)
@@ -124,8 +123,8 @@ def test_the_table_of_some_runs(tmp_path):
     assert (tmp_path / "out" / "replication.svg").read_bytes() == first
 
 
-def test_final_values_are_of_the_last_evaluation(tmp_path):
-    results = read(make_run(tmp_path / "run", MIXED))
+def test_final_values_are_of_the_last_evaluation(tmp_path, make_run, mixed):
+    results = read(make_run(tmp_path / "run", mixed))
     values = final_values(results, "alpha 1", "f1")
     assert (values[:9] == 0.95).all()
     assert len(values) == 12

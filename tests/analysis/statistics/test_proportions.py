@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 from seedsweep.analysis.statistics.proportions import (
-    _rejected,
     boschloo,
     clopper_pearson,
     holm,
@@ -14,6 +13,7 @@ from seedsweep.analysis.statistics.proportions import (
     pairwise,
     power,
     probability_greater,
+    rejected,
     seeds_for_power,
     wilson,
 )
@@ -127,13 +127,13 @@ def test_probability_greater_against_draws(first, second):
 def test_what_the_power_takes_for_rejected_is_what_the_test_rejects(seeds):
     for k, l in itertools.product(range(seeds + 1), repeat=2):
         p = boschloo((k, seeds), (l, seeds))
-        assert abs(p - 0.05) < 2e-3 or _rejected(seeds, 0.05)[k, l] == (p < 0.05), (k, l, p)
+        assert abs(p - 0.05) < 2e-3 or rejected(seeds, 0.05)[k, l] == (p < 0.05), (k, l, p)
 
 
 def test_power_against_simulation_and_its_size():
     rng = np.random.default_rng(1)
     draws = rng.binomial(20, [0.3, 0.8], (4000, 2))
-    found = _rejected(20, 0.05)[draws[:, 0], draws[:, 1]].mean()
+    found = rejected(20, 0.05)[draws[:, 0], draws[:, 1]].mean()
     assert power(0.3, 0.8, 20) == pytest.approx(found, abs=0.02)
     for p in np.linspace(0.02, 0.98, 13):
         assert power(p, p, 12) <= 0.0505

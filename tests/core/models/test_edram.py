@@ -6,25 +6,25 @@ import torch
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
-from seedsweep.core.models.edram import Edram, EdramSettings, PeepholeLSTM
-from seedsweep.core.models.glimpses import EXTRACTIONS, Window, affine_glimpse, scaled_bank
+from seedsweep.core.models.edram import Edram, EdramNet, PeepholeLSTM
+from seedsweep.core.models.extractions import Gaussian, SpatialTransformer
+from seedsweep.core.models.glimpses import Window
 from seedsweep.core.models.normalisation import MOMENTUM, StepNorm
 from seedsweep.core.training.batch import Batch
 
 D = torch.float64
 
 
-def batch(settings: EdramSettings, count: int = 3, side: int = 40) -> Batch:
+def batch(settings: Edram.Settings, count: int = 3, side: int = 40) -> Batch:
     images = torch.randint(256, (count, 1, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    empty = torch.zeros(count, 0)
-    overview = Edram.overview(settings, images.float() / 255)
-    labels = torch.zeros(count, dtype=torch.int64)
-    return Batch(images, (images > 230).to(torch.uint8), torch.arange(count), overview, labels, empty, empty)
+    overview = Edram(settings).overview(images.float() / 255)
+    split = {"image": images, "mask": (images > 230).to(torch.uint8), "overview": overview}
+    return Batch(split, torch.arange(count))
 
 
 def test_parameters_as_published():
     """10.7 million weights, for digits in grey, without biases and normalisations."""
-    model = Edram(EdramSettings(classes=10), 1, 0.0, 1.0)
+    model = EdramNet(Edram.Settings(), 1, 0.0, 1.0, classes=10)
     norms = {id(p) for m in model.modules() if isinstance(m, StepNorm) for p in m.parameters()}
     weights = sum(p.numel() for name, p in model.named_parameters() if "bias" not in name and id(p) not in norms)
     assert weights == pytest.approx(10.7e6, rel=0.002)
@@ -32,10 +32,10 @@ def test_parameters_as_published():
 
 @pytest.mark.parametrize(("initial", "prediction", "rows"), [("context", "last", 4), ("overview", "all", 5)])
 def test_shapes_and_the_first_location(initial, prediction, rows):
-    settings = EdramSettings(glimpses=4, initial=initial, prediction=prediction)
+    settings = Edram.Settings(glimpses=4, initial=initial, prediction=prediction)
     given = batch(settings)
-    assert given.overview.shape == ((3, 1, 12, 12) if initial == "context" else (3, 1, 26, 26))
-    rollout = Edram(settings, 1, 0.5, 0.3)(given)
+    assert given["overview"].shape == ((3, 1, 12, 12) if initial == "context" else (3, 1, 26, 26))
+    rollout = EdramNet(settings, 1, 0.5, 0.3)(given)
     assert [tuple(part.shape) for part in rollout] == [(rows, 3, 2), (3, 2), (5, 3, 2), (5, 3, 4), (4, 3), (rows, 3)]
     # The emission's weights are zero and its bias is (1, 0, 0, 0, 1, 0).
     at_first = np.tanh(1)
@@ -44,10 +44,10 @@ def test_shapes_and_the_first_location(initial, prediction, rows):
 
 
 def test_emitted_scales_are_clipped():
-    model = Edram(EdramSettings(), 1, 0.0, 1.0)
+    model = EdramNet(Edram.Settings(), 1, 0.0, 1.0)
     with torch.no_grad():
         model.emission.bias.copy_(torch.tensor([-1.0, -1, 0.5, 1, -2, 0]))
-        affine = model._emit(torch.zeros(1, 512))[0]
+        affine = model.emit(torch.zeros(1, 512))[0]
     assert affine.tolist() == pytest.approx([0, np.tanh(-1), np.tanh(0.5), np.tanh(1), 0, 0])
 
 
@@ -102,7 +102,7 @@ def images_and_masks() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_spatial_transformer_is_grid_sample():
     images, masks = images_and_masks()
-    glimpses, covered = affine_glimpse(images, masks, AFFINES, 7, "spatial_transformer", 0.5)
+    glimpses, covered = SpatialTransformer().affine(images, masks, AFFINES, 7, 0.5)
     grid = F.affine_grid(AFFINES.view(3, 2, 3), [3, 2, 7, 7], align_corners=True)
     expected = F.grid_sample(torch.cat([images, masks], 1), grid, padding_mode="border", align_corners=True)
     torch.testing.assert_close(glimpses, expected[:, :2])
@@ -113,7 +113,7 @@ def test_under_vmap_the_members_are_folded_into_the_batch():
     images, masks = images_and_masks()
 
     def look(affine):
-        return affine_glimpse(images, masks, affine, 7, "spatial_transformer", 0.5)[0]
+        return SpatialTransformer().affine(images, masks, affine, 7, 0.5)[0]
 
     members = torch.stack([AFFINES, AFFINES * 0.7]).requires_grad_()
     together = torch.func.vmap(look)(members)
@@ -125,20 +125,20 @@ def test_under_vmap_the_members_are_folded_into_the_batch():
         torch.testing.assert_close(gradient[member], torch.autograd.grad(glimpses.square().sum(), alone)[0])
 
 
-@pytest.mark.parametrize("extraction", ["gaussian", "spatial_transformer"])
+@pytest.mark.parametrize("extraction", [Gaussian, SpatialTransformer])
 def test_gradient_to_the_affine_against_finite_differences(extraction):
     images, masks = images_and_masks()
     # Off the image the spatial transformer has no gradient, and at its border none that differences could meet.
     inside = AFFINES[:2].clone().requires_grad_()
-    assert gradcheck(lambda a: affine_glimpse(images[:2], masks[:2], a, 5, extraction, 0.5), (inside,))
+    assert gradcheck(lambda a: extraction().affine(images[:2], masks[:2], a, 5, 0.5), (inside,))
 
 
-@pytest.mark.parametrize("extraction", ["gaussian", "spatial_transformer"])
+@pytest.mark.parametrize("extraction", [Gaussian, SpatialTransformer])
 @pytest.mark.parametrize("scale", [0.0, 1.0])
 def test_windows_off_the_image_or_without_extent_are_finite(extraction, scale):
     images, masks = images_and_masks()
     affine = torch.tensor([[scale, 0, 1.0, 0, scale, -1.0]] * 3, dtype=D, requires_grad=True)
-    glimpses, covered = affine_glimpse(images, masks, affine, 5, extraction, 0.5)
+    glimpses, covered = extraction().affine(images, masks, affine, 5, 0.5)
     (gradient,) = torch.autograd.grad(glimpses.sum() + covered.sum(), affine)
     assert glimpses.isfinite().all()
     assert gradient.isfinite().all()
@@ -146,5 +146,5 @@ def test_windows_off_the_image_or_without_extent_are_finite(extraction, scale):
 
 def test_a_window_a_sample_is_a_window_for_all():
     location = torch.linspace(-0.8, 0.8, 4, dtype=D)
-    one = EXTRACTIONS["gaussian"].bank(location, 32, Window("gaussian", 9, 0.4, 0.5))
-    torch.testing.assert_close(scaled_bank(location, 32, 9, torch.full((4,), 0.4, dtype=D), 0.5), one)
+    one = Gaussian().bank(location, 32, Window(Gaussian(), 9, 0.4, 0.5))
+    torch.testing.assert_close(Gaussian.scaled_bank(location, 32, 9, torch.full((4,), 0.4, dtype=D), 0.5), one)

@@ -4,8 +4,10 @@ import torch
 from torch.autograd import gradcheck
 from torch.func import vmap
 
-from seedsweep.core.models.backbones import SmallConvNet, patches, scattered
-from seedsweep.core.models.glimpses import EXTRACTIONS, Window, coverage, extract, glimpses
+from seedsweep.core.models.backbones import Small
+from seedsweep.core.models.convolutions import patches, scattered
+from seedsweep.core.models.extractions import Gaussian, SpatialTransformer
+from seedsweep.core.models.glimpses import Extraction, Window, coverage, extract, glimpses
 
 GENERATOR = torch.Generator().manual_seed(0)
 #: Sides H, W that are not alike; two of three images are looked at.
@@ -16,15 +18,18 @@ ROWS = torch.tensor([2, 0, 2])
 LOCATIONS = torch.tensor([[0.1, -0.3], [0.97, -0.8], [-1.4, 40.0]], dtype=torch.float64)
 
 
-def filters(location, side: int, glimpse: int, window: float, sigma: float, extraction: str = "gaussian"):
-    return EXTRACTIONS[extraction].bank(location, side, Window(extraction, glimpse, window, sigma))
+EXTRACTIONS = [Gaussian(), SpatialTransformer()]
+
+
+def filters(
+    location, side: int, glimpse: int, window: float, sigma: float, extraction: Extraction = EXTRACTIONS[0]
+) -> torch.Tensor:
+    return extraction.bank(location, side, Window(extraction, glimpse, window, sigma))
 
 
 def through_banks(location, window: Window):
     """What `glimpses` gives, from filters over the whole image."""
-    bank_x, bank_y = (
-        EXTRACTIONS[window.extraction].bank(location[:, axis], IMAGES.shape[3 - axis], window) for axis in (0, 1)
-    )
+    bank_x, bank_y = (window.extraction.bank(location[:, axis], IMAGES.shape[3 - axis], window) for axis in (0, 1))
     images, masks = IMAGES[ROWS].to(location.dtype) / 255, MASKS[ROWS].to(location.dtype)
     return extract(images, bank_y, bank_x), coverage(masks, bank_y, bank_x)
 
@@ -87,7 +92,7 @@ def test_glimpses_of_members_together_are_those_of_each():
     """Also where members share the rows, and without a gradient."""
     at = (torch.rand(4, 3, 2, dtype=torch.float64, generator=GENERATOR) - 0.5).requires_grad_()
     rows = torch.stack([ROWS.roll(shift) for shift in range(4)])
-    look = Window("gaussian", 4, 0.3, 0.5)
+    look = Window(Gaussian(), 4, 0.3, 0.5)
     for given, axis, of_each in ((rows, 0, rows), (ROWS, None, ROWS.expand(4, -1))):
         alone = [glimpses(IMAGES, MASKS, r, a, look) for a, r in zip(at, of_each, strict=True)]
         expected = [torch.stack(parts) for parts in zip(*alone, strict=True)]
@@ -104,7 +109,7 @@ def test_glimpses_of_members_together_are_those_of_each():
 def test_a_location_that_is_no_number_harms_no_other():
     at = LOCATIONS.clone()
     at[1] = torch.nan
-    look = Window("gaussian", 4, 0.3, 0.5)
+    look = Window(Gaussian(), 4, 0.3, 0.5)
     ill, well = (glimpses(IMAGES, MASKS, ROWS, where, look)[0] for where in (at, LOCATIONS))
     assert ill[1].isnan().all()
     assert torch.equal(ill[[0, 2]], well[[0, 2]])
@@ -122,8 +127,8 @@ def test_the_spatial_transformer_is_torchs_grid_sample(glimpse, window):
     affine[:, :, 2] = locations
     grid = torch.nn.functional.affine_grid(affine, (3, 2, glimpse, glimpse), align_corners=True)
     expected = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=True)
-    bank_x = filters(locations[:, 0], 10, glimpse, window, 0.5, "spatial_transformer")
-    bank_y = filters(locations[:, 1], 13, glimpse, window, 0.5, "spatial_transformer")
+    bank_x = filters(locations[:, 0], 10, glimpse, window, 0.5, SpatialTransformer())
+    bank_y = filters(locations[:, 1], 13, glimpse, window, 0.5, SpatialTransformer())
     torch.testing.assert_close(extract(images, bank_y, bank_x), expected)
 
 
@@ -174,7 +179,7 @@ def test_scattered_is_the_transpose_of_patches(height, width):
 
 @pytest.mark.parametrize("side", [8, 9])
 def test_the_small_net_is_torchs_convolutions_with_their_gradients_alone_and_with_others(side):
-    nets = [SmallConvNet(2, side, (3, 4)).double() for _ in range(3)]
+    nets = [Small(2, side, widths=(3, 4)).double() for _ in range(3)]
     glimpse = torch.randn(3, 5, 2, side, side, dtype=torch.float64, generator=GENERATOR)
 
     def by_torch(parameters, x):
@@ -206,5 +211,5 @@ def test_the_small_net_is_torchs_convolutions_with_their_gradients_alone_and_wit
 
 @pytest.mark.parametrize(("glimpse", "features"), [(16, 2 * 2 * 32), (15, 2 * 2 * 32), (32, 4 * 4 * 32)])
 def test_backbone_says_how_many_features_it_gives(glimpse, features):
-    net = SmallConvNet(1, glimpse)
+    net = Small(1, glimpse)
     assert net(torch.rand(2, 1, glimpse, glimpse)).shape == (2, features) == (2, net.features)

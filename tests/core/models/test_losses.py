@@ -1,34 +1,37 @@
 import math
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from torch.autograd import gradcheck
 
-from seedsweep.core.models import losses
-from seedsweep.core.models.locations import LOCATION_MAPS
+from seedsweep.core.component import resolve, short_names
+from seedsweep.core.models import classification_losses, location_losses, location_maps
+from seedsweep.core.models.images import mask_regions, mean_and_std
 from seedsweep.core.models.losses import (
-    DISTANCE_READINGS,
-    LOCATION_LOSSES,
-    LossSettings,
+    DISTANCE_PAIRS,
+    LocationInputs,
+    affine_error,
     area,
+    cross_entropy,
     distance,
     overlap,
     rank,
     squared_error,
-    surprise,
 )
+from seedsweep.core.models.recurrent_attention import RecurrentAttention
 from seedsweep.core.models.rollout import Rollout
-from seedsweep.core.training.batch import mask_regions
+from seedsweep.core.task import Values
 
+LOCATION_LOSSES = short_names(location_losses.__name__)
 D = torch.float64
 
 
-def test_surprise_is_cross_entropy():
+def test_cross_entropy_is_torchs():
     logits = torch.randn(4, 3, 2, dtype=D, generator=torch.Generator().manual_seed(0))
     labels = torch.tensor([0, 1, 1])
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.repeat(4), reduction="none").view(4, 3)
-    torch.testing.assert_close(surprise(logits, labels), expected)
+    torch.testing.assert_close(cross_entropy(logits, labels), expected)
 
 
 def test_rank_by_hand():
@@ -38,10 +41,10 @@ def test_rank_by_hand():
     assert rank(truth, 0.05).item() == pytest.approx((0.1 + 0.05) / 2)
 
 
-@pytest.mark.parametrize("reading", DISTANCE_READINGS)
+@pytest.mark.parametrize("reading", DISTANCE_PAIRS)
 def test_distance_of_coincident_locations_is_6_at_3_glimpses_without_gradient(reading):
     locations = torch.full((4, 5, 2), 0.3, dtype=D, requires_grad=True)
-    value = distance(*DISTANCE_READINGS[reading](locations))
+    value = distance(*DISTANCE_PAIRS[reading](locations))
     value.backward()
     assert value.item() == pytest.approx(6)
     assert (locations.grad == 0).all()
@@ -57,7 +60,7 @@ def test_distance_of_coincident_locations_is_6_at_3_glimpses_without_gradient(re
 )
 def test_distance_by_hand(reading, expected):
     locations = torch.tensor([[[0.0, 0]], [[1, 0]], [[1, 2]], [[1, 2]]], dtype=D)
-    assert distance(*DISTANCE_READINGS[reading](locations)).item() == pytest.approx(expected)
+    assert distance(*DISTANCE_PAIRS[reading](locations)).item() == pytest.approx(expected)
 
 
 def test_area_by_hand_counts_tumour_images_only_and_clamps():
@@ -68,13 +71,34 @@ def test_area_by_hand_counts_tumour_images_only_and_clamps():
     assert 0 <= expected <= -2 * math.log(1e-6)
 
 
-@pytest.mark.parametrize(("alpha", "expected"), [(1.0, 3.0), (0.0, 5.0), (0.25, 0.25 * 3 + 0.75 * 5)])
-def test_combined_mixes_area_and_distance(alpha, expected):
-    values = {"area": 3.0, "distance": 5.0, "mse": 7.0, "iou": 11.0}
-    terms = {f"loss_{name}": torch.tensor(value) for name, value in values.items()}
-    assert LOCATION_LOSSES["combined"](torch.tensor(alpha), terms).item() == pytest.approx(expected)
-    for name, value in {**values, "none": 0.0}.items():
-        assert LOCATION_LOSSES[name](torch.tensor(alpha), terms).item() == value
+def inputs(rollout: Rollout, alpha: float, **settings) -> LocationInputs:
+    made = RecurrentAttention.Settings(**settings)
+    return LocationInputs(rollout, torch.tensor([1, 0, 1]), REGIONS, torch.tensor(alpha, dtype=D), made)
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.0, 0.25])
+def test_combined_mixes_area_and_distance(alpha):
+    given = inputs(rollout(), alpha)
+    of_area, of_distance = (loss(given).item() for loss in (location_losses.area, location_losses.distance))
+    assert location_losses.combined(given).item() == pytest.approx(alpha * of_area + (1 - alpha) * of_distance)
+    assert location_losses.none(given).item() == 0
+
+
+def test_location_losses_take_glimpses_1_to_p_of_a_rollout():
+    given = inputs(rollout(), 0.5, area_floor=0.3, distance="all")
+    r, labels = given.rollout, given.labels
+    at, linear, corners = r.locations[:-1], r.linear[:-1], REGIONS[:, 1:]
+    assert location_losses.area(given) == area(r.coverage, labels, 0.3)
+    assert location_losses.distance(given) == distance(*DISTANCE_PAIRS["all"](r.locations))
+    assert location_losses.mse(given) == squared_error(at, REGIONS[:, 0], labels)
+    assert location_losses.iou(given) == overlap(at, linear[..., ::3], corners, labels)
+    assert location_losses.affine(given) == affine_error(linear, at, corners, labels)
+
+
+def test_classification_losses_by_hand():
+    per_glimpse, final = torch.tensor([[1.0, 2.0], [3.0, 6.0]]), torch.tensor([0.5, 1.5])
+    assert classification_losses.aggregated(per_glimpse, final).item() == pytest.approx(3 + 1)
+    assert classification_losses.steps(per_glimpse, final).item() == pytest.approx((4 + 8) / 2)
 
 
 def test_squared_error_by_hand():
@@ -101,11 +125,19 @@ def test_overlap_by_hand(location, expected):
     assert overlap(at, torch.full_like(at, 0.5), corners, torch.tensor([0])).item() == 0
 
 
+def test_affine_error_by_hand():
+    """The box from (-.5, -.2) to (.3, .4) is the affine .4 0 0 .3 at (-.1, .1)."""
+    corners, labels = torch.tensor([[[-0.5, -0.2], [0.3, 0.4]]], dtype=D), torch.tensor([1])
+    linear, at = torch.tensor([[[0.5, 0.2, -0.4, 0.0]]], dtype=D), torch.tensor([[[0.1, 0.4]]], dtype=D)
+    expected = 0.1**2 + 0.5 * 0.2**2 + 0.5 * 0.4**2 + 0.3**2 + 0.2**2 + 0.3**2
+    assert affine_error(linear, at, corners, labels).item() == pytest.approx(expected)
+
+
 def test_regions_of_masks_by_hand():
-    masks = np.zeros((2, 1, 9, 5), np.uint8)
+    masks = torch.zeros(2, 1, 9, 5, dtype=torch.uint8)
     masks[0, 0, 2:4, 1:3] = 1
     masks[0, 0, 3, 3] = 1
-    centre, first, last = mask_regions(masks)[0]
+    centre, first, last = mask_regions(masks)[0].numpy()
     # Columns 1 1 2 2 3 of 5, rows 2 2 3 3 3 of 9: -1 is the first pixel's centre, 1 the last one's.
     assert centre == pytest.approx([(9 / 5) / 2 - 1, (13 / 5) / 4 - 1])
     assert first == pytest.approx([0.5 / 2 - 1, 1.5 / 4 - 1])
@@ -126,31 +158,58 @@ def rollout() -> Rollout:
     return Rollout(draw(4, 3, 2), draw(3, 2), draw(4, 3, 2), draw(4, 3, 4), draw(3, 3), draw(4, 3))
 
 
+def test_mean_and_deviation_of_pixels():
+    images = torch.randint(256, (150, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = images.numpy() / 255
+    assert mean_and_std(images) == pytest.approx((pixels.mean(), pixels.std()), rel=1e-12)
+    assert mean_and_std(torch.zeros(2, 1, 1, 1, dtype=torch.uint8)) == (0, pytest.approx(1e-6))
+
+
+class Given(torch.nn.Module):
+    """In place of a network: gives a rollout whatever it sees."""
+
+    def __init__(self, rollout: Rollout):
+        super().__init__()
+        self.rollout = rollout
+
+    def forward(self, batch) -> Rollout:
+        return self.rollout
+
+
+def terms_of(rollout: Rollout, **settings) -> dict[str, torch.Tensor]:
+    task = RecurrentAttention(RecurrentAttention.Settings(**settings))
+    hp = Values({"alpha": torch.tensor(0.4, dtype=D), "gamma": torch.tensor(0.7, dtype=D)})
+    return dict(task.loss(Given(rollout), {"label": torch.tensor([1, 0, 1]), "regions": REGIONS}, hp))
+
+
 def test_total_is_classification_plus_rank_plus_gamma_times_location():
-    alpha, gamma = torch.tensor(0.3, dtype=D), torch.tensor(0.7, dtype=D)
-    terms = losses.losses(rollout(), torch.tensor([1, 0, 1]), REGIONS, alpha, gamma, LossSettings(rank=2.0))
+    terms = terms_of(rollout(), rank=2.0)
     expected = terms["loss_classification"] + 2 * terms["loss_rank"] + 0.7 * terms["loss_location"]
     assert terms["loss"].item() == pytest.approx(expected.item())
-    assert tuple(terms) == losses.TERMS
 
 
-@pytest.mark.parametrize("reading", DISTANCE_READINGS)
+@pytest.mark.parametrize("reading", DISTANCE_PAIRS)
 @pytest.mark.parametrize("location", LOCATION_LOSSES)
 def test_gradient_of_the_total_against_finite_differences(location, reading):
-    settings = LossSettings(location=location, distance=reading)
-    alpha, gamma = torch.tensor(0.4, dtype=D), torch.tensor(0.9, dtype=D)
-
     def total(*parts):
-        full = Rollout(*parts, torch.zeros(4, 3, dtype=D))
-        return losses.losses(full, labels, REGIONS, alpha, gamma, settings)["loss"]
+        return terms_of(Rollout(*parts, torch.zeros(4, 3, dtype=D)), location=location, distance=reading)["loss"]
 
-    labels = torch.tensor([1, 0, 1])
     assert gradcheck(total, tuple(rollout())[:5])
 
 
 @pytest.mark.parametrize(("name", "at_zero", "end"), [("tanh", 0, 1), ("sigmoid", 0, 1), ("report_2019", 0, -0.5)])
 def test_location_maps(name, at_zero, end):
-    location_map = LOCATION_MAPS[name]
-    values = location_map.function(torch.tensor([0.0, 20.0]))
-    assert values.tolist() == pytest.approx([at_zero, end], abs=1e-6)
-    assert location_map.saturation(values).tolist() == [0, 1]
+    function = resolve(name, location_maps.__name__)
+    assert function(torch.tensor([0.0, 20.0])).tolist() == pytest.approx([at_zero, end], abs=1e-6)
+    task = RecurrentAttention(RecurrentAttention.Settings(location_map=name))
+    assert task.ends == ((-0.5, 0.5) if name == "report_2019" else (-1, 1))
+
+
+def test_saturation_counts_coordinates_near_the_ends():
+    """Of a map to (-.5, .5), within 1 % of its length."""
+    task = RecurrentAttention(RecurrentAttention.Settings(location_map="report_2019", glimpses=2))
+    task.data = SimpleNamespace(validation={})
+    kept = {name: torch.zeros(1) for name in ("score", "overview_score", "label", *task.metrics)}
+    kept |= {"locations": torch.tensor([[[0.495, 0.2], [-0.485, -0.499]]]), "extents": torch.ones(1, 2, 2),
+             "coverage": torch.zeros(1, 2), "what_where": torch.ones(1, 3)}  # fmt: skip
+    assert task.summarise(kept)["saturation"] == 0.5

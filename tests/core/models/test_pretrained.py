@@ -2,22 +2,22 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from seedsweep.core.models import AttentionSettings, pretrained
-from seedsweep.core.models.pretrained import PretrainedError
-from seedsweep.core.task import TaskSettings, make_task
-from seedsweep.core.training.cohort import ENGINES, PRECISIONS, Cohort, TrainingSettings, engines
-from seedsweep.core.training.schedules import Hyperparameters, Member
-from seedsweep.shards.samples import DataSettings
-from tests.conftest import make_split
+from seedsweep.core.errors import UserError
+from seedsweep.core.models import pretrained
+from seedsweep.core.models.backbones import EfficientnetLite0, InceptionV3, Small
+from seedsweep.core.models.features import shared
+from seedsweep.core.models.recurrent_attention import RecurrentAttention
+from seedsweep.core.task import Values
+from seedsweep.core.training.batch import Batch
 
 pytest.importorskip("efficientnet_lite_pytorch", reason="the extra `efficientnet` is not installed")
-LITE = AttentionSettings(backbone="efficientnet_lite0", weights="imagenet", frozen=True, glimpses=1, glimpse_size=32)
-MEMBERS = [Member(seed, Hyperparameters()) for seed in range(2)]
+LITE = RecurrentAttention.Settings(
+    backbone="efficientnet_lite0", weights="imagenet", frozen=True, glimpses=1, glimpse_size=32
+)
 
 
 @pytest.mark.parametrize(("picture", "wanted"), [("chelsea", {281, 282, 285}), ("coffee", {967})])
@@ -29,7 +29,7 @@ def test_real_photographs_are_what_they_show(picture, wanted):
     network = EfficientNet.from_name("efficientnet-lite0")
     path = pretrained.weights_file("efficientnet_lite0", "imagenet")
     network.load_state_dict(torch.load(path, weights_only=True))
-    backbone = pretrained.efficientnet_lite0(3, 224, "imagenet")
+    backbone = EfficientnetLite0(3, 224, "imagenet")
     image = torch.from_numpy(getattr(data, picture)()).permute(2, 0, 1)[None] / 255
     side = min(image.shape[-2:])
     top, left = ((length - side) // 2 for length in image.shape[-2:])
@@ -38,80 +38,121 @@ def test_real_photographs_are_what_they_show(picture, wanted):
         assert network._fc(backbone(square)).argmax().item() in wanted
 
 
-def colour_task(model: AttentionSettings):
-    data = DataSettings("pattern2_rgb", size=64, train=16, validation=8, field=16)
-    return make_task(TaskSettings(model), make_split(data, "train"), make_split(data, "validation"))
+@pytest.fixture
+def colour(make_data):
+    """A task of a backbone on colour images."""
+    return lambda settings: RecurrentAttention(settings, make_data(side=64, channels=3, train=16, validation=8))
 
 
-def test_frozen_features_of_the_overview_are_computed_once():
-    task = colour_task(LITE)
-    assert task.train.overview.shape == (16, 1280)
-    assert not any("backbone" in name for name, _ in task.build(0).named_parameters())
+def test_frozen_features_of_the_overview_are_derived_once(colour, members):
+    task = colour(LITE)
+    assert list(task.check()) == []
+    these = members(task, 1)
+    assert these.splits["train"]["overview"].shape == (16, 1280)
+    assert not any("backbone" in name for name in these.parameters)
 
 
-def test_frozen_engines_agree_and_leave_the_backbone_alone():
-    task = colour_task(LITE)
-    shared = pretrained.shared("efficientnet_lite0", 3, 32, "imagenet", "cpu")
-    before = {name: value.clone() for name, value in shared.state_dict().items()}
-    rows = []
-    assert engines(LITE) == ENGINES
-    for at_once in (1, len(MEMBERS)):
-        cohort = Cohort(task, MEMBERS, TrainingSettings(2, 8, 2), at_once)
-        cohort.advance()
-        rows.append(cohort.evaluations[-1])
-    np.testing.assert_allclose(*rows, atol=2e-3)
-    assert all(torch.equal(before[name], value) for name, value in shared.state_dict().items())
+def test_a_frozen_backbone_is_one_for_all_members_and_stays_as_it_is(colour, members):
+    task = colour(LITE)
+    these = members(task, 2)
+    network = shared(EfficientnetLite0, 3, 32, "imagenet", torch.device("cpu"))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    rows = torch.arange(8).expand(2, -1)
+    assert task.fused
+    together, alone = (run(task.loss, "train", rows)["loss"] for run in (these.together, these.alone))
+    torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
+    together.sum().backward()
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize(
     ("weights", "name"), [("imagenet", "efficientnet_lite0"), ("", "efficientnet_lite0"), ("", "inception_v3")]
 )
-def test_fine_tuned_one_member_at_a_time(weights, name):
-    model = replace(LITE, backbone=name, weights=weights, frozen=False, glimpse_size=75)
-    assert engines(model) == ("loop",)
-    task = colour_task(model)
-    cohort = Cohort(task, MEMBERS[:1], TrainingSettings(1, 2, 1), 1)
-    before, drawn = cohort._parameters.values.clone(), torch.get_rng_state()
-    noted = {key: value.clone() for key, value in cohort._buffers.items() if "running" in key}
-    cohort.advance()
-    assert not torch.equal(before, cohort._parameters.values)
+def test_fine_tuned_one_member_at_a_time(weights, name, colour):
+    task = colour(replace(LITE, backbone=name, weights=weights, frozen=False, glimpse_size=75))
+    assert not task.fused
+    task.prepare()
+    model, hp = task.model(), Values({"alpha": torch.tensor(0.5), "gamma": torch.tensor(1.0)})
+    batch = Batch({**task.data.train, **task.derive(task.data.train)}, torch.arange(4))
+    drawn = torch.get_rng_state()
+    noted = {key: value.clone() for key, value in model.named_buffers() if "running" in key}
+    loss = task.loss(model.train(), batch, hp)["loss"]
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert any(parameter.grad.any() for parameter in model.backbone.parameters() if parameter.grad is not None)
     # Given statistics stay, and from a random start they are learnt.
+    buffers = dict(model.named_buffers())
     assert noted
-    assert all(torch.equal(value, cohort._buffers[key]) == bool(weights) for key, value in noted.items())
-    # A member's randomness comes from its seed alone.
+    assert all(torch.equal(value, buffers[key]) == bool(weights) for key, value in noted.items())
+    # Nothing is drawn from torch's own generator.
     assert torch.equal(drawn, torch.get_rng_state())
-    assert np.isfinite(cohort.evaluations[-1][:, cohort.columns.index("f1")]).all()
-
-
-@pytest.mark.parametrize(("weights", "name"), [("imagenet", "efficientnet_lite0"), ("", "inception_v3")])
-def test_fine_tuned_in_bfloat16_is_fine_tuned_but_for_rounding(weights, name):
-    task = colour_task(replace(LITE, backbone=name, weights=weights, frozen=False, glimpse_size=75))
-    losses = []
-    for precision in PRECISIONS:
-        cohort = Cohort(task, MEMBERS[:1], TrainingSettings(1, 8, 1, precision=precision), 1)
-        cohort.advance()
-        losses.append(cohort._train_loss.item())
-    assert losses[1] == pytest.approx(losses[0], rel=0.1)
-    assert losses[1] != losses[0]
+    # In bfloat16 it is the same but for rounding.
+    model.backbone.to(torch.bfloat16)
+    coarse = task.loss(model, batch, hp)["loss"]
+    assert coarse.item() == pytest.approx(loss.item(), rel=0.1)
+    assert coarse.item() != loss.item()
 
 
 def test_one_channel_from_scratch():
-    model = replace(LITE, weights="", frozen=False)
-    data = DataSettings("pattern2", size=64, train=8, validation=8, field=16)
-    task = make_task(TaskSettings(model), make_split(data, "train"), make_split(data, "validation"))
-    assert dict(task.build(0).named_parameters())["backbone.network.network._conv_stem.weight"].shape[1] == 1
+    stem = dict(EfficientnetLite0(1, 32).named_parameters())["network.network._conv_stem.weight"]
+    assert stem.shape[1] == 1
+    assert InceptionV3(1, 75).features == 2048
 
 
-def test_weights_that_are_not_there_are_one_line(tmp_path, monkeypatch):
+def test_what_a_backbone_cannot_be_made_of_is_a_line(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(PretrainedError, match="is not there, and nothing is fetched"):
-        pretrained.check("inception_v3", 3, "imagenet")
-    with pytest.raises(PretrainedError, match="take 3 channels and the data have 1"):
-        pretrained.check("efficientnet_lite0", 1, "imagenet")
+    (line,) = InceptionV3.check(3, 75, "imagenet", False)
+    assert line.startswith("weights: ")
+    assert "is not there, and nothing is fetched" in line
+    (line,) = EfficientnetLite0.check(1, 32, "imagenet", False)
+    assert line == "weights: those of efficientnet_lite0 take 3 channels and the data have 1: choose others"
+    (line,) = EfficientnetLite0.check(1, 31, "", False)
+    assert line.startswith("glimpse_size: 31 is out of range")
+    assert list(EfficientnetLite0.check(None, 32, "imagenet", True)) == []
+    assert len(list(Small.check(1, 16, "imagenet", True))) == 2
 
 
 def test_a_foreign_file_is_one_line(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(1)}, path)
-    with pytest.raises(PretrainedError, match="holds no weights of this network"):
-        pretrained.efficientnet_lite0(3, 32, str(path))
+    with pytest.raises(UserError, match="holds no weights of this network"):
+        EfficientnetLite0(3, 32, str(path))
+
+
+def test_a_frozen_random_start_is_the_same_in_each_process():
+    first = shared(EfficientnetLite0, 1, 32, "", torch.device("cpu"))
+    for side in (33, 34):
+        shared(EfficientnetLite0, 1, side, "", torch.device("cpu"))
+    again = shared(EfficientnetLite0, 1, 32, "", torch.device("cpu"))
+    assert again is not first
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+
+
+OWN_BACKBONE = """
+from torch import nn
+from seedsweep.core.models.features import Backbone
+
+class Mean(Backbone):
+    def __init__(self, channels, glimpse, weights=""):
+        super().__init__(channels, glimpse)
+        self.features, self.layer = channels, nn.Linear(channels, channels)
+
+    def forward(self, glimpses):
+        return self.layer(glimpses.mean((-2, -1)))
+
+    @classmethod
+    def check(cls, channels, glimpse, weights, frozen):
+        if glimpse > 8:
+            yield f"glimpse_size: {glimpse} is too large"
+"""
+
+
+def test_an_own_backbone_is_trained_and_checks_itself(tmp_path, monkeypatch, colour, members):
+    (tmp_path / "mean.py").write_text(OWN_BACKBONE)
+    monkeypatch.chdir(tmp_path)
+    settings = RecurrentAttention.Settings(backbone="mean.py:Mean", glimpses=1, glimpse_size=8)
+    task = colour(settings)
+    assert list(task.check()) == []
+    assert list(colour(replace(settings, glimpse_size=9)).check()) == ["settings.glimpse_size: 9 is too large"]
+    assert "backbone.layer.weight" in members(task, 2).parameters

@@ -4,22 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from seedsweep.core.models.levels import MultiLevelSettings, MultiLevelUNet, draw
-from seedsweep.core.models.losses import reinforce
-from seedsweep.core.models.unet import SingleLevelUNet, UNet, UNetSettings, centre_of, compare, crop
-from seedsweep.core.task import TaskSettings, make_task
+from seedsweep.core.models.multilevel_unet import MultilevelNet, MultilevelUNet, draw, reinforce
+from seedsweep.core.models.segmentation import centre_of, compare, crop
+from seedsweep.core.models.unet import SingleLevelNet, UNet, UNetwork
 from seedsweep.core.training.batch import Batch
-from seedsweep.core.training.cohort import Cohort, TrainingSettings
-from seedsweep.core.training.schedules import Hyperparameters, Member
-from seedsweep.shards.samples import DataSettings
-from tests.conftest import make_split
 
 D = torch.float64
 
 
 def test_shapes_at_256_are_those_of_the_paper():
     shapes = {}
-    net = UNet(1, depth=4, width=64).to("meta")
+    net = UNetwork(1, depth=4, width=64).to("meta")
     for name, module in net.named_children():
         for number, part in enumerate(module if name != "logit" else [module]):
             part.register_forward_hook(lambda m, i, out, key=(name, number): shapes.update({key: tuple(out.shape[1:])}))
@@ -51,46 +46,28 @@ def test_dice_and_the_rest_by_hand():
     assert parts["cross_entropy"].tolist() == pytest.approx([(2 * hit + 2 * miss) / 4, (3 * hit + miss) / 4])
 
 
-def batch(images: torch.Tensor, masks: torch.Tensor, draws: torch.Tensor) -> Batch:
-    labels, count = masks.amax((1, 2, 3)).long(), len(images)
-    pixels, truth = (images * 255).to(torch.uint8), masks.to(torch.uint8)
-    return Batch(pixels, truth, torch.arange(count), torch.zeros(count, 0), labels, torch.zeros(count, 3, 2), draws)
+def batch(images: torch.Tensor, masks: torch.Tensor) -> Batch:
+    split = {"image": (images * 255).to(torch.uint8), "mask": masks.to(torch.uint8),
+             "label": masks.amax((1, 2, 3)).long()}  # fmt: skip
+    return Batch(split, torch.arange(len(images)))
 
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_a_single_level_sees_the_whole_or_a_quarter(level):
-    images = torch.rand(400, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    images = torch.rand(400, 1, 16, 16)
     masks = torch.zeros_like(images)
     masks[:, :, 5, 5] = 1
-    draws = torch.rand(400, 2 if level == 2 else 0, generator=torch.Generator().manual_seed(1))
-    rollout = SingleLevelUNet(UNetSettings(level=level, depth=1, width=2), 1, 0.5, 0.3)(batch(images, masks, draws))
+    rollout = SingleLevelNet(UNet.Settings(level=level, depth=1, width=2), 1, 0.5, 0.3)(batch(images, masks))
     # Pixel 5 is in 6 of the 9 places of a crop of 8 along an axis.
     assert rollout.seen.mean().item() == pytest.approx(1.0 if level == 1 else (6 / 9) ** 2, abs=0.05)
     assert rollout.dice.shape == (1, 400)
 
 
-@pytest.mark.parametrize(
-    ("model", "extents"),
-    [
-        (UNetSettings(level=1, depth=1, width=2), [1.0]),
-        (UNetSettings(level=2, depth=1, width=2), [0.5]),
-        (MultiLevelSettings(levels=3, depth=1, width=2), [1.0, 0.5, 0.25]),
-    ],
-)
-def test_pictures_show_windows_as_large_as_they_are(model, extents):
-    data = DataSettings("pattern1", size=32, train=8, validation=8, field=8, anywhere=True)
-    task = make_task(TaskSettings(model), make_split(data, "train"), make_split(data, "validation"))
-    cohort = Cohort(task, [Member(0, Hyperparameters())], TrainingSettings(1, 4, 1), 1)
-    cohort.advance()
-    # One member, two watched images, a window a level.
-    assert cohort.looks[0].shape == (1, 2, len(extents), 4)
-    assert cohort.looks[0][0, 0, :, 2:].tolist() == [[extent, extent] for extent in extents]
-
-
 @pytest.mark.parametrize("pixel", [(0, 0), (3, 5), (7, 7)])
 def test_the_next_level_looks_around_the_chosen_pixel(pixel):
     """Level 1 sees 32 pixels as 8; level 2, 16 as 8, around the chosen one as far as the border allows."""
-    model = MultiLevelUNet(MultiLevelSettings(levels=3, depth=1, width=2), 1, 0.5, 0.3).eval()
+    model = MultilevelNet(MultilevelUNet.Settings(levels=3, depth=1, width=2), 1, 0.5, 0.3).eval()
     images, masks = torch.rand(1, 1, 32, 32), torch.ones(1, 1, 32, 32)
     with torch.no_grad():
         for net in model.nets:
@@ -99,7 +76,7 @@ def test_the_next_level_looks_around_the_chosen_pixel(pixel):
         model.nets[0].forward = lambda x: (
             torch.nn.functional.one_hot(torch.tensor([pixel[1] * 8 + pixel[0]]), 64).view(1, 1, 8, 8).float()
         )
-        rollout = model(batch(images, masks, torch.zeros(1, 2)))
+        rollout = model(batch(images, masks))
     wanted = [min(max(4 * p + 2, 8), 24) for p in pixel]
     assert ((rollout.centres[1, 0] + 1) * 15.5 + 0.5).tolist() == pytest.approx(wanted)
     assert rollout.seen[:, 0].tolist() == pytest.approx([1, 1 / 4, 1 / 16])
@@ -124,7 +101,7 @@ def test_reinforce_against_the_enumerated_expectation():
     probabilities = torch.softmax(logits.detach(), 0)
     for actions in torch.cartesian_prod(*[torch.arange(4)] * 3):
         log_probability = torch.log_softmax(logits, 0)[actions][None]
-        (gradient,) = torch.autograd.grad(reinforce(log_probability, reward[actions][None]), logits)
+        (gradient,) = torch.autograd.grad(reinforce(log_probability, reward[actions][None]).mean(), logits)
         total += probabilities[actions].prod() * gradient
     torch.testing.assert_close(-total, exact)
 

@@ -33,3 +33,18 @@ def test_final_and_best_are_none_where_nothing_is_finite():
     judged = judge(0, [1, 2], np.array([0.4, NAN]), 2, CRITERION)
     assert (judged.final, judged.best) == (None, 0.4)
     assert judge(0, [1], np.array([NAN]), 1, CRITERION).best is None
+
+
+@pytest.mark.parametrize("scores", [[0.1, 0.9, 0.95, 1.0], [0.9, 0.9, 0.1, 0.9], [0.9, 0.9, NAN, NAN], [0.2, 0.3, 0.1]])
+def test_lower_is_better_is_higher_is_better_upside_down(scores):
+    steps = [10 * (i + 1) for i in range(len(scores))]
+    higher = judge(3, steps, np.array(scores), None, CRITERION)
+    lower = judge(3, steps, -np.array(scores), None, Criterion("loss", -0.9, 2, direction="min"))
+    for name in ("outcome", "first_met", "converged_at", "lost_at"):
+        assert getattr(lower, name) == getattr(higher, name)
+    assert lower.best == -higher.best
+
+
+def test_a_member_that_was_stopped_keeps_its_outcome():
+    judged = judge(0, [10, 20], np.array([0.95, 0.95]), None, CRITERION, 20, {"last": {"f1": 0.9}})
+    assert (judged.outcome, judged.stopped_at, judged.test) == ("converged", 20, {"last": {"f1": 0.9}})

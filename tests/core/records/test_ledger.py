@@ -11,7 +11,7 @@ from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.ledger import CohortSpec, Curves, FencedError, Ledger, LedgerError
 from seedsweep.core.training import checkpoint
 
-SPEC = CohortSpec("compare", 2, "abc123", {"alpha": 0.5}, "named", (0, 1))
+SPEC = CohortSpec("compare", 2, "abc123", "half", {"alpha": 0.5}, {"alpha": 0.5, "lr": 0.1}, (0, 1), 10)
 CURVES = Curves([5, 10], np.arange(12.0).reshape(2, 2, 3), ["f1", "auc", "loss"], [0, 1])
 OUTCOMES = [
     Outcome(0, "converged", 5, 5, None, None, 0.9, 0.95),

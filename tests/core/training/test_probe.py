@@ -2,79 +2,76 @@
 
 import pytest
 
+from seedsweep.core.records.study import Training
 from seedsweep.core.training import memory, probe
-from seedsweep.core.training.cohort import Cohort, TrainingSettings
 from seedsweep.core.training.memory import OutOfMemoryError
+from seedsweep.core.training.optimisers import SGD, Adam
 from seedsweep.core.training.probe import Rate, at_once
-from seedsweep.core.training.schedules import Hyperparameters
 
-timed = probe._timed
-TRAINING = TrainingSettings(steps=12, batch=8, evaluate_every=5)
+TRAINING = Training(steps=12, batch=8, evaluate_every=5)
 
 
-def probed(task, most: int) -> list[Rate]:
-    return probe.probe(task, Hyperparameters(), TRAINING, most, seconds=0.01)
+@pytest.fixture
+def probed(members):
+    def made(task, most: int, timed=None, **options) -> list[Rate]:
+        timing = {"timed": timed} if timed else {}
+        return probe.probe(task, members(task, 0)[0], TRAINING, Adam(), most, seconds=0.01, **timing, **options)
+
+    return made
+
+
+def size(cohort, seconds: float) -> float:
+    """In place of a time: as if each member more made as much more."""
+    cohort.train_step()
+    return float(len(cohort.members))
 
 
 def measured(*rates: float) -> list[Rate]:
     return [Rate(2**k, rate, 0) for k, rate in enumerate(rates)]
 
 
-def test_sizes_are_timed_up_to_the_most(any_task, monkeypatch):
-    monkeypatch.setattr(probe, "_timed", lambda cohort, seconds: timed(cohort, seconds) and float(len(cohort.members)))
-    rates = probed(any_task, 5)
+def test_sizes_are_timed_up_to_the_most(together, probed):
+    rates = probed(together, 5, timed=size)
     assert [rate.members for rate in rates] == [1, 2, 4, 5]
     assert all(rate.bytes > 0 for rate in rates)
 
 
-def test_the_timing_is_of_steps(task):
+def test_the_timing_is_of_steps(task, probed):
     assert all(rate.rate > 0 for rate in probed(task, 2))
 
 
-def test_no_further_than_the_rate_rises(task, monkeypatch):
+def test_no_further_than_the_rate_rises(task, probed):
     known = {1: 100.0, 2: 150.0, 4: 200.0, 8: 203.0, 16: 209.0, 32: 230.0}
-    monkeypatch.setattr(probe, "_timed", lambda cohort, seconds: known[len(cohort.members)])
     # 8 alone may have been disturbed; 16 is no more than 5 % better than 4.
-    assert [rate.members for rate in probed(task, 32)] == [1, 2, 4, 8, 16]
+    rates = probed(task, 32, timed=lambda cohort, seconds: known[len(cohort.members)])
+    assert [rate.members for rate in rates] == [1, 2, 4, 8, 16]
 
 
-def test_no_further_than_memory_lasts(task, monkeypatch):
+def test_no_further_than_memory_lasts(task, probed, monkeypatch):
     """A size is tried where the last step's growth, gone on with, fits."""
-    monkeypatch.setattr(probe, "_timed", lambda cohort, seconds: float(len(cohort.members)))
     monkeypatch.setattr(probe, "most_held", lambda *arguments: 99)
     taken = iter([10.0, 11.0, 12.0, 14.0, 18.0])
     monkeypatch.setattr(memory, "peak", lambda device: next(taken))
     monkeypatch.setattr(memory, "available", lambda device, share: 25.0 * share)
     # 10 without any member, and 1 each: 16 would need 26.
-    assert [rate.members for rate in probed(task, 32)] == [1, 2, 4, 8]
+    assert [rate.members for rate in probed(task, 32, timed=size)] == [1, 2, 4, 8]
 
 
-def test_no_more_than_the_device_holds(any_task, monkeypatch):
-    """Half of the memory for what members keep: four times their weights, and their buffers once."""
-    model = any_task.build(0)
-    each = 16 * sum(p.numel() for p in model.parameters()) + 4 * sum(b.numel() for b in model.buffers())
+@pytest.mark.parametrize(("optimizer", "copies"), [(Adam(), 4), (SGD(), 3)])
+def test_no_more_than_the_device_holds(task, monkeypatch, optimizer, copies):
+    """Half of the memory for what members keep: weights, gradient, the optimiser's state."""
+    each = copies * 4 * sum(p.numel() for p in task.model().parameters())
     monkeypatch.setattr(memory, "available", lambda device, share: share * 2 * 3.5 * each)
-    assert [probe.most_held(any_task, share) for share in (1.0, 0.1, 2.0)] == [3, 1, 7]
+    assert [probe.most_held(task, optimizer, share) for share in (1.0, 0.1, 2.0)] == [3, 1, 7]
 
 
-def test_no_further_than_the_device_allows(task, monkeypatch):
-    forward = Cohort._forward
+def test_no_further_than_the_device_allows(task, probed):
+    def timed(cohort, seconds):
+        if len(cohort.members) > 2:
+            raise OutOfMemoryError("no more")
+        return size(cohort, seconds)
 
-    def refusing(self, group, *rest):
-        if group.stop - group.start > 2:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 12 bytes")
-        return forward(self, group, *rest)
-
-    monkeypatch.setattr(Cohort, "_forward", refusing)
-    monkeypatch.setattr(probe, "_timed", lambda cohort, seconds: timed(cohort, seconds) and float(len(cohort.members)))
-    assert [rate.members for rate in probed(task, 8)] == [1, 2]
-
-    def refusing_all(*arguments):
-        raise MemoryError
-
-    monkeypatch.setattr(Cohort, "_forward", refusing_all)
-    with pytest.raises(OutOfMemoryError, match=r"one member alone .* a smaller training\.batch"):
-        probed(task, 8)
+    assert [rate.members for rate in probed(task, 8, timed=timed)] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -7,37 +7,37 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from seedsweep.sweeps.commands import all_studies as everything
+from seedsweep.sweeps.commands import all_studies
 from seedsweep.sweeps.commands.all_studies import in_order, launch_all
-from seedsweep.sweeps.study.schema import STUDIES
-from tests.conftest import SMALL_STUDY
+from seedsweep.sweeps.study.loading import STUDIES
+from tests.sweeps import toy
 from tests.sweeps.launching import SEEDSWEEP, run
 
-SHORT = SMALL_STUDY.replace("steps: 24", "steps: 8").replace("explore: 4", "explore: 2")
+SHORT = toy.STUDY.replace("explore: 4", "explore: 0").replace("compare: 4", "compare: 1")
 
 
 @pytest.fixture
 def studies(tmp_path, monkeypatch):
     """`a` starts from the weights of `b`; `c` is no study."""
-    folder = tmp_path / "studies"
-    folder.mkdir()
-    (folder / "a.yaml").write_text(f"{SHORT}init_from: {{run: b, seed: 0}}\n")
+    folder = toy.write(tmp_path / "studies").parent
+    (folder / "toy.yaml").unlink()
+    (folder / "a.yaml").write_text(f"{SHORT}init_from: {{run: b, configuration: plain, seed: 0}}\n")
     (folder / "b.yaml").write_text(f"{SHORT}".replace("cohort: 3", "cohort: 3, keep_weights: true"))
     (folder / "c.yaml").write_text("question: Why?\nmodell: {}\n")
-    monkeypatch.setattr(everything, "STUDIES", folder)
+    monkeypatch.setattr(all_studies, "STUDIES", folder)
     return folder
 
 
 def test_a_study_that_starts_from_anothers_weights_comes_after_it(studies):
-    first, last, problems = in_order("laptop", [])
+    first, last, problems = in_order("inline", None, [])
     assert [path.stem for path in (*first, *last)] == ["b", "a"]
     assert len(problems) == 1
-    assert "data: is missing" in problems[0]
+    assert "c.yaml: " in problems[0]
 
 
 def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, capfd):
     console = Console(file=io.StringIO(), width=200)
-    assert not launch_all("laptop", [], tmp_path / "runs", ["--set=seeds.compare=2"], console)
+    assert not launch_all("inline", None, [], tmp_path / "runs", ["--on=inline"], console)
     said = console.file.getvalue()
     assert "study 1 of 2: b" in said
     assert "done:   a:" in said
@@ -56,9 +56,9 @@ def test_what_is_submitted_and_left_is_not_waited_for(studies, tmp_path, monkeyp
         launched.append(Path(command[2]).stem)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(everything.subprocess, "run", run)
+    monkeypatch.setattr(all_studies.subprocess, "run", run)
     console = Console(file=io.StringIO(), width=200)
-    launch_all("laptop", [], tmp_path / "runs", [], console, leaves=True)
+    launch_all("slurm", None, [], tmp_path / "runs", [], console, leaves=True)
     assert launched == ["b"]
     assert "later:  a, when the run that it starts from has ended" in console.file.getvalue()
 
@@ -66,7 +66,7 @@ def test_what_is_submitted_and_left_is_not_waited_for(studies, tmp_path, monkeyp
 @pytest.mark.parametrize("scale", ["laptop", "cluster"])
 def test_ours_are_in_order(scale):
     """The one that starts from another's weights is the last."""
-    first, last, problems = in_order(scale, [])
+    first, last, problems = in_order("here", scale, [])
     assert len(first) + len(last) + len(problems) == len(list(STUDIES.glob("*.yaml")))
     assert [path.stem for path in last] == ["transfer"]
     assert all("efficientnet" in problem for problem in problems)

@@ -1,30 +1,30 @@
-"""How large cohorts are, and what is kept of the measuring."""
+"""How large cohorts are, which engine trains them, and what is kept of the measuring."""
 
 import json
-import os
 
 import pytest
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import CohortRecord
-from seedsweep.core.training import memory, probe
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.training import memory
 from seedsweep.core.training.probe import Rate
-from seedsweep.shards.pack import pack
 from seedsweep.sweeps.running import group_size as sizing
-from seedsweep.sweeps.running.run_directory import RunDirectory
-from seedsweep.sweeps.running.trainable import within_memory
-from seedsweep.sweeps.study.schema import load
+from seedsweep.sweeps.running.group_size import Measured
+from seedsweep.sweeps.study.loading import load
+from tests.sweeps import toy
+from tests.sweeps.launching import run_inline
 
 AUTO = ["resources.cohort=auto", "resources.engine=auto"]
+LOOP = Measured("loop", "it asks for it", [Rate(1, 1.0, 0)])
 
 
-def measured(*rates: float) -> list[Rate]:
-    return [Rate(2**k, rate, 0) for k, rate in enumerate(rates)]
+def measured(*rates: float) -> Measured:
+    return Measured("fused", "the same as alone", [Rate(2**k, rate, 0) for k, rate in enumerate(rates)])
 
 
 @pytest.fixture
-def two_slots(monkeypatch):
-    monkeypatch.setattr(sizing, "cores", lambda: 2)
+def study(tmp_path):
+    return toy.write(tmp_path / "mine")
 
 
 @pytest.mark.parametrize(
@@ -37,102 +37,90 @@ def two_slots(monkeypatch):
         # Alone: half of the seeds on either slot.
         (1, 12, [measured(110, 125, 160, 180)], 6),
         # One after another: any size takes as long, and one cohort is least to look after.
-        (2, 12, [[Rate(1, 1.0, 0)]], 12),
+        (2, 12, [LOOP], 12),
         # Convolutions on a CPU: groups of one, but cohorts of many.
         (2, 12, [measured(100, 90, 80)], 12),
     ],
 )
-def test_the_size_with_which_the_comparison_takes_least(study_file, two_slots, named, seeds, found, size):
-    first = ", ".join(f"{{alpha: {index / 10}}}" for index in range(named))
-    changes = [f"search.first=[{first}]", f"search.explore={named}", f"seeds.compare={seeds}", "claimed_best={}"]
-    assert sizing.cohort_size(found, load(study_file, "laptop", [*AUTO, *changes])) == size
+def test_the_size_with_which_the_comparison_takes_least(study, named, seeds, found, size):
+    names = [f"{{lr: {index / 100 + 0.5}}}" for index in range(named)]
+    configurations = [f"configurations.c{index}={values}" for index, values in enumerate(names)]
+    loaded = load(str(study), None, [*AUTO, "claims=[]", "search.explore=0", f"seeds.compare={seeds}", *configurations])
+    kept = {name: values for name, values in loaded.configurations.items() if name.startswith("c")}
+    assert sizing.cohort_size(found, loaded.model_copy(update={"configurations": kept}), slots=2) == size
 
 
-def test_on_a_cluster_all_nodes_count(study_file):
-    """Two nodes of four GPUs: 120 members on 8 slots, where more of them take no longer, or as much longer."""
+def test_on_a_cluster_all_nodes_count(study):
+    """Two nodes of four GPUs: 8 slots, where more members take no longer, or as much longer."""
     asked = ["resources.gpus=1", "resources.allocation={nodes: 2, gpus: 4, cpus: 8}", "seeds.compare=40"]
-    study = load(study_file, "cluster", [*AUTO, *asked])
-    assert sizing.slots_of_node(study) == 4
-    assert sizing.device_share(study) == 1
-    launch_bound = [Rate(2**k, 100.0 * 2**k, 0) for k in range(7)]
-    assert sizing.cohort_size([launch_bound], study) == 40
-    flat = [Rate(1, 100.0, 0), Rate(2, 100.0, 0)]
-    assert sizing.cohort_size([flat], study) == 5
+    loaded = load(str(study), None, [*AUTO, *asked])
+    assert sizing.slots_of_allocation(loaded) == 8
+    assert sizing.device_share(loaded) == 1
+    launch_bound = Measured("fused", "", [Rate(2**k, 100.0 * 2**k, 0) for k in range(7)])
+    assert sizing.cohort_size([launch_bound], loaded, 8) == 40
+    flat = Measured("fused", "", [Rate(1, 100.0, 0), Rate(2, 100.0, 0)])
+    assert sizing.cohort_size([flat], loaded, 8) == 5
     # A device that holds no more takes cohorts of no more.
-    assert sizing.cohort_size([launch_bound], study, held=15) == 14
-    assert sizing.device_share(load(study_file, "cluster", [*asked, "resources.gpus=0.25"])) == 0.25
+    assert sizing.cohort_size([launch_bound], loaded, 8, held=15) == 14
+    assert sizing.device_share(load(str(study), None, [*asked, "resources.gpus=0.25"])) == 0.25
 
 
-def test_measured_once_and_kept(study_file, tmp_path, monkeypatch):
-    study = load(study_file, "laptop", AUTO)
-    run = RunDirectory(tmp_path, "small")
-    run.begin(study, fresh=False)
-    data = {study.data: pack(study.data, run.data_root)}
-    sized = sizing.sized(study, run, data)
-    assert isinstance(sized.resources.cohort, int)
-    (file,) = run.probe.iterdir()
-    kept = json.loads(file.read_text())["rates"]
-    assert [rate["members"] for rate in kept] == [1, 2, 4]
-    monkeypatch.setattr(probe, "probe", None)
+def test_an_allocation_that_is_not_described_is_what_one_trial_needs(study):
+    loaded = load(str(study), None, ["resources.cpus=2", "resources.allocation={nodes: 3}"])
+    assert sizing.slots_of_allocation(loaded) == 3
+
+
+def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
+    small = (*AUTO, "search.explore=0", "seeds.compare=4")
+    run, _, said = run_inline(study, tmp_path, *small)
+    assert "engine: " in said
+    (file,) = run.paths.probe.iterdir()
+    kept = json.loads(file.read_text())
+    assert [rate["members"] for rate in kept["rates"]][:2] == [1, 2]
+    assert kept["engine"] in kept["reason"] or "members" in kept["reason"]
+
+    def never(*arguments, **named):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(sizing, "probe", never)
+    monkeypatch.setattr(sizing, "choose_engine", never)
+    assert run_inline(study, tmp_path, *small, "resources.retries=1")[1] == []
+
+
+def test_what_the_study_says_is_not_measured(study, tmp_path, monkeypatch):
     monkeypatch.setattr(sizing, "probe", None)
-    assert sizing.sized(study, run, data) == sized
-    task = sizing.load_task(study.task, data[study.data], "cpu")
-    assert sizing.group_size(run, study, task, 1) == 1
-    assert 1 <= sizing.group_size(run, study, task, 4) <= 4
-    # What the user says is not measured.
-    for engine, size in (("loop", 1), ("fused", 3)):
-        said = load(study_file, "laptop", [f"resources.engine={engine}"])
-        assert sizing.group_size(run, said, task, 3) == size
-        assert sizing.sized(said, run, data) is said
+    monkeypatch.setattr(sizing, "choose_engine", None)
+    for engine, at_once in (("loop", 1), ("fused", 2)):
+        settings = (f"resources.engine={engine}", "search.explore=0", "seeds.compare=2")
+        run, _, said = run_inline(study, tmp_path, *settings, name=engine)
+        assert f"engine: {engine}: the study says so" in said
+        facts = [record.run() for record in run.ledger.records()]
+        assert {(each["engine"], each["at_once"]) for each in facts} == {(engine, at_once)}
 
 
-def test_what_does_not_fit_is_one_line(study_file, tmp_path, monkeypatch):
-    study = load(study_file, "laptop", AUTO)
-    run = RunDirectory(tmp_path, "small")
-    run.begin(study, fresh=False)
-    data = {study.data: pack(study.data, run.data_root)}
+def test_why_members_go_one_after_another_is_said(study, tmp_path):
+    (study.parent / "toy.py").write_text(
+        toy.MODULE.replace("time.sleep(self.settings.pause)", 'batch["x"].sum().item()')
+    )
+    _, failed, said = run_inline(study, tmp_path, *AUTO, "search.explore=0", "seeds.compare=2")
+    assert failed == []
+    (line,) = [line for line in said.splitlines() if line.startswith("engine: ")]
+    assert line.startswith("engine: loop: members go one after another")
+    assert ".item()" in line
 
-    def refusing(*arguments):
+
+def test_what_does_not_fit_is_one_line(study, tmp_path, monkeypatch):
+    def refusing(*arguments, **named):
         raise memory.OutOfMemoryError("one member alone needs more memory than there is")
 
     monkeypatch.setattr(sizing, "probe", refusing)
     with pytest.raises(UserError, match="one member alone"):
-        sizing.sized(study, run, data)
+        run_inline(study, tmp_path, *AUTO)
 
 
-@pytest.mark.parametrize(
-    ("given", "line"),
-    [
-        ("many", r"resources\.cohort: 'many' is no number of members, nor auto"),
-        ("0", r"resources\.cohort: 0 is out of range"),
-        ("2.5", r"resources\.cohort"),
-    ],
-)
-def test_a_size_that_is_none_is_refused(study_file, given, line):
-    with pytest.raises(UserError, match=line):
-        load(study_file, "laptop", [f"resources.cohort={given}"])
-
-
-def test_half_as_many_at_once_after_each_death_for_want_of_memory(tmp_path):
-    """Ray ends a worker before the system does, and says so; another reason, or the same one again, changes nothing."""
-    record = CohortRecord(tmp_path)
-    assert within_memory(record, 12) == 12
-    record.fail("Failure # 1 1 worker(s) were killed due to the node running low on memory. Memory on the node was ...")
-    assert [within_memory(record, 12), within_memory(record, 12)] == [6, 6]
-    os.utime(tmp_path / "limit.txt", (0, 0))
-    assert within_memory(record, 12) == 3
-    record.fail("ValueError: something else")
-    os.utime(tmp_path / "limit.txt", (0, 0))
-    assert within_memory(record, 12) == 3
-    assert within_memory(record, 2) == 2
-
-
-def test_a_gpu_is_measured_in_a_process_that_ends(study_file, tmp_path):
+def test_a_gpu_is_measured_in_a_process_that_ends(study, tmp_path):
     """Where there is none, that process measures the CPU."""
-    study = load(study_file, "laptop", [*AUTO, "resources.gpus=0.5"])
-    run = RunDirectory(tmp_path, "small")
-    run.begin(study, fresh=False)
-    sized = sizing.sized(study, run, {study.data: pack(study.data, run.data_root)})
-    assert sized.most_together >= 1
-    (file,) = run.probe.iterdir()
-    assert [rate["members"] for rate in json.loads(file.read_text())["rates"]] == [1, 2, 4]
+    settings = (*AUTO, "resources.gpus=0.5", "search.explore=0", "seeds.compare=2")
+    run, failed, _ = run_inline(study, tmp_path, *settings)
+    assert failed == []
+    assert len(list(RunPaths(run.paths.folder).probe.iterdir())) == 1

@@ -1,57 +1,72 @@
 """Members that start from another run's member."""
 
-import numpy as np
 import pytest
 import torch
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import CohortSpec, Curves
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import InitFrom
 from seedsweep.core.training import checkpoint
-from seedsweep.core.training.cohort import Cohort, TrainingSettings
-from seedsweep.core.training.schedules import Hyperparameters, Member
-from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.start_weights import read_start, take
-from seedsweep.sweeps.study.schema import InitFrom, load
+from tests.sweeps import toy
+from tests.sweeps.launching import run_inline
 
-MEMBERS = [Member(seed, Hyperparameters()) for seed in (0, 1, 2)]
-FINAL = {0: ("converged", 0.91), 1: ("converged", 0.95), 2: ("never", 0.99)}
-
-
-@pytest.fixture
-def source(task, study_file, tmp_path) -> tuple[RunDirectory, Cohort]:
-    """A run `first` whose three members have trained two steps."""
-    run = RunDirectory(tmp_path / "runs", "first")
-    run.begin(load(str(study_file), "laptop"), fresh=False)
-    cohort = Cohort(task, MEMBERS, TrainingSettings(2, 8, 2), len(MEMBERS))
-    cohort.advance()
-    spec = CohortSpec("compare", 0, "c" * 16, {"alpha": 0.5}, "named", (0, 1, 2))
-    record = run.ledger.record(spec)
-    record.create(spec)
-    checkpoint.save(record.weights, cohort.weights())
-    outcomes = [Outcome(seed, what, None, None, None, None, final, final) for seed, (what, final) in FINAL.items()]
-    record.claim(1).commit(Curves([2], np.zeros((1, 3, 1)), ["f1"], [0, 1, 2]), outcomes, {})
-    return RunDirectory(tmp_path / "runs", "second"), cohort
+SMALL = ("search.explore=0", "seeds.compare=3", "criterion.threshold=10")
 
 
-@pytest.mark.parametrize(("init", "row"), [(InitFrom(run="first"), 1), (InitFrom(run="first", seed=2), 2)])
-def test_starts_from_the_named_member_or_the_best_that_converged(source, task, init, row):
-    run, trained = source
-    weights = read_start(take(init, run).path)
-    again = Cohort(task, MEMBERS[:2], TrainingSettings(1, 8, 1), 1, weights)
-    for name, values in trained.weights()["tensors"].items():
-        for member in again.weights()["tensors"][name]:
-            assert torch.equal(member, values[row])
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A run `first` of two configurations with three members each, all of which converge; and its study's file."""
+    folder = tmp_path_factory.mktemp("start")
+    study = toy.write(folder / "mine")
+    run, failed, _ = run_inline(study, folder, *SMALL, "resources.keep_weights=true", name="first")
+    assert failed == []
+    return run, study
 
 
-def test_the_weights_are_part_of_the_configurations_identity(source, study_file):
-    run, _ = source
-    study = load(str(study_file), "laptop")
-    hashes = {
-        study.configuration_hash(Hyperparameters(), "data", start)
-        for start in ("", *(take(InitFrom(run="first", seed=seed), run).fingerprint for seed in (0, 1)))
-    }
-    assert len(hashes) == 3
+def weights_of(run, name, seed):
+    for record in run.ledger.records():
+        if record.spec().name == name and seed in record.spec().seeds:
+            stored = checkpoint.load(record.weights)
+            return {key: values[stored["seeds"].index(seed)] for key, values in stored["tensors"].items()}
+    raise AssertionError((name, seed))
+
+
+def best(run):
+    """Name and seed of the member with the lowest error: less is better."""
+    found = [(record.spec().name, outcome) for record in run.ledger.records() for outcome in record.outcomes()]
+    members = [(outcome.final, name, outcome.seed) for name, outcome in found]
+    return min(members)[1:]
+
+
+def test_the_named_member_or_the_best_that_converged_is_taken(first):
+    run, _ = first
+    second = RunPaths(run.paths.runs / "second")
+    for init, wanted in (
+        (InitFrom(run="first"), best(run)),
+        (InitFrom(run="first", configuration="shrunk", seed=2), ("shrunk", 2)),
+    ):
+        weights = read_start(take(init, second).path)
+        expected = weights_of(run, *wanted)
+        assert set(weights) == set(expected)
+        assert all(torch.equal(weights[name], expected[name]) for name in weights)
+
+
+def test_a_launch_begins_where_the_other_ended(first):
+    run, study = first
+    init = "init_from={run: first, configuration: plain, seed: 0}"
+    again, failed, _ = run_inline(study, run.paths.runs, *SMALL, init, name="second")
+    assert failed == []
+    anew, *_ = run_inline(study, run.paths.runs, *SMALL, name="third")
+
+    def first_errors(of):
+        return [record.verified_curves().column("error")[0].max() for record in of.ledger.records()]
+
+    assert max(first_errors(again)) < min(first_errors(anew))
+    # The weights are part of what a configuration is.
+    assert {r.spec().configuration for r in again.ledger.records()}.isdisjoint(
+        r.spec().configuration for r in anew.ledger.records()
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,22 +74,25 @@ def test_the_weights_are_part_of_the_configurations_identity(source, study_file)
     [
         ({"run": "zeroth"}, "there is no run 'zeroth'"),
         ({"run": "first", "seed": 7}, "first has no seed 7"),
-        ({"run": "first", "where": {"alpha": 0.1}}, "no converged member where {'alpha': 0.1} in its comparison"),
+        ({"run": "first", "configuration": "else"}, "no converged member of else in its comparison"),
     ],
 )
-def test_what_is_not_there_is_said(source, init, words):
+def test_what_is_not_there_is_said(first, init, words):
+    run, _ = first
     with pytest.raises(UserError, match=words):
-        take(InitFrom(**init), source[0])
+        take(InitFrom(**init), RunPaths(run.paths.runs / "second"))
 
 
-def test_weights_that_were_not_kept_are_said(source):
-    run, _ = source
-    (record,) = RunDirectory(run.folder.parent, "first").ledger.records()
-    record.weights.unlink()
+def test_weights_that_were_not_kept_are_said(tmp_path):
+    study = toy.write(tmp_path / "mine")
+    run, *_ = run_inline(study, tmp_path, *SMALL, name="first")
     with pytest.raises(UserError, match="keeps no weights"):
-        take(InitFrom(run="first"), run)
+        take(InitFrom(run="first"), RunPaths(run.paths.runs / "second"))
 
 
-def test_another_models_weights_are_refused(task):
-    with pytest.raises(ValueError, match="these weights are another model's"):
-        Cohort(task, MEMBERS, TrainingSettings(1, 8, 1), 1, {"what.weight": torch.zeros(1)})
+def test_another_models_weights_are_one_line_of_the_record(first):
+    run, study = first
+    settings = (*SMALL, "settings.width=6", "init_from={run: first}", "resources.retries=0")
+    _, failed, _ = run_inline(study, run.paths.runs, *settings, name="fourth")
+    assert failed
+    assert "these weights are another model's" in failed[0]

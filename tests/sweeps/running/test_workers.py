@@ -1,4 +1,4 @@
-"""Workers that die, on a real Ray, with cohorts that have their result at once."""
+"""Workers that die, on a real Ray, with cohorts that have their result at once; and what is told of an end."""
 
 import os
 import threading
@@ -14,103 +14,114 @@ from rich.console import Console
 
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import judge
-from seedsweep.core.records.ledger import Curves
-from seedsweep.sweeps.running import driver
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.sweeps.running.cohort_run import within_memory
+from seedsweep.sweeps.running.dispatcher import Dispatcher
+from seedsweep.sweeps.running.executor import Job, execute
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.study.schema import load
-from tests.conftest import SMALL_STUDY
+from seedsweep.sweeps.study.loading import load
+from tests.sweeps import toy
 
 DEATHS = 2
-TWO_VARIANTS = [
-    *("search.explore=0", "search.first=[]", "variants={before: {}, after: {losses: {rank: 0.5}}}"),
-    "claimed_best={variant: before}",
-]
+STUDY = """
+question: Does a worker that dies matter?
+task: toy.py:Line
+data: {name: "toy.py:Points"}
+training: {steps: 4}
+configurations: {before: {}, after: {lr: 0.1}}
+criterion: {metric: error, threshold: 0.5}
+"""
 
 
-def dying() -> type:
-    """A trainable whose worker dies so often before or after it has taken its cohort, as the variant's name says."""
+def at_once(pause: float = 0.0, late: float = 0.0) -> type:
+    """A trainable whose cohorts have their result at once, or after a pause. Its worker dies before or after it has
+    taken its cohort, as the configuration's name says. late: seconds that all workers but the first need to start.
+
+    All of it is in here: what Ray's workers cannot import is sent to them.
+    """
+    from seedsweep.core.records.ledger import CohortRecord, Curves
     from seedsweep.sweeps.running.trainable import CohortTrial
+    from seedsweep.sweeps.running.worker import Report
 
-    class Dying(CohortTrial):
-        def _open(self, config):
-            runs = Path(config["runs"])
-            self._spec = self._record.spec()
-            self._study = RunDirectory(runs, config["study"]).study()
-            self._die(runs, "before")
-            self._claim = self._record.claim(config["launch"])
-            self._die(runs, "after")
+    class AtOnce:
+        def __init__(self, assignment):
+            self.assignment, self.record = assignment, CohortRecord(Path(assignment.folder))
 
-        def _die(self, runs, moment):
-            for life in sorted(runs.glob(f"{moment}.*")) if self._spec.variant == moment else ():
+        def close(self):
+            pass
+
+        def advance(self):
+            runs = Path(self.assignment.run).parent
+            spec = self.record.spec()
+            if self.record.finished:
+                return Report(True, spec.steps)
+            self.die(runs, spec.name, "before")
+            claim = self.record.claim(self.assignment.launch)
+            self.die(runs, spec.name, "after")
+            time.sleep(pause)
+            criterion = RunDirectory(RunPaths(Path(self.assignment.run))).study().criterion
+            curves = Curves([1], np.zeros((1, len(spec.seeds), 1)), ["error"], list(spec.seeds))
+            outcomes = [judge(seed, [1], np.zeros(1), None, criterion) for seed in spec.seeds]
+            claim.commit(curves, outcomes, {"host": "", "device": "", "engine": "", "seconds": 0.0})
+            return Report(True, spec.steps)
+
+        def die(self, runs, name, moment):
+            for life in sorted(runs.glob(f"{moment}.*")) if name == moment else ():
                 life.unlink()
                 os._exit(1)
 
-        def _advance(self):
-            curves = Curves([1], np.zeros((1, len(self._spec.seeds), 1)), ["f1"], list(self._spec.seeds))
-            outcomes = [judge(seed, [1], np.zeros(1), None, self._study.criterion) for seed in self._spec.seeds]
-            self._claim.commit(curves, outcomes, {"host": "", "device": "", "engine": "", "seconds": 0.0})
+    class AtOnceTrial(CohortTrial):
+        worker = AtOnce
 
-    return Dying
-
-
-def slow() -> type:
-    """A trainable whose workers but the first start slowly: by then Tune has given their cohorts to the first."""
-
-    class Slow(dying()):
         def setup(self, config):
             try:
-                (Path(config["runs"]) / "first").touch(exist_ok=False)
+                (Path(config["run"]).parent / "first").touch(exist_ok=False)
             except FileExistsError:
-                time.sleep(3)
+                time.sleep(late)
             super().setup(config)
 
         def reset_config(self, config):
             super().setup(config)
             return True
 
-        def _advance(self):
-            time.sleep(0.5)
-            super()._advance()
+    return AtOnceTrial
 
-    return Slow
+
+def launch(folder: Path, trainable, *settings: str) -> Agenda:
+    study = load(str(toy.write(folder / "mine", study=STUDY)), None, settings)
+    run = RunDirectory(RunPaths(folder / "toy"))
+    run.begin(study)
+    inputs = Mock()
+    inputs.data_of.return_value = inputs.start_of.return_value = ""
+
+    def agenda() -> Agenda:
+        return Agenda(study, run.ledger, lambda study: "none", lambda init: "", 3)
+
+    return execute(Job(study, run, 1, "", inputs, agenda, Console(quiet=True), trainable=trainable), "here")
 
 
 def launch_slow(folder: Path) -> list[int]:
-    """How many workers took each cohort."""
-    path = folder / "small.yaml"
-    path.write_text(SMALL_STUDY)
-    study = load(str(path), "laptop", [*TWO_VARIANTS, "seeds.compare=24"])
-    run = RunDirectory(folder, "small")
-    run.begin(study, fresh=False)
-    agenda = Agenda(study, run.ledger, {study.data: "none"})
-    driver.train(study, run, 1, {study.data: folder}, agenda, Console(quiet=True), trainable=slow)
+    """How many workers took each cohort. Those that start late find that Tune has given theirs to the first."""
+    agenda = launch(folder, lambda: at_once(0.5, 3.0), "seeds.compare=24")
     assert agenda.failed == []
-    return [lease.newest(record.folder, "owner")[0] for record in run.ledger.records()]
+    return [lease.newest(record.folder, "owner")[0] for record in agenda.ledger.records()]
 
 
-def launch(folder: Path) -> tuple[list[str], list[str], str]:
-    """Variants that finished and that failed, and why the failed one did."""
-    path = folder / "small.yaml"
-    path.write_text(SMALL_STUDY)
-    study = load(str(path), "laptop", [*TWO_VARIANTS, "seeds.compare=2", f"resources.retries={DEATHS - 1}"])
-    run = RunDirectory(folder, "small")
-    run.begin(study, fresh=False)
-    for moment in study.variants:
+def launch_dying(folder: Path) -> tuple[list[str], list[str], str]:
+    """Configurations that finished and that failed, and why the failed one did."""
+    for moment in ("before", "after"):
         for number in range(DEATHS):
             (folder / f"{moment}.{number}").touch()
-    agenda = Agenda(study, run.ledger, {study.data: "none"})
-    driver.train(study, run, 1, {study.data: folder}, agenda, Console(quiet=True), trainable=dying)
+    agenda = launch(folder, at_once, "seeds.compare=2", f"resources.retries={DEATHS - 1}")
     (failed,) = agenda.failed
-    error = run.ledger.record(failed).error() or ""
-    return [spec.variant for spec in agenda.finished], [failed.variant], error
+    return [spec.name for spec in agenda.finished], [failed.name], agenda.ledger.record(failed).error() or ""
 
 
 def test_a_worker_that_dies_before_it_has_its_cohort_is_no_failure_of_the_cohort(tmp_path):
     """A node's Ray that has died takes no workers for some seconds, in which it is not known to be dead."""
-    # A process of its own: Ray keeps the token that it was told first.
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
-        finished, failed, error = alone.submit(launch, tmp_path).result()
+        finished, failed, error = alone.submit(launch_dying, tmp_path).result()
     assert (finished, failed) == (["before"], ["after"])
     assert "actor died" in error
 
@@ -123,18 +134,46 @@ def test_a_worker_that_tune_has_no_use_for_any_more_takes_no_cohort(tmp_path):
     assert set(taken) == {1}
 
 
-def test_an_interrupt_that_python_dropped_still_ends_a_launch(tmp_path):
+def test_an_interrupt_that_python_dropped_still_ends_a_launch():
     """As it does while an object is finalised: then the event alone is left of it."""
-    from seedsweep.sweeps.running.searcher import CohortSearcher
-
-    study, agenda, run, stop = Mock(), Mock(), Mock(), threading.Event()
+    agenda, run, stop = Mock(), Mock(), threading.Event()
     agenda.next.return_value = None
     agenda.done = True
     run.retry_asked.return_value = False
-    searcher = CohortSearcher(agenda, run, 1, {study.data: tmp_path}, {}, [], list, stop)
-    assert searcher.suggest("a") == searcher.FINISHED
+    dispatcher = Dispatcher(agenda, run, 1, "", Mock(), [], list, stop)
+    assert dispatcher.take() is None
+    assert dispatcher.done
     stop.set()
-    with pytest.raises(KeyboardInterrupt):
+    for call in (dispatcher.take, lambda: dispatcher.progressed("a", 1, [])):
+        with pytest.raises(KeyboardInterrupt):
+            call()
+
+
+def test_an_error_in_what_is_told_is_raised_in_the_launch_and_not_taken_for_the_trials():
+    from seedsweep.sweeps.running.ray_searcher import CohortSearcher
+
+    dispatcher = Mock()
+    dispatcher.take.return_value = None
+    dispatcher.done = True
+    searcher = CohortSearcher(dispatcher)
+    assert searcher.suggest("a") == searcher.FINISHED
+    with searcher.errors_deferred():
+        raise OSError("no space left")
+    with pytest.raises(OSError, match="no space left"):
         searcher.suggest("b")
-    with pytest.raises(KeyboardInterrupt):
-        searcher.on_trial_result("a", {})
+
+
+def test_half_as_many_at_once_after_each_death_for_want_of_memory(tmp_path):
+    """Ray ends a worker before the system does, and says so; another reason, or the same one again, changes nothing."""
+    from seedsweep.core.records.ledger import CohortRecord
+
+    record = CohortRecord(tmp_path)
+    assert within_memory(record, 12) == 12
+    record.fail("Failure # 1 1 worker(s) were killed due to the node running low on memory. Memory on the node was ...")
+    assert [within_memory(record, 12), within_memory(record, 12)] == [6, 6]
+    os.utime(tmp_path / "limit.txt", (0, 0))
+    assert within_memory(record, 12) == 3
+    record.fail("ValueError: something else")
+    os.utime(tmp_path / "limit.txt", (0, 0))
+    assert within_memory(record, 12) == 3
+    assert within_memory(record, 2) == 2

@@ -1,5 +1,7 @@
 """The agenda against simulated cohorts: nothing twice, nothing lost, the same after any interruption."""
 
+import dataclasses
+import math
 import random
 
 import numpy as np
@@ -7,29 +9,55 @@ import pytest
 
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.ledger import Curves, Ledger
-from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.study.schema import FIRST_SEARCH_SEED, Dimension, differences, load
+from seedsweep.core.records.study import SeedCounts
+from seedsweep.sweeps.search.agenda import FIRST_SEARCH_SEED, Agenda
+from seedsweep.sweeps.study.configuration import configuration
+
+ALPHA = {"alpha": {"low": 0, "high": 1}}
+#: Whatever a space may have.
+MIXED = {
+    "optimizer.name": {"choices": ["sgd", "adam"]},
+    "momentum": {"low": 0.0, "high": 0.9, "points": 2, "if": {"optimizer.name": "sgd"}},
+    "optimizer.nesterov": {"choices": [False, True], "if": {"optimizer.name": "sgd"}},
+    "layers": {"low": 1, "high": 3, "if": {"optimizer.name": "adam"}},
+    "settings.width": {"low": 8, "high": 24, "step": 8, "points": 2},
+}
+NAMED = {"all": {"alpha": 1.0}, "none": {"alpha": 0.0}}
 
 
 def simulate(ledger, spec) -> None:
     """Commit an outcome that depends on the cohort alone."""
-    alpha = spec.hyperparameters["alpha"]
+    share = spec.values.get("momentum", spec.values["alpha"])
+    scores = [random.Random(f"{spec.configuration} {seed}").random() * (0.5 + share / 2) for seed in spec.seeds]
+    commit(ledger, spec, [(score, score) for score in scores], threshold=0.4)
+
+
+def commit(ledger, spec, scores, threshold=math.inf) -> None:
+    """Commit an outcome with the final and the best score of each member; above the threshold it converged."""
     outcomes = []
-    for seed in spec.seeds:
-        score = random.Random(f"{alpha} {seed}").random() * (0.5 + alpha / 2)
-        met = 10 if score > 0.4 else None
-        outcomes.append(Outcome(seed, "converged" if met else "never", met, met, None, None, score, score))
-    curves = Curves([10], np.array([[[o.final] for o in outcomes]]), ["f1"], list(spec.seeds))
+    for seed, (final, best) in zip(spec.seeds, scores, strict=True):
+        met = 10 if final > threshold else None
+        outcomes.append(Outcome(seed, "converged" if met else "never", met, met, None, None, final, best))
+    curves = Curves([10], np.array([[[final] for final, _ in scores]]), ["score"], list(spec.seeds))
     ledger.record(spec).claim(1).commit(curves, outcomes, {})
 
 
-def run(study, ledger, workers=2, order=None, stop_after=None, failing=()) -> Agenda:
+def agenda_of(study, ledger, most_together=3, **others) -> Agenda:
+    return Agenda(study, ledger, lambda study: "data", lambda start: "start", most_together, **others)
+
+
+def run(study, ledger, workers=2, order=None, stop_after=None, failing=(), most_together=3) -> Agenda:
     """Drive an agenda with so many workers, that finish in the order of `order`; stop dead after so many cohorts."""
-    agenda = Agenda(study, ledger, {study.data: "data"})
+    agenda = agenda_of(study, ledger, most_together)
     rng = random.Random(order)
     running, done = [], 0
     while True:
-        while len(running) < workers and (spec := agenda.next()):
+        while len(running) < workers:
+            waiting = agenda.waiting
+            spec = agenda.next()
+            assert waiting == (spec is not None)
+            if spec is None:
+                break
             running.append(spec)
         if not running:
             assert agenda.done
@@ -46,32 +74,77 @@ def run(study, ledger, workers=2, order=None, stop_after=None, failing=()) -> Ag
 
 
 def contents(ledger) -> dict:
-    return {record.spec().key: (record.spec(), record.outcomes()) for record in ledger.records()}
+    """What the cohorts are, and what became of each."""
+    return {record.spec().key: (record.spec(), record.finished and record.outcomes()) for record in ledger.records()}
+
+
+def specs_of(ledger, phase) -> list:
+    specs = [spec for spec, _ in contents(ledger).values() if spec.phase == phase]
+    return sorted(specs, key=lambda spec: (spec.number, spec.seeds))
+
+
+def finished(ledger) -> set:
+    return {record.spec().key for record in ledger.records() if record.finished}
+
+
+def seeds_of(ledger) -> dict:
+    """Comparison seeds of each configuration, by its number."""
+    found: dict = {}
+    for spec in specs_of(ledger, "compare"):
+        found[spec.number] = sorted(found.get(spec.number, []) + list(spec.seeds))
+    return found
 
 
 @pytest.fixture
-def study(study_file):
-    return load(str(study_file), "laptop", ["search.explore=7", "seeds.compare=5"])
+def study(make_study):
+    return make_study(configurations=NAMED, search={"explore": 7, "space": ALPHA})
+
+
+@pytest.fixture(params=["tpe", "random", "grid"])
+def mixed(request, make_study):
+    """Named ones within and outside of a space with conditions."""
+    named = {"plain": {}, "heavy": {"optimizer.name": "sgd", "momentum": 0.9}, "loud": {"settings.gain": 2.0}}
+    search = {"explore": 9, "sampler": request.param, "space": MIXED}
+    return make_study(configurations=named, search=search)
 
 
 def test_the_whole_study(study, tmp_path):
     agenda = run(study, Ledger(tmp_path))
-    specs = [spec for spec, _ in contents(agenda.ledger).values()]
-    explored = sorted((s for s in specs if s.phase == "explore"), key=lambda s: s.number)
-    assert [s.number for s in explored] == list(range(7))
-    assert all(s.seeds == (FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + 1) for s in explored)
-    assert [s.hyperparameters["alpha"] for s in explored[:2]] == [1.0, 0.0]
-    compared = [s for s in specs if s.phase == "compare"]
-    assert {s.number for s in compared} == {0, 1, agenda.best()}
-    for number in {s.number for s in compared}:
-        assert sorted(seed for s in compared if s.number == number for seed in s.seeds) == [0, 1, 2, 3, 4]
-    assert (len(specs), sum(len(s.seeds) for s in specs)) == agenda.total == (7 + 3 * 2, 7 * 2 + 3 * 5)
+    explored, compared = specs_of(agenda.ledger, "explore"), specs_of(agenda.ledger, "compare")
+    assert [spec.number for spec in explored] == list(range(7))
+    assert all(spec.seeds == (FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + 1) for spec in explored)
+    assert [spec.values["alpha"] for spec in explored[:2]] == [1.0, 0.0]
+    assert [spec.name for spec in explored] == ["all", "none", *[""] * 5]
+    values = [trial.value for trial in agenda.exploration.trials()]
+    assert agenda.best() == max(range(2, 7), key=values.__getitem__)  # of those that the search added
+    assert {spec.number for spec in compared} == {0, 1, agenda.best()}
+    assert set(map(tuple, seeds_of(agenda.ledger).values())) == {(0, 1, 2, 3, 4)}
+    sizes = len(explored) + len(compared), sum(len(spec.seeds) for spec in [*explored, *compared])
+    assert sizes == agenda.total == (7 + 3 * 2, 7 * 2 + 3 * 5)
 
 
-def test_the_best_found_is_the_best_of_those_that_the_search_added(study, tmp_path):
-    agenda = run(study, Ledger(tmp_path))
-    values = {n: t.value for n, t in enumerate(agenda.exploration.trials())}
-    assert agenda.best() == max(range(2, 7), key=values.__getitem__)
+def test_a_cohort_is_what_its_configuration_comes_to(mixed, tmp_path):
+    ledger = run(mixed, Ledger(tmp_path)).ledger
+    for phase in ("explore", "compare"):
+        for spec in specs_of(ledger, phase):
+            own = configuration(mixed, spec.name, spec.overrides)
+            assert spec.values == own.values
+            assert spec.configuration == own.identity("data", "", 40)
+            assert agenda_of(mixed, ledger).studied(spec) == own.study
+            assert spec.steps == 40
+            assert ("momentum" in spec.values) == (spec.values["optimizer.name"] == "sgd")
+
+
+def test_named_ones_outside_of_the_space_are_compared_alone(mixed, tmp_path):
+    agenda = run(mixed, Ledger(tmp_path))
+    explored, compared = specs_of(agenda.ledger, "explore"), specs_of(agenda.ledger, "compare")
+    assert [spec.name for spec in explored if spec.name] == ["plain", "heavy"] == [spec.name for spec in explored[:2]]
+    assert {spec.name for spec in compared} == {"plain", "heavy", "loud", ""}
+    assert len({spec.number for spec in compared}) == 4
+    found = next(spec for spec in compared if not spec.name)
+    same = next(spec for spec in explored if spec.configuration == found.configuration)
+    assert same.number == agenda.best()
+    assert found.overrides == same.overrides
 
 
 @pytest.mark.parametrize("order", range(4))
@@ -89,7 +162,28 @@ def test_stopped_anywhere_it_goes_on_to_the_same_ledger(study, tmp_path, stop_af
     run(study, ledger, order=1, stop_after=stop_after)
     agenda = run(study, ledger)
     assert contents(ledger) == undisturbed
-    assert not agenda.anything_left()
+    assert not agenda.waiting
+
+
+def test_killed_after_every_cohort_it_asks_the_same(mixed, tmp_path):
+    undisturbed = contents(run(mixed, Ledger(tmp_path / "a")).ledger)
+    ledger = Ledger(tmp_path / "b")
+    while agenda_of(mixed, ledger).waiting:
+        run(mixed, ledger, workers=3, order=2, stop_after=1)
+    assert contents(ledger) == undisturbed
+
+
+def test_a_look_at_what_waits_changes_nothing(study, tmp_path):
+    ledger = Ledger(tmp_path)
+    agenda = agenda_of(study, ledger)
+    while agenda.waiting:
+        before = contents(ledger)
+        assert agenda.waiting
+        assert contents(ledger) == before
+        simulate(ledger, spec := agenda.next())
+        agenda.finish(spec)
+    assert agenda.next() is None
+    assert not agenda_of(study, ledger).waiting
 
 
 def test_more_seeds_run_only_the_new_ones(study, tmp_path):
@@ -102,19 +196,39 @@ def test_more_seeds_run_only_the_new_ones(study, tmp_path):
     assert all(after[key] == value for key, value in before.items())
 
 
+@pytest.mark.parametrize("stop_after", [None, 9])
+def test_a_configuration_named_later_leaves_all_others_alone(study, tmp_path, stop_after):
+    ledger = Ledger(tmp_path)
+    run(study, ledger)
+    before = contents(ledger)
+    names = {"new": {"alpha": 0.125}, "apart": {"settings.gain": 3.0}, **NAMED}
+    search = study.search.model_copy(update={"explore": 9})
+    grown = study.model_copy(update={"configurations": names, "search": search})
+    run(grown, ledger, stop_after=stop_after)
+    run(grown, ledger)
+    after = contents(ledger)
+    assert all(after[key] == value for key, value in before.items())
+    numbers = {}
+    for spec in specs_of(ledger, "compare"):
+        assert numbers.setdefault(spec.configuration, spec.number) == spec.number
+    assert len(set(numbers.values())) == len(numbers)
+    assert [spec.name for spec in specs_of(ledger, "explore")][-2:] == ["new", ""]
+    assert not agenda_of(grown, ledger).waiting
+
+
 def test_a_failed_cohort_is_tried_again_by_the_next_launch_and_the_search_goes_on_without_it(study, tmp_path):
     ledger = Ledger(tmp_path)
-    first = Agenda(study, ledger, {study.data: "data"}).next()
+    first = agenda_of(study, ledger).next()
     agenda = run(study, ledger, failing={first.key})
     assert [spec.key for spec in agenda.failed] == [first.key]
-    assert len(contents_finished(ledger)) == agenda.total[0] - 1
+    assert len(finished(ledger)) == agenda.total[0] - 1
     again = run(study, ledger)
     assert not again.failed
-    assert first.key in contents_finished(ledger)
+    assert first.key in finished(ledger)
 
 
 def test_what_was_given_up_is_taken_up_again_on_request(study, tmp_path):
-    agenda = Agenda(study, Ledger(tmp_path), {study.data: "data"})
+    agenda = agenda_of(study, Ledger(tmp_path))
     spec = agenda.next()
     while not agenda.fail(spec):
         assert agenda.next() == spec
@@ -127,59 +241,135 @@ def test_what_was_given_up_is_taken_up_again_on_request(study, tmp_path):
 
 
 def test_a_cohort_that_is_lost_with_its_node_is_not_given_up(study, tmp_path):
-    agenda = Agenda(study, Ledger(tmp_path), {study.data: "data"})
+    agenda = agenda_of(study, Ledger(tmp_path))
     spec = agenda.next()
     for _ in range(study.resources.retries + 5):
         assert not agenda.fail(spec, lost=True)
         assert agenda.next() == spec
 
 
-def test_variants_are_compared_on_the_same_seeds_and_nothing_is_searched(study_file, tmp_path):
-    study_file.write_text(study_file.read_text().replace("{alpha: 0.5}", "{variant: a}"))
-    overrides = ["search.explore=0", "search.first=[]", "variants={a: {}, b: {model: {glimpses: 0}}}"]
-    study = load(str(study_file), "laptop", overrides)
+def test_without_a_search_the_named_ones_are_compared_on_the_same_seeds(make_study, tmp_path):
+    study = make_study(configurations={"a": {}, "b": {"settings.wide": True}, "c": {"optimizer.name": "sgd"}})
     agenda = run(study, Ledger(tmp_path))
-    specs = [spec for spec, _ in contents(agenda.ledger).values()]
-    assert {(spec.phase, spec.origin) for spec in specs} == {("compare", "named")}
-    for number, name in enumerate("ab"):
-        mine = [spec for spec in specs if spec.variant == name]
-        assert {spec.number for spec in mine} == {number}
-        assert sorted(seed for spec in mine for seed in spec.seeds) == list(range(study.seeds.compare))
-    assert agenda.total == (len(specs), 2 * study.seeds.compare)
-    assert not Agenda(study, agenda.ledger, {study.data: "data"}).anything_left()
+    specs = specs_of(agenda.ledger, "compare")
+    assert contents(agenda.ledger).keys() == {spec.key for spec in specs}
+    assert {(spec.number, spec.name) for spec in specs} == set(enumerate("abc"))
+    assert set(map(tuple, seeds_of(agenda.ledger).values())) == {(0, 1, 2, 3, 4)}
+    assert agenda.total == (len(specs), 3 * study.seeds.compare)
+    assert not agenda_of(study, agenda.ledger).waiting
 
 
-def contents_finished(ledger) -> set:
-    return {record.spec().key for record in ledger.records() if record.finished}
+#: Seven configurations of three, one of them named and one more equal to what is named outside of the space.
+FEW = {"layers": {"low": 1, "high": 3}}
 
 
-def test_configurations_that_are_equal_share_their_cohorts(study_file, tmp_path):
-    study = load(str(study_file), "laptop", ["search.explore=9"])
-    search = study.search.model_copy(update={"space": {"lr_decay_steps": Dimension(low=15, high=17)}})
-    study = study.model_copy(update={"search": search})
-    agenda = run(study, Ledger(tmp_path))  # seven of three
-    specs = [spec for spec, _ in contents(agenda.ledger).values()]
-    assert len({spec.key for spec in specs if spec.phase == "explore"}) < 9
+@pytest.fixture
+def few(make_study):
+    return make_study(configurations={"two": {"layers": 2}}, search={"explore": 7, "space": FEW, "window": 2})
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_configurations_that_are_equal_share_their_cohorts(few, tmp_path, failing):
+    ledger = Ledger(tmp_path)
+    if failing:
+        lost = {agenda_of(few, Ledger(tmp_path / "try")).next().key}
+        assert run(few, ledger, failing=lost).failed
+    agenda = run(few, ledger)
+    explored = specs_of(ledger, "explore")
+    assert len({spec.configuration for spec in explored}) == len(explored) <= 3
     assert all(trial.value is not None for trial in agenda.exploration.trials())
-    assert not Agenda(study, agenda.ledger, {study.data: "data"}).anything_left()
+    assert agenda.exploration.asked == 7
+    assert [spec.name for spec in explored if spec.values["layers"] == 2] == ["two"]
+    assert agenda.total[0] == len(finished(ledger))
+    assert not agenda_of(few, ledger).waiting
+
+
+def test_what_the_search_adds_is_none_of_the_named_ones(few, tmp_path):
+    agenda = run(few, Ledger(tmp_path))
+    compared = specs_of(agenda.ledger, "compare")
+    assert {spec.values["layers"] for spec in compared if not spec.name} <= {1, 3}
+    assert len({spec.configuration for spec in compared}) == 2
+
+
+def test_a_grid_ends_with_its_points(make_study, tmp_path):
+    study = make_study(configurations=NAMED, search={"explore": 50, "sampler": "grid", "space": ALPHA})
+    agenda = run(study, Ledger(tmp_path))
+    assert [spec.values["alpha"] for spec in specs_of(agenda.ledger, "explore")] == [1.0, 0.0, 0.5]
+    assert agenda.total[0] == len(finished(agenda.ledger))
+
+
+def test_where_less_is_better_the_search_finds_less(make_study, tmp_path):
+    """No member converges: the score alone decides."""
+    criterion = {"metric": "error", "threshold": 1e-9}
+    study = make_study(configurations=NAMED, search={"explore": 30, "space": ALPHA}, criterion=criterion)
+    assert study.criterion.direction == "min"
+    ledger, agenda = Ledger(tmp_path), agenda_of(study, Ledger(tmp_path))
+    while spec := agenda.next():
+        error = 100 * (1 + abs(spec.values["alpha"] - 0.25))
+        commit(ledger, spec, [(error, error)] * len(spec.seeds))
+        agenda.finish(spec)
+    asked = [trial.params["alpha"] for trial in agenda.exploration.trials()]
+    assert asked[agenda.best()] == min(asked[2:], key=lambda alpha: abs(alpha - 0.25))
+    assert np.mean(np.abs(np.array(asked[-10:]) - 0.25)) < np.mean(np.abs(np.array(asked[2:7]) - 0.25))
+
+
+def test_the_best_evaluation_counts_where_the_study_says_so(study, tmp_path):
+    values = {}
+    for score in ("last", "best"):
+        chosen = study.model_copy(update={"score": score})
+        ledger = Ledger(tmp_path / score)
+        agenda = agenda_of(chosen, ledger)
+        spec = agenda.next()
+        commit(ledger, spec, [(0.1, 0.3)] * 2)
+        agenda.finish(spec)
+        values[score] = agenda.exploration.value(0)
+    assert values == {"last": pytest.approx(0.1 / 3), "best": pytest.approx(0.3 / 3)}
 
 
 def test_an_interrupted_run_keeps_its_blocks_when_the_cohort_size_changes(study, tmp_path):
     ledger = Ledger(tmp_path)
     run(study, ledger, stop_after=4)
-    smaller = study.model_copy(update={"resources": study.resources.model_copy(update={"cohort": 1})})
-    run(smaller, ledger)
+    agenda = run(study, ledger, most_together=1)
     for phase in ("explore", "compare"):
-        seen = [(s.configuration, seed) for s, _ in contents(ledger).values() if s.phase == phase for seed in s.seeds]
+        seen = [(spec.configuration, seed) for spec in specs_of(ledger, phase) for seed in spec.seeds]
         assert len(seen) == len(set(seen))
+    assert agenda.total[0] == len(finished(ledger))
 
 
-RACE = ["search.explore=7", "seeds.compare=24", "seeds.race=true", "seeds.start=4"]
+def test_steps_follow_what_a_configuration_says_of_them(make_study, tmp_path):
+    named = {"short": {"training.steps": 10}, "epochs": {"training.epochs": 3}, "plain": {}}
+    study = make_study(configurations=named, training={"steps": 40, "batch": 8})
+    agenda = agenda_of(study, Ledger(tmp_path), samples=lambda study: study.data["train"])
+    steps = {}
+    while spec := agenda.next():
+        steps[spec.name] = spec.steps
+    assert steps == {"short": 10, "epochs": 3 * 64 // 8, "plain": 40}
+
+
+def test_more_steps_and_other_code_are_for_what_is_not_finished_with_them(study, tmp_path):
+    ledger = Ledger(tmp_path)
+    agenda = agenda_of(study, ledger, code="old")
+    done, begun = agenda.next(), agenda.next()
+    simulate(ledger, done)
+    agenda.finish(done)
+    newer = agenda_of(study, ledger, code="new")
+    assert newer.finished == [done]
+    assert newer.next() == dataclasses.replace(begun, code="new") == ledger.record(begun).spec()
+    longer = study.model_copy(update={"training": study.training.model_copy(update={"steps": 80})})
+    grown = agenda_of(longer, ledger, code="new")
+    assert not grown.finished
+    asked = {spec.key: spec for spec in (grown.next(), grown.next())}
+    for spec in (done, begun):
+        values = {**spec.values, "training.steps": 80}
+        assert asked[spec.key] == dataclasses.replace(spec, code="new", steps=80, values=values)
+
+
+RACE = SeedCounts(search=2, compare=24, race=True, start=4)
 
 
 @pytest.fixture
-def race(study_file):
-    return load(str(study_file), "laptop", RACE)
+def race(study):
+    return study.model_copy(update={"seeds": RACE})
 
 
 def test_a_race_gives_more_seeds_where_it_is_open(race, tmp_path):
@@ -190,7 +380,7 @@ def test_a_race_gives_more_seeds_where_it_is_open(race, tmp_path):
     assert {len(mine) for mine in seeds.values()} <= {4, 8, 16, 24}
     assert all(mine == list(range(len(mine))) for mine in seeds.values())
     assert sum(map(len, seeds.values())) < 3 * 24
-    assert len(contents_finished(agenda.ledger)) == agenda.total[0]
+    assert len(finished(agenda.ledger)) == agenda.total[0]
     assert sum(map(len, seeds.values())) + 7 * 2 == agenda.total[1]
 
 
@@ -201,23 +391,11 @@ def test_a_race_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(ra
     run(race, other, workers=3, order=order, stop_after=6 + 3 * order)
     agenda = run(race, other, workers=2)
     assert contents(other) == undisturbed
-    assert not agenda.anything_left()
+    assert not agenda.waiting
 
 
-def test_a_race_may_become_a_full_comparison(race, study_file, tmp_path):
+def test_a_race_may_become_a_full_comparison(race, tmp_path):
     ledger = Ledger(tmp_path)
     run(race, ledger)
-    full = load(str(study_file), "laptop", ["search.explore=7", "seeds.compare=24"])
-    assert differences(race, full) == []
-    run(full, ledger)
+    run(race.model_copy(update={"seeds": RACE.model_copy(update={"race": False})}), ledger)
     assert {len(mine) for mine in seeds_of(ledger).values()} == {24}
-
-
-def seeds_of(ledger) -> dict:
-    """Comparison seeds of each configuration."""
-    found = {}
-    for record in ledger.records():
-        spec = record.spec()
-        if spec.phase == "compare":
-            found[spec.number] = sorted(found.get(spec.number, []) + list(spec.seeds))
-    return found

@@ -1,28 +1,55 @@
 """What is asked depends on the study and on the values told, never on when, in which order, or after what accident."""
 
+import importlib
+import warnings
+
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from seedsweep.core.errors import UserError
-from seedsweep.sweeps.search.exploration import SAMPLERS, Exploration, distribution, grid_points, objective
+from seedsweep.core.records.criterion import Criterion
+from seedsweep.sweeps.search import exploration as module
+from seedsweep.sweeps.search.exploration import SAMPLERS, Exploration, merit, objective
+from seedsweep.sweeps.search.space import Parameter, Space
 
-FIRST = [{"alpha": 1.0, "steps": 10}, {"alpha": 0.0, "steps": 10}]
+FLAT = Space(
+    [
+        Parameter("alpha", FloatDistribution(0, 1), (0.0, 0.5, 1.0)),
+        Parameter("steps", IntDistribution(1, 100, log=True), (1, 10, 100)),
+    ]
+)
+FLAT_FIRST = [{"alpha": 1.0, "steps": 10}, {"alpha": 0.0, "steps": 10}]
+#: Every kind of parameter, and some that are not always there.
+MIXED = Space(
+    [
+        Parameter("alpha", FloatDistribution(0, 1, step=0.125), (0.0, 0.5)),
+        Parameter("name", CategoricalDistribution(["sgd", "adam"]), ("sgd", "adam")),
+        Parameter("momentum", FloatDistribution(0.5, 0.99), (0.5, 0.9), {"name": "sgd"}),
+        Parameter("nesterov", CategoricalDistribution([False, True]), (False, True), {"name": "sgd"}),
+        Parameter("layers", IntDistribution(1, 9, step=2), (1, 5), {"name": "adam"}),
+    ]
+)
+MIXED_FIRST = [{"alpha": 0.5, "name": "adam", "layers": 5}]
+#: A search of each kind; those that know no conditions are refused with one.
+SEARCHES = [
+    *((sampler, FLAT, FLAT_FIRST) for sampler in SAMPLERS),
+    *((sampler, MIXED, MIXED_FIRST) for sampler in ("tpe", "random", "grid")),
+]
+every_search = pytest.mark.parametrize(
+    ("sampler", "space", "first"),
+    SEARCHES,
+    ids=[f"{s}{'-mixed' if space is MIXED else ''}" for s, space, _ in SEARCHES],
+)
 
 
-def exploration(sampler="tpe", seed=0, window=3) -> Exploration:
-    return Exploration(
-        sampler,
-        seed,
-        window,
-        {"alpha": distribution(0, 1, False, False), "steps": distribution(1, 100, True, True)},
-        FIRST,
-        {"alpha": grid_points(0, 1, False, False, 3), "steps": grid_points(1, 100, True, True, 3)},
-    )
+def exploration(sampler="tpe", space=FLAT, first=FLAT_FIRST, seed=0, window=3) -> Exploration:
+    return Exploration(sampler, seed, window, space, first)
 
 
-def value_of(values) -> float:
-    return 1 - (values["alpha"] - 0.7) ** 2 - 0.001 * values["steps"]
+def value_of(point) -> float:
+    return 1 - (point["alpha"] - 0.7) ** 2 - 0.001 * point.get("steps", 0) + 0.1 * point.get("nesterov", 0)
 
 
 def explored(search: Exploration, count: int, late=lambda number: 0) -> list[dict]:
@@ -44,35 +71,77 @@ def explored(search: Exploration, count: int, late=lambda number: 0) -> list[dic
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_named_ones_first_then_within_range_and_without_an_end(sampler):
     asked = explored(exploration(sampler), 8)
-    assert asked[:2] == FIRST
-    assert len({tuple(values.items()) for values in asked}) == 8
-    for values in asked:
-        assert 0 <= values["alpha"] <= 1
-        assert 1 <= values["steps"] <= 100
-        assert isinstance(values["steps"], int)
+    assert asked[:2] == FLAT_FIRST
+    assert len({tuple(point.items()) for point in asked}) == 8
+    for point in asked:
+        assert 0 <= point["alpha"] <= 1
+        assert 1 <= point["steps"] <= 100
+        assert isinstance(point["steps"], int)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_the_order_of_arrival_changes_nothing(sampler):
-    prompt = explored(exploration(sampler), 9)
-    assert explored(exploration(sampler), 9, late=lambda number: (number * 7) % 3) == prompt
-    assert explored(exploration(sampler, seed=1), 9) != prompt or sampler == "grid"
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_a_point_names_what_is_there_and_nothing_else(sampler):
+    asked = explored(exploration(sampler, MIXED, MIXED_FIRST), 11)
+    assert {point["name"] for point in asked} == {"sgd", "adam"}
+    for point in asked:
+        mine = {"momentum", "nesterov"} if point["name"] == "sgd" else {"layers"}
+        assert set(point) == {"alpha", "name"} | mine
+        assert isinstance(point.get("nesterov", True), bool)
+        assert isinstance(point.get("layers", 1), int)
+        assert all(each.within(point[each.path]) for each in MIXED.parameters if each.path in point)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("killed_after", [1, 4, 7])
-def test_rebuilt_from_what_was_asked_it_goes_on_as_if_nothing_had_happened(sampler, killed_after):
-    undisturbed = explored(exploration(sampler), 9)
-    rebuilt = exploration(sampler)
-    for number in range(killed_after):
-        rebuilt.restore(undisturbed[number])
-    for number in range(killed_after):
-        rebuilt.tell(number, value_of(undisturbed[number]))
+@every_search
+def test_the_order_of_arrival_changes_nothing(sampler, space, first):
+    prompt = explored(exploration(sampler, space, first), 9)
+    assert explored(exploration(sampler, space, first), 9, late=lambda number: (number * 7) % 3) == prompt
+    assert explored(exploration(sampler, space, first, seed=1), 9) != prompt or sampler == "grid"
+
+
+@every_search
+@pytest.mark.parametrize("killed_after", [1, 4, 8])
+def test_rebuilt_from_what_was_asked_it_goes_on_as_if_nothing_had_happened(sampler, space, first, killed_after):
+    count = 11 if space is MIXED else 9
+    undisturbed = explored(exploration(sampler, space, first), count)
+    rebuilt = exploration(sampler, space, first)
+    for number, point in enumerate(undisturbed[:killed_after]):
+        rebuilt.restore(point, sampled=number >= len(first))
+    for number, point in enumerate(undisturbed[:killed_after]):
+        rebuilt.tell(number, value_of(point))
     later = []
-    while rebuilt.asked < 9:
+    while rebuilt.asked < count:
         later.append(rebuilt.ask())
         rebuilt.tell(rebuilt.asked - 1, value_of(later[-1]))
     assert undisturbed[:killed_after] + later == undisturbed
+
+
+@pytest.mark.parametrize(("space", "first"), [(FLAT, FLAT_FIRST), (MIXED, MIXED_FIRST)])
+def test_killed_while_some_run_it_asks_the_same(space, first):
+    """What runs is heeded by the sampler too: as asked, or as the ledger has it."""
+    undisturbed = exploration("tpe", space, first, window=4)
+    rebuilt = exploration("tpe", space, first, window=4)
+    for number in range(16):
+        point = undisturbed.ask()
+        rebuilt.restore(point, sampled=number >= len(first))
+        for search in (undisturbed, rebuilt):
+            # Two are always on their way.
+            if number >= 2:
+                search.tell(number - 2, value_of(undisturbed.trials()[number - 2].params))
+    assert undisturbed.ask() == rebuilt.ask()
+
+
+def test_what_was_named_later_is_asked_next_and_once():
+    search = exploration("random")
+    asked = explored(search, 5)
+    later = {"alpha": 0.25, "steps": 3}
+    grown = exploration("random", first=[*FLAT_FIRST, later])
+    for number, point in enumerate(asked):
+        grown.restore(point, sampled=number >= 2)
+        grown.tell(number, value_of(point))
+    assert grown.ask() == later
+    grown.tell(5, 0.5)
+    search.tell(5, 0.5)
+    assert grown.ask() == search.ask()
 
 
 def test_it_waits_for_all_but_the_last_of_the_window():
@@ -87,23 +156,64 @@ def test_it_waits_for_all_but_the_last_of_the_window():
     assert search.ready
 
 
-def test_tpe_learns():
-    asked = explored(exploration("tpe"), 40)
-    early = sum(value_of(v) for v in asked[2:10]) / 8
-    late = sum(value_of(v) for v in asked[-8:]) / 8
+@pytest.mark.parametrize(("space", "first"), [(FLAT, FLAT_FIRST), (MIXED, MIXED_FIRST)])
+def test_tpe_learns(space, first):
+    asked = explored(exploration("tpe", space, first), 40)
+    early = sum(value_of(point) for point in asked[2:10]) / 8
+    late = sum(value_of(point) for point in asked[-8:]) / 8
     assert late > early
 
 
-def test_a_grid_ends():
-    search = exploration("grid")
-    explored(search, 2 + 9 - 2)  # two of the nine are named ones
+@pytest.mark.parametrize(("space", "first", "points"), [(FLAT, FLAT_FIRST, 9), (MIXED, MIXED_FIRST, 2 * 4 + 2 * 2)])
+def test_a_grid_ends(space, first, points):
+    search = exploration("grid", space, first)
+    assert search.most == points  # the named ones are of them
+    asked = explored(search, points)
     assert search.exhausted
+    assert search.most == points
+    assert sorted(map(str, map(dict.items, asked))) == sorted(map(str, map(dict.items, space.grid())))
+
+
+ACCURACY = Criterion("accuracy", 0.9, low=0, high=1)
+LOSS = Criterion("loss", 0.25, direction="min")
 
 
 def test_the_objective_counts_seeds_first_and_breaks_ties_by_score():
-    assert objective([True, False], [1.0, 0.0]) > objective([False, False], [1.0, 1.0])
-    assert objective([True, False], [1.0, 0.8]) > objective([True, False], [1.0, 0.7])
-    assert objective([True] * 3, [1.0] * 3) == pytest.approx(1 + 1 / 4)
+    assert objective([True, False], [1.0, 0.0], ACCURACY) > objective([False, False], [1.0, 1.0], ACCURACY)
+    assert objective([True, False], [1.0, 0.8], ACCURACY) > objective([True, False], [1.0, 0.7], ACCURACY)
+    assert objective([True] * 3, [1.0] * 3, ACCURACY) == pytest.approx(1 + 1 / 4)
+
+
+def test_a_score_between_0_and_1_counts_as_it_is():
+    scores = [0.1, 0.7, 1 / 3]
+    assert objective([True, False, False], scores, ACCURACY) == 1 / 3 + sum(scores) / 3 / 4
+    assert objective([False], [None], ACCURACY) == 0
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        ACCURACY,
+        LOSS,
+        Criterion("error", 0.1, direction="min", low=0, high=1),
+        Criterion("reward", -200.0),
+        Criterion("gap", 0.0, direction="min", low=0),
+        Criterion("percent", 90, low=0, high=100),
+    ],
+    ids=lambda criterion: criterion.metric,
+)
+def test_a_better_score_is_worth_more_whatever_its_scale_and_less_than_one_seed(criterion):
+    ends = (criterion.low, criterion.high)
+    scores = [s for s in (-1e6, -300, -200, 0, 0.01, 0.1, 0.25, 0.9, 1, 40, 1e6)
+              if (ends[0] is None or s >= ends[0]) and (ends[1] is None or s <= ends[1])]  # fmt: skip
+    if criterion.direction == "min":
+        scores.reverse()
+    merits = [merit(score, criterion) for score in scores]
+    assert merits == sorted(set(merits))
+    assert 0 <= merits[0] < merits[-1] <= 1
+    worst, best = scores[0], scores[-1]
+    assert objective([True, False], [worst] * 2, criterion) > objective([False, False], [best] * 2, criterion)
+    assert objective([False], [best], criterion) > objective([False], [None], criterion)
 
 
 def shown(path) -> list:
@@ -111,10 +221,11 @@ def shown(path) -> list:
     return [(t.number, t.state, t.params, t.value) for t in study.trials]
 
 
+@pytest.mark.parametrize(("space", "first"), [(FLAT, FLAT_FIRST), (MIXED, MIXED_FIRST)])
 @pytest.mark.parametrize("damage", [None, "missing", "garbage", "foreign", "disagrees"])
-def test_the_view_agrees_with_the_search_whatever_was_there(tmp_path, damage):
+def test_the_view_agrees_with_the_search_whatever_was_there(tmp_path, damage, space, first):
     path = tmp_path / "optuna.db"
-    search = exploration()
+    search = exploration("tpe", space, first)
     asked = explored(search, 5)
     search.tell(3, None)
     search.write_view(path, "s")
@@ -143,11 +254,25 @@ def test_a_view_that_cannot_be_written_is_said_in_one_line(tmp_path):
         exploration().write_view(tmp_path / "nowhere" / "optuna.db", "s")
 
 
-def test_importances_of_a_search_in_which_one_parameter_decides():
-    search = exploration("random")
+@pytest.mark.parametrize(("space", "first"), [(FLAT, FLAT_FIRST), (MIXED, MIXED_FIRST)])
+def test_importances_of_a_search_in_which_one_parameter_decides(space, first):
+    search = exploration("random", space, first)
     for _ in range(40):
         search.ask()
         search.tell(search.asked - 1, search.trials()[-1].params["alpha"])
     importances = search.importances()
-    assert importances["alpha"] > importances["steps"]
+    assert max(importances, key=importances.get) == "alpha"
     assert exploration().importances() == {}
+
+
+def test_it_says_nothing_and_leaves_what_others_hear_as_it_was(tmp_path, recwarn, capfd):
+    before = optuna.logging.get_verbosity(), list(warnings.filters)
+    importlib.reload(module)
+    for sampler, space, first in SEARCHES:
+        search = exploration(sampler, space, first)
+        explored(search, 8)
+        search.importances()
+    search.write_view(tmp_path / "optuna.db", "s")
+    assert (optuna.logging.get_verbosity(), list(warnings.filters)) == before
+    assert not recwarn.list
+    assert capfd.readouterr().err == ""

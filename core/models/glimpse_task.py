@@ -1,0 +1,222 @@
+"""What the tasks have in common that classify images by glimpses. B batch, N images, P glimpses, S predictions."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import vmap
+
+from seedsweep.core.component import Choice, Chosen, Metric, Range, resolve
+from seedsweep.core.models import images, location_losses, losses
+from seedsweep.core.models.glimpses import Extraction
+from seedsweep.core.models.metrics import CLASSIFICATION, SLIDES, classification_metrics, slide_metrics
+from seedsweep.core.models.rollout import IMAGE_AXES, Rollout
+from seedsweep.core.task import Task, Values
+from seedsweep.core.training.batch import Batch, Data
+
+CLASSIFICATION_LOSSES = "seedsweep.core.models.classification_losses"
+EXTRACTIONS = "seedsweep.core.models.extractions"
+LOCATION_LOSSES = "seedsweep.core.models.location_losses"
+#: Recorded whichever is trained.
+LOCATION_TERMS = ("area", "distance", "mse", "iou", "affine")
+#: Tumour images of the validation split whose glimpses are followed through training, the first ones.
+WATCHED = 2
+
+
+@dataclass(frozen=True)
+class GlimpseSettings:
+    """Settings of the glimpses and the losses.
+
+    glimpses:       P, looked at after glimpse 0, the whole image.
+    glimpse_size:   G, pixels.
+    extraction:     how glimpses are cut.
+    sigma:          of the Gaussians, in strides.
+    classification: what is made of the predictions' cross-entropies.
+    rank:           weight of the rank loss in the total.
+    rank_margin:    its margin.
+    location:       the location loss, which gamma weighs.
+    distance:       which pairs of locations the distance loss takes, see `losses.DISTANCE_PAIRS`.
+    area_floor:     clamp inside the area loss's logarithm.
+    """
+
+    glimpses: Annotated[int, Range(0, 64)] = 3
+    glimpse_size: Annotated[int, Range(2)] = 16
+    extraction: Annotated[str, Chosen(EXTRACTIONS)] = "gaussian"
+    sigma: Annotated[float, Range(1e-2, 100)] = 0.5
+    classification: Annotated[str, Chosen(CLASSIFICATION_LOSSES)] = "aggregated"
+    rank: Annotated[float, Range(0)] = 1.0
+    rank_margin: float = 0.05
+    location: Annotated[str, Chosen(LOCATION_LOSSES)] = "combined"
+    distance: Annotated[str, Choice(*losses.DISTANCE_PAIRS)] = "consecutive"
+    area_floor: Annotated[float, Range(1e-30, 1)] = 1e-6
+
+
+class GlimpseTask(Task, ABC):
+    """Classification of images, uint8 [C,H,W] with masks, by a network that takes a Batch and gives a Rollout."""
+
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        "alpha": Range(0, 1, default=0.5),
+        "gamma": Range(0, math.inf, default=1.0),
+    }
+    #: Between which a location's coordinates lie.
+    ends: tuple[float, float] = (-1.0, 1.0)
+
+    def __init__(self, settings: Any = None, data: Data | None = None):
+        super().__init__(settings, data)
+        s = self.settings
+        self._classification = resolve(s.classification, CLASSIFICATION_LOSSES)
+        self._location = resolve(s.location, LOCATION_LOSSES)
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:  # type: ignore[override]
+        """All that `summarise` gives but the mean places and windows, of which none is better than another."""
+        count = self.settings.glimpses
+        shares = [*CLASSIFICATION, *(f"overview_{name}" for name in CLASSIFICATION)]
+        shares += SLIDES if self._of_slides else ()
+        shares += [f"coverage_{p}" for p in range(1, count + 1)]
+        metrics = {name: Metric("max", 0, 1) for name in shares}
+        if count > 1:
+            metrics["location_distance"] = Metric("max", 0)
+        if count:
+            metrics |= {"saturation": Metric("min", 0, 1), "empty_mask": Metric("min", 0, 1)}
+        return {**metrics, "what_where": Metric("max", 0), **{name: Metric("min") for name in self._terms}}
+
+    @property
+    def _of_slides(self) -> bool:
+        return not hasattr(self, "data") or "slide" in self.data.validation
+
+    @property
+    def _terms(self) -> tuple[str, ...]:
+        trained = ("loss", "loss_classification", "loss_rank", "loss_location")
+        return (*trained, *(f"loss_{name}" for name in LOCATION_TERMS))
+
+    def check(self) -> Iterable[str]:
+        """See the base."""
+        kind = resolve(self.settings.extraction, EXTRACTIONS)
+        if not (isinstance(kind, type) and issubclass(kind, Extraction)):
+            yield "settings.extraction: is no subclass of seedsweep.core.models.glimpses.Extraction"
+        if hasattr(self, "data"):
+            yield from images.misfits(self.data)
+
+    def prepare(self) -> None:
+        """Mean and deviation of the training images' pixels."""
+        self.mean, self.std = images.mean_and_std(self.data.train["image"])
+
+    def derive(self, split: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """overview: see there.  regions: [N,3,2], see `images.mask_regions`."""
+        with torch.no_grad():
+            # Glimpse 0 does not depend on any parameter that is trained: once a data set, not once a step.
+            parts = [self.overview(part.float() / 255) for part in split["image"].split(16)]
+        return {"overview": torch.cat(parts), "regions": images.mask_regions(split["mask"])}
+
+    @abstractmethod
+    def overview(self, images: Tensor) -> Tensor:
+        """What the network takes of whole images [B,C,H,W] in [0,1], [B,...]."""
+
+    def loss(self, model: nn.Module, batch: Batch, hp: Values) -> Mapping[str, Tensor]:
+        """`loss` is the total, classification + rank + gamma * location."""
+        rollout = model(batch)
+        return self._losses(self._inputs(rollout, batch["label"], batch["regions"], hp), hp)
+
+    def measure(self, model: nn.Module, batch: Batch, hp: Values) -> Mapping[str, Tensor]:
+        """score, overview_score: [B], tumour-minus-normal logits, from all glimpses and from glimpse 0 alone (a model
+        without one: from its first glimpse).  locations: [B,P,2].  extents: [B,P,2], along x and y.  coverage: [B,P].
+        what_where: [B,S].  label, and the loss terms: [B].  Of patches, slide and slide_label: [B]."""
+        rollout: Rollout = model(batch)
+        labels = batch["label"]
+        kept = {
+            "score": rollout.logits[:, 1] - rollout.logits[:, 0],
+            "overview_score": rollout.glimpse_logits[0, :, 1] - rollout.glimpse_logits[0, :, 0],
+            "locations": rollout.locations[:-1].movedim(1, 0),
+            "extents": rollout.linear[:-1, :, ::3].movedim(1, 0),
+            "coverage": rollout.coverage.movedim(1, 0),
+            "what_where": rollout.what_where.movedim(1, 0),
+            "label": labels,
+        }
+        if "slide" in batch:
+            kept |= {"slide": batch["slide"], "slide_label": batch["slide_label"]}
+        return kept | self._losses_of_each(rollout, labels, batch["regions"], hp)
+
+    def summarise(self, kept: Mapping[str, Tensor]) -> Mapping[str, float | Tensor]:
+        """Every metric, and more.
+
+        overview_*: from glimpse 0 alone.  x, y: mean centre, and window: mean extent along x of each glimpse.
+        coverage: mean over tumour images.  location_distance: mean Euclidean distance between two of the glimpses 1..P.
+        slide_auc_*: see `metrics.slide_metrics`.  saturation: share of coordinates within 1 % of the ends.
+        what_where: mean norm.  empty_mask: share of tumour glimpses that see none of the mask.
+        """
+        kept = {name: values.detach().cpu() for name, values in kept.items()}
+        labels, scores = kept["label"].numpy(), kept["score"].double().numpy()
+        values = classification_metrics(scores, labels)
+        overview = classification_metrics(kept["overview_score"].double().numpy(), labels)
+        values |= {f"overview_{name}": value for name, value in overview.items()}
+        tumour = kept["coverage"][kept["label"] == 1].double()
+        locations, count = kept["locations"].double(), self.settings.glimpses
+        of_glimpses = {
+            "x": locations[..., 0].mean(0),
+            "y": locations[..., 1].mean(0),
+            "window": kept["extents"][..., 0].double().mean(0),
+            "coverage": tumour.mean(0),
+        }
+        for name, of_each in of_glimpses.items():
+            values |= {f"{name}_{p}": value for p, value in enumerate(of_each.tolist(), 1)}
+        i, j = torch.triu_indices(count, count, 1)
+        low, high = self.ends
+        margin = 0.01 * (high - low)
+        saturated = (locations < low + margin) | (locations > high - margin)
+        values |= {
+            "location_distance": (locations[:, i] - locations[:, j]).norm(dim=-1).mean().item(),
+            "saturation": saturated.double().mean().item(),
+            "what_where": kept["what_where"].double().mean().item(),
+            "empty_mask": (tumour <= self.settings.area_floor).double().mean().item(),
+        }
+        if "slide" in kept:
+            values |= slide_metrics(scores, kept["slide"].numpy(), kept["slide_label"].numpy())
+        return values | {name: kept[name].double().mean().item() for name in self._terms}
+
+    def watched(self) -> np.ndarray:
+        """The first tumour images."""
+        return images.first_tumours(self.data, WATCHED)
+
+    def windows(self, kept: Mapping[str, Tensor]) -> np.ndarray:
+        """Glimpses 1..P."""
+        chosen = torch.cat([kept["locations"], kept["extents"]], -1)[torch.from_numpy(self.watched())]
+        return chosen.float().cpu().numpy()
+
+    def _inputs(self, rollout: Rollout, labels: Tensor, regions: Tensor, hp: Values) -> losses.LocationInputs:
+        return losses.LocationInputs(rollout, labels, regions, hp.alpha, self.settings)
+
+    def _losses(self, given: losses.LocationInputs, hp: Values) -> dict[str, Tensor]:
+        """What is trained, and its terms."""
+        s, labels = self.settings, given.labels
+        per_glimpse = losses.cross_entropy(given.rollout.glimpse_logits, labels)
+        terms = {
+            "loss_classification": self._classification(
+                per_glimpse, losses.cross_entropy(given.rollout.logits, labels)
+            ),
+            "loss_rank": losses.rank(torch.exp(-per_glimpse), s.rank_margin),
+            "loss_location": self._location(given),
+        }
+        total = terms["loss_classification"] + s.rank * terms["loss_rank"] + hp.gamma * terms["loss_location"]
+        return {"loss": total, **terms}
+
+    def _losses_of_each(self, rollout: Rollout, labels: Tensor, regions: Tensor, hp: Values) -> dict[str, Tensor]:
+        """Every term of each image, [B]: that of a batch of it alone."""
+
+        def of_one(rollout: Rollout, label: Tensor, region: Tensor) -> dict[str, Tensor]:
+            parts = (part.unsqueeze(axis) for part, axis in zip(rollout, IMAGE_AXES, strict=True))
+            given = self._inputs(Rollout(*parts), label[None], region[None], hp)
+            others = {f"loss_{name}": getattr(location_losses, name)(given) for name in LOCATION_TERMS}
+            return self._losses(given, hp) | others
+
+        of_each: dict[str, Tensor] = vmap(of_one, (Rollout._make(IMAGE_AXES), 0, 0), randomness="different")(
+            rollout, labels, regions
+        )
+        return of_each

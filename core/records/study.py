@@ -1,0 +1,261 @@
+"""A study as it is kept in a run directory: every field typed, every default filled in.
+
+Sections of components (`settings`, `data`, `optimizer`, a schedule) are mappings here: their fields belong to the
+component, which need not be there to read a record.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.criterion import Criterion
+
+#: Raised whenever an earlier version's run directory cannot be read any more.
+FORMAT = 2
+#: What is measured where it runs.
+AUTO = "auto"
+Scalar = bool | int | float | str
+
+
+class RecordError(SeedsweepError):
+    """A run directory's record of its study that cannot be read; the text names the file."""
+
+
+class Part(BaseModel):
+    """A section of a study: no unknown fields, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+
+class Stop(Part):
+    """Freeze a member whose `metric` has not become better for `patience` evaluations in a row."""
+
+    metric: str
+    patience: int = Field(ge=1)
+
+
+class Training(Part):
+    """steps of `batch` samples each, or epochs of whole batches.
+
+    microbatch: samples of one pass, whose gradients are added up; 0: the whole batch.  evaluate_every: steps between
+    two evaluations on the validation split, the last one at the end; 0: an epoch, or a hundredth of the steps.
+    clip: largest norm of a member's gradient; longer ones are scaled down to it, and one that is not finite is dropped;
+    0: neither.  precision: `bfloat16` for convolutions and linear layers that a task names, all else in float32.
+    """
+
+    steps: int = Field(0, ge=0)
+    epochs: float = Field(0, ge=0)
+    batch: int = Field(32, ge=1)
+    microbatch: int = Field(0, ge=0)
+    evaluate_every: int = Field(0, ge=0)
+    clip: float = Field(0.0, ge=0)
+    precision: str = "float32"
+    stop: Stop | None = None
+
+    def resolved(self, samples: int) -> Training:
+        """With steps in place of epochs, for a training split of so many samples."""
+        per_epoch = max(1, samples // self.batch)
+        steps = self.steps or max(1, round(self.epochs * per_epoch))
+        every = self.evaluate_every or (per_epoch if self.epochs else max(1, steps // 100))
+        return self.model_copy(update={"steps": steps, "epochs": 0.0, "evaluate_every": min(every, steps)})
+
+
+class Dimension(Part):
+    """What is searched of one field: `low` to `high`, on a logarithmic scale with `log`, in steps of `step`; or
+    choices.
+
+    points: how many values the grid sampler takes of a range.  if: values of other fields, without which this one is
+    not there.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    step: float | None = None
+    points: int = Field(3, ge=2)
+    choices: tuple[Scalar, ...] = ()
+    condition: dict[str, Scalar] = Field(default_factory=dict, alias="if")
+
+
+class Search(Part):
+    """Phase *explore*: which configurations are tried on the search seeds.
+
+    explore: number of configurations, the named ones that lie in the space included, which are asked first.
+    space: dotted path -> what is searched of it.
+    window: a configuration is asked once all but the last `window` - 1 before it are finished, so that what is asked
+        does not depend on who finished first.
+    seed: of the sampler.
+    """
+
+    sampler: str = "tpe"
+    explore: int = Field(0, ge=0)
+    space: dict[str, Dimension] = Field(default_factory=dict)
+    window: int = Field(3, ge=1)
+    seed: int = Field(0, ge=0)
+
+
+class SeedCounts(Part):
+    """search: seeds of each explored configuration.  compare: fresh seeds of each compared one.
+
+    race: compare with `start` seeds each, then twice as many, and so on up to `compare`, of those alone that may still
+    be the best.
+    """
+
+    search: int = Field(3, ge=1)
+    compare: int = Field(12, ge=1)
+    race: bool = False
+    start: int = Field(5, ge=1)
+
+
+class Claim(Part):
+    """What somebody claimed; one of `best`, `better`, `alike`, `below`.
+
+    best: name of the configuration that is better than every other named one.  better: [A, B].  alike: [A, B].
+    below: [A, share], P(converge) of A.  margin: of alike.  measure: by which scores are compared; the criterion's
+    where it is left out.  axis: `converging` or `score`.
+    """
+
+    best: str | None = None
+    better: tuple[str, str] | None = None
+    alike: tuple[str, str] | None = None
+    below: tuple[str, float] | None = None
+    margin: float | None = None
+    measure: str | None = None
+    axis: str = "converging"
+
+
+class InitFrom(Part):
+    """A member of another run, beside this one, from whose weights every member starts.
+
+    run: its name; it must have been run with `resources.keep_weights`.  configuration: name of one that it compared;
+    empty: any.  seed: of the member; none: of those that converged the one with the best final score.
+    """
+
+    run: str
+    configuration: str = ""
+    seed: int | None = None
+
+
+class Allocation(Part):
+    """What is asked of SLURM: a Ray cluster of so many nodes.
+
+    nodes:    wanted.  min_nodes: the launch begins when so many are there; the others join when they come.
+    cpus, gpus: of each node; none: what one trial needs.  memory: of each node in GB; 0: as the partition gives it.
+    time:     limit of one job as sbatch reads it (minutes, H:M:S, D-H:M:S); at the limit the job queues itself again.
+    warning_seconds: before the limit, to stop in.
+    partition, account, qos, constraint: as the cluster calls them; empty: its default.
+    sbatch:   further arguments, such as `--exclusive` or `--mail-type=END`.
+    """
+
+    nodes: int = Field(1, ge=1)
+    min_nodes: int = Field(1, ge=1)
+    cpus: int | None = Field(None, ge=1)
+    gpus: int | None = Field(None, ge=0)
+    memory: float = Field(0.0, ge=0)
+    time: str | int = "01:00:00"
+    warning_seconds: int = Field(90, ge=10)
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    sbatch: tuple[str, ...] = ()
+
+
+class Resources(Part):
+    """Where and how cohorts run; nothing here changes a result, but for rounding.
+
+    cpus, gpus: of one trial.
+    engine:     of a cohort's members: fused, all are one program; loop, one after another; auto, as measured.
+    cohort:     most members of one trial, or auto: as many as the device trains well together.
+    checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
+    keep_weights: keep what each member has learnt, for `init_from` of another study.
+    retries:    of a failed cohort within one launch; one that went down with its node does not count.
+    allocation: what is asked of SLURM on a cluster.
+    """
+
+    cpus: int = Field(1, ge=1)
+    gpus: float = Field(0.0, ge=0)
+    engine: str = AUTO
+    cohort: int | str = AUTO
+    checkpoint_seconds: float = Field(10.0, ge=0)
+    keep_weights: bool = False
+    retries: int = Field(2, ge=0)
+    allocation: Allocation = Allocation()
+
+
+class Study(Part):
+    """A study at one scale.
+
+    task: name or import path of a Task, or of a function of one run.  command: in its place, a program.
+    settings, data, optimizer, schedules, hyperparameters: of the task, each as the component defines them.
+    configurations: name -> overrides, dotted path -> value: what is compared.
+    score: `last` or `best`: which evaluation is a member's final score.
+    metrics: of a function or a command: name -> `max` or `min`.  files, inputs: of the user's, beside the study's file.
+    """
+
+    format: int = FORMAT
+    name: str
+    question: str = ""
+    task: str = ""
+    command: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    training: Training = Training()
+    optimizer: dict[str, Any] = Field(default_factory=dict)
+    schedules: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
+    init_from: InitFrom | None = None
+    configurations: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    search: Search = Search()
+    seeds: SeedCounts = SeedCounts()
+    criterion: Criterion
+    score: str = "last"
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    resources: Resources = Resources()
+    scale: str = ""
+
+    @property
+    def found(self) -> int:
+        """Configurations that the search adds to the comparison: 0 or 1."""
+        return int(self.search.explore > 0 and bool(self.search.space))
+
+    @property
+    def compared(self) -> int:
+        """Configurations that are compared."""
+        return len(self.configurations) + self.found
+
+    @property
+    def members(self) -> int:
+        """Members of the whole study; the most that it can take where seeds are raced."""
+        return self.search.explore * self.seeds.search + self.compared * self.seeds.compare
+
+    def claimed_best(self) -> str | None:
+        """Name of the configuration that is claimed to be the best, if one is."""
+        return next((claim.best for claim in self.claims if claim.best), None)
+
+    def to_json(self) -> str:
+        """As `read_study` reads it."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n"
+
+
+def read_study(path: Path) -> Study:
+    """The study of a run directory. Errors: RecordError."""
+    try:
+        values = json.loads(path.read_text())
+        if not isinstance(values, dict) or values.get("format") != FORMAT:
+            raise RecordError(f"{path} is of another version of seedsweep: launch under another --name, or --fresh")
+        return Study.model_validate(values)
+    except FileNotFoundError:
+        raise RecordError(f"{path.parent} holds no study") from None
+    except OSError as error:
+        raise RecordError(f"{path}: {error.strerror}") from None
+    except (ValueError, ValidationError) as error:
+        raise RecordError(f"{path} is damaged ({' '.join(str(error).split())[:120]}): launch with --fresh") from None

@@ -1,0 +1,201 @@
+"""Whether members can train together: tried on two members, against each alone.
+
+The comparison is in float64, of losses, gradients, buffers and measures, relative to the largest entry: in float32 a
+relu at zero or a batch's normalisation alone makes percents of difference, which is no fault of an engine, and weights
+after a step of Adam tell nothing, since gradients that are rounding alone become full steps.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.study import Training
+from seedsweep.core.task import Task
+from seedsweep.core.training.draws import Draws
+from seedsweep.core.training.memory import ran_out
+from seedsweep.core.training.models import build
+from seedsweep.core.training.optimisers import Optimizer
+from seedsweep.core.training.program import Program, Terms, in_double, run
+from seedsweep.core.training.seeds import Member, draw_key
+from seedsweep.core.training.weights import Weights
+
+#: Largest difference, relative to the largest entry, in float64 and where that cannot be computed.
+NEAR, NEAR_IN_SINGLE = 1e-6, 1e-2
+#: Samples that are tried.
+MOST_SAMPLES = 16
+#: What to do about an operation that `vmap` cannot do: words of its error -> advice.
+ADVICE = {
+    "aten::lstm": "nn.LSTMCell in a loop over the steps trains together",
+    "aten::gru": "nn.GRUCell in a loop over the steps trains together",
+    "aten::rnn": "nn.RNNCell in a loop over the steps trains together",
+    ".item()": "keep values as tensors, without .item(), float() or if on them",
+    "data-dependent control flow": "torch.where in place of an if on a tensor trains together",
+    "in-place randomness": "draw a tensor of the members' own shape, by rand_like, in place of stochastic depth",
+    "inplace randomness": "draw a tensor of the members' own shape, by rand_like, in place of stochastic depth",
+    "dynamic shape": "shapes that depend on values cannot be one program; mask in place of choosing",
+}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """name: `fused` or `loop`.  reason: one line, for the person who launches."""
+
+    name: str
+    reason: str
+
+
+def choose_engine(task: Task, member: Member, training: Training, optimizer: Optimizer) -> Engine:
+    """What the members of a prepared task can be trained with.
+
+    Errors: UserError where not even one member alone can take a step, with the task's own error.
+    """
+    if not task.fused:
+        return Engine("loop", f"members go one after another: {type(task).__name__} asks for it")
+    try:
+        alone, double = _alone(task, member, training, optimizer)
+    except SeedsweepError as error:
+        if ran_out(error.__cause__ or error):
+            return Engine("loop", "members go one after another: two do not fit into memory for a comparison")
+        raise
+    try:
+        together = _Trial(task, member, training, optimizer, double).results([0, 1])
+    except Exception as error:
+        if ran_out(error.__cause__ or error):
+            return Engine("loop", "members go one after another: two do not fit into memory together")
+        return Engine("loop", f"members go one after another: {_said(error)}")
+    near = NEAR if double else NEAR_IN_SINGLE
+    for name, value in together.items():
+        off = _difference(value, alone[name])
+        if not off <= near:
+            return Engine(
+                "loop",
+                f"members go one after another: together, {name} differs by {off:.1g} of the largest entry from one "
+                "member alone (something is shared between members, or depends on the batch's company)",
+            )
+    note = "" if double else f", compared in float32 to {NEAR_IN_SINGLE:g}, as the task fails in float64"
+    return Engine("fused", f"members train together: the same as alone, to rounding{note}")
+
+
+def _alone(task: Task, member: Member, training: Training, optimizer: Optimizer) -> tuple[Terms, bool]:
+    """Of two members one after another, and whether in float64."""
+    for double in (True, False):
+        try:
+            trial = _Trial(task, member, training, optimizer, double)
+            each = [trial.results([place]) for place in (0, 1)]
+            return {name: torch.cat([one[name] for one in each]) for name in each[0]}, double
+        except SeedsweepError as error:
+            if not double or ran_out(error.__cause__ or error):
+                raise
+    raise AssertionError("one of the two is returned")
+
+
+class _Trial:
+    """Two members and a batch of a few samples."""
+
+    def __init__(self, task: Task, member: Member, training: Training, optimizer: Optimizer, double: bool):
+        models = [build(task, member.seed + place) for place in (0, 1)]
+        self._double = double
+        if double:
+            models = [model.double() for model in models]
+        self._weights = Weights(models)
+        buffers = [dict(model.named_buffers()) for model in models]
+        self._buffers = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
+        declared = {**task.hyperparameters, **optimizer.hyperparameters}
+        fixed = {name: value for name, value in member.hyperparameters.items() if not declared[name].tensor}
+        self._program = Program(task, models[0], fixed)
+        device, count = task.data.device, min(training.microbatch or training.batch, MOST_SAMPLES)
+        rows = torch.arange(min(count, task.data.count("train")), device=device)
+        self._rows = rows.expand(2, -1)
+        # Few rows, so that the copy in float64 is small; parts of samples are read by row, too.
+        taken = {name: value[: len(rows)] for name, value in task.data.train.items()}
+        self._split = in_double(taken) if double else taken
+        kind = torch.float64 if double else torch.float32
+        self._values = {
+            name: torch.full((2,), member.value(name, 0, training.steps), dtype=kind, device=device)
+            for name in member.hyperparameters
+            if name not in fixed
+        }
+        self._keys = torch.tensor([draw_key(member.seed + place, 0) for place in (0, 1)], device=device)
+
+    def results(self, places: Sequence[int]) -> Terms:
+        """By a name in words: losses, gradients, buffers after the step, and measures, the members' axis first."""
+        default = torch.get_default_dtype()
+        if self._double:
+            torch.set_default_dtype(torch.float64)
+        try:
+            with _Wide() if self._double else nullcontext():
+                return self._results(slice(places[0], places[-1] + 1))
+        finally:
+            torch.set_default_dtype(default)
+
+    def _results(self, group: slice) -> Terms:
+        leaf = self._weights.values[group].detach().requires_grad_()
+        buffers = {name: buffer[group].clone() for name, buffer in self._buffers.items()}
+        self._program.train()
+        terms = self._run("loss", group, self._weights.named(leaf), buffers)
+        (gradient,) = torch.autograd.grad(terms["loss"].sum(), leaf)
+        results = {f"the loss term {name}": value.detach() for name, value in terms.items()}
+        results["the gradient"] = gradient
+        if buffers:
+            # Of all together, as the gradient: a running mean that is zero but for rounding has no size of its own.
+            results["the buffers"] = torch.cat(
+                [buffer.double().reshape(len(leaf), -1) for buffer in buffers.values()], 1
+            )
+        self._program.eval()
+        with torch.no_grad():
+            named = self._weights.named(self._weights.values[group])
+            measures = self._run("measure", group, named, {name: value.clone() for name, value in buffers.items()})
+        return results | {f"the measure {name}": value for name, value in measures.items()}
+
+    def _run(self, what: str, group: slice, named: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> Terms:
+        keys = self._keys[group]
+        draws = Draws(keys[0] if len(keys) == 1 else keys)
+        tensors = {**named, **buffers, **{name: value[group] for name, value in self._weights.fixed.items()}}
+        values = {name: value[group] for name, value in self._values.items()}
+        shared = self._weights.shared
+        return run(self._program, what, tensors, shared, self._split, self._rows[group], values, draws)
+
+
+class _Wide(TorchDispatchMode):
+    """What a task casts to float32, or makes in it, is float64."""
+
+    def __init__(self) -> None:
+        TorchDispatchMode.__init__(self)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if kwargs.get("dtype") == torch.float32:
+            kwargs["dtype"] = torch.float64
+        return func(*args, **kwargs)
+
+
+def _difference(one: Tensor, other: Tensor) -> float:
+    """Largest difference, relative to the largest entry; NaN in the same places is no difference."""
+    if one.shape != other.shape:
+        return float("inf")
+    one, other = one.double(), other.double()
+    same = (one == other) | (one.isnan() & other.isnan())
+    if bool(same.all()):
+        return 0.0
+    largest = max(float(other.nan_to_num().abs().max()), 1e-12)
+    return float(torch.where(same, 0.0, one - other).abs().max()) / largest
+
+
+def _said(error: BaseException) -> str:
+    """Which operation of which line it was, and what to do."""
+    text = " ".join(str(error).split())
+    advice = next((words for key, words in ADVICE.items() if key.lower() in text.lower()), "")
+    frames = traceback.extract_tb((error.__cause__ or error).__traceback__)
+    if any(frame.name == "dropout" and frame.filename.endswith("functional.py") for frame in frames):
+        advice = "seedsweep.dropout takes a probability that is a hyperparameter"
+    first = text.split(". ")[0].removesuffix(".")[:240]
+    return f"{first}{'; ' + advice if advice else ''}"

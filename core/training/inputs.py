@@ -1,0 +1,63 @@
+"""What the host says of each step, brought to the device for many steps at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seedsweep.core.records.study import Training
+from seedsweep.core.training.optimisers import Optimizer
+from seedsweep.core.training.seeds import Member, batch_orders, draw_key
+
+#: Steps whose inputs are brought to the device together.
+STRETCH = 64
+
+
+class Inputs(NamedTuple):
+    """Of one step: step [], its number from 1 on; rows int64 [M,B] of the training split; keys int64 [M] of what is
+    drawn; values [M,H] of the hyperparameters; scales [M,S], the optimiser's."""
+
+    step: Tensor
+    rows: Tensor
+    keys: Tensor
+    values: Tensor
+    scales: Tensor
+
+    def at(self, place: int) -> Inputs:
+        """Of one of several steps, which lie along a first axis."""
+        return Inputs(*(part[place] for part in self))
+
+
+def inputs_of(
+    steps: range,
+    members: Sequence[Member],
+    names: Sequence[str],
+    training: Training,
+    optimizer: Optimizer,
+    samples: int,
+    device: torch.device,
+    *,
+    draws: bool,
+) -> Inputs:
+    """Of all these steps, counted from 0. names: of the H hyperparameters.  samples: of the training split.  draws:
+    whether keys are needed; else they are 0."""
+    values, scales = [], []
+    for step in steps:
+        now = [{name: m.value(name, step, training.steps) for name in m.hyperparameters} for m in members]
+        values.append([[each[name] for name in names] for each in now])
+        scales.append([optimizer.scales(each, step + 1) for each in now])
+    keys = np.zeros((len(steps), len(members)), np.int64)
+    if draws:
+        keys[:] = [[draw_key(member.seed, step) for member in members] for step in steps]
+    parts = (
+        np.arange(steps.start, steps.stop) + 1,
+        np.stack([batch_orders(m.seed, samples, training.batch, steps) for m in members], 1),
+        keys,
+        np.array(values, np.float32).reshape(len(steps), len(members), -1),
+        np.array(scales, np.float32),
+    )
+    return Inputs(*(torch.from_numpy(part).to(device) for part in parts))

@@ -1,0 +1,45 @@
+"""Making a member's model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from seedsweep.core.errors import UserError
+from seedsweep.core.task import Task
+
+
+def build(task: Task, seed: int) -> nn.Module:
+    """One member's model, initialised from its seed alone. Errors: UserError."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = task.model()
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{type(task).__name__}.model gives {type(model).__name__}: a torch.nn.Module is needed")
+    return model.to(task.data.device)
+
+
+def of_precision(model: nn.Module, coarse: tuple[str, ...]) -> frozenset[str]:
+    """Names of the parameters that `Training.precision` is of; normalisations among them stay in float32."""
+    if not coarse:
+        return frozenset()
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    modules = {f"{name}.": module for name, module in model.named_modules() if isinstance(module, kinds)}
+    inside = {name: module for name, module in modules.items() if name.startswith(coarse)}
+    return frozenset(f"{name}{key}" for name, module in inside.items() for key, _ in module.named_parameters())
+
+
+def start_from(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Put these weights, by name, in place of a model's parameters and buffers. Errors: ValueError where they do not
+    fit."""
+    own = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    shapes = [{name: tuple(value.shape) for name, value in each.items()} for each in (own, weights)]
+    if shapes[0] != shapes[1]:
+        name = min(name for name in own.keys() | weights.keys() if shapes[0].get(name) != shapes[1].get(name))
+        has, wants = (each.get(name, "absent") for each in reversed(shapes))
+        raise ValueError(f"these weights are another model's: {name} is {has} there, {wants} in the model")
+    with torch.no_grad():
+        for name, value in own.items():
+            value.copy_(weights[name])

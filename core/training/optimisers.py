@@ -1,0 +1,139 @@
+"""Optimisers of many members at once: each works on a matrix [m,W], a row a member, with hyperparameters of each
+row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from seedsweep.core.component import Range
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Of an optimiser that has none."""
+
+
+class Optimizer:
+    """Subclass it for an own one.
+
+    hyperparameters: name -> Range with a default; a study may set, search and schedule each.
+    slots: names of the matrices [M,W] that it keeps beside the weights, zero at the start.
+    """
+
+    Settings: ClassVar[type] = NoSettings
+    hyperparameters: ClassVar[Mapping[str, Range]] = {"lr": Range(0, default=1e-3)}
+    slots: ClassVar[tuple[str, ...]] = ()
+    settings: Any
+
+    def __init__(self, settings: Any = None):
+        self.settings = self.Settings() if settings is None else settings
+
+    def scales(self, values: Mapping[str, float], step: int) -> tuple[float, ...]:
+        """What `update` needs of a member's present hyperparameters at step 1, 2, ...: S numbers, made on the host in
+        float64."""
+        raise NotImplementedError
+
+    def update(
+        self, weights: Tensor, gradient: Tensor, state: Mapping[str, Tensor], scales: Tensor, decayed: Tensor | None
+    ) -> None:
+        """One step, in place. weights, gradient and each of state: [m,W]; the gradient may be used up.  scales: [m,S].
+        decayed: [W], 1 where weight decay acts and 0 elsewhere; None where no member has any."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum, as torch.optim.SGD without dampening."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """nesterov: Nesterov's momentum (Sutskever et al. 2013)."""
+
+        nesterov: bool = False
+
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        "lr": Range(0, default=1e-2),
+        "momentum": Range(0, 1, default=0.0),
+        "weight_decay": Range(0, default=0.0),
+    }
+    slots = ("momentum",)
+
+    def scales(self, values: Mapping[str, float], step: int) -> tuple[float, ...]:
+        """lr, momentum, weight decay."""
+        return values["lr"], values["momentum"], values["weight_decay"]
+
+    def update(
+        self, weights: Tensor, gradient: Tensor, state: Mapping[str, Tensor], scales: Tensor, decayed: Tensor | None
+    ) -> None:
+        """See the base."""
+        lr, momentum, decay = scales.unsqueeze(-1).unbind(1)
+        if decayed is not None:
+            gradient.addcmul_(weights, decay * decayed)
+        moving = state["momentum"].mul_(momentum).add_(gradient)
+        direction = gradient.addcmul_(moving, momentum) if self.settings.nesterov else moving
+        weights.addcmul_(direction, lr, value=-1)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015, algorithm 1); weight decay is added to the gradient, as in torch.optim.Adam."""
+
+    @dataclass(frozen=True)
+    class Settings:
+        """epsilon: added to the root of the second moment."""
+
+        epsilon: float = 1e-8
+
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        "lr": Range(0, default=1e-3),
+        "beta1": Range(0, 1, default=0.9),
+        "beta2": Range(0, 1, default=0.999),
+        "weight_decay": Range(0, default=0.0),
+    }
+    slots = ("first_moment", "second_moment")
+
+    def scales(self, values: Mapping[str, float], step: int) -> tuple[float, ...]:
+        """`lr sqrt(1 - beta2^t) / (1 - beta1^t)` and `epsilon sqrt(1 - beta2^t)`, with which algorithm 1 needs no
+        moments without bias (Kingma & Ba 2015, end of section 2); 1 - beta1, beta2, 1 - beta2; lr, weight decay."""
+        beta1, beta2 = values["beta1"], values["beta2"]
+        root = (1 - beta2**step) ** 0.5
+        rate = values["lr"] * root / (1 - beta1**step)
+        return rate, self.settings.epsilon * root, 1 - beta1, beta2, 1 - beta2, values["lr"], values["weight_decay"]
+
+    def update(
+        self, weights: Tensor, gradient: Tensor, state: Mapping[str, Tensor], scales: Tensor, decayed: Tensor | None
+    ) -> None:
+        """See the base."""
+        rate, floor, new_mean, old_square, new_square, lr, decay = scales.unsqueeze(-1).unbind(1)
+        if decayed is not None:
+            self._decay(weights, gradient, lr, decay, decayed)
+        mean, square = state["first_moment"], state["second_moment"]
+        mean.lerp_(gradient, new_mean)
+        square.mul_(old_square).addcmul_(gradient * new_square, gradient)
+        spread = torch.sqrt(square, out=gradient).add_(floor)
+        weights.addcdiv_(mean * rate, spread, value=-1)
+
+    def _decay(self, weights: Tensor, gradient: Tensor, lr: Tensor, decay: Tensor, decayed: Tensor) -> None:
+        gradient.addcmul_(weights, decay * decayed)
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient (Loshchilov & Hutter 2019), as torch.optim.AdamW."""
+
+    hyperparameters: ClassVar[Mapping[str, Range]] = {
+        **Adam.hyperparameters,
+        "weight_decay": Range(0, default=1e-2),
+    }
+
+    def _decay(self, weights: Tensor, gradient: Tensor, lr: Tensor, decay: Tensor, decayed: Tensor) -> None:
+        weights.mul_(1 - lr * decay * decayed)
+
+
+def clip(gradient: Tensor, most: float) -> None:
+    """Scale each member's gradient, a row of [m,W], to a norm of at most so much; drop it where it is not finite."""
+    norm = gradient.square().sum(1).sqrt()
+    share = torch.where(norm.isfinite(), most / norm.clamp_min(most), 0.0)
+    gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(share[:, None])

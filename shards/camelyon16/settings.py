@@ -1,0 +1,32 @@
+"""What decides which patches are cut, beside the slides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from seedsweep.core.component import Choice, Range
+
+KINDS = ("main", "balanced", "skewed", "debug")
+DEBUG_PATCHES = 32
+
+
+@dataclass(frozen=True)
+class CamelyonSettings:
+    """kind:     one of KINDS.
+    size:        side of a patch, pixels.  downsample: of level 0, a whole number.
+    coverage:    least share of tumour of a tumour patch.  tissue: least share of tissue of any patch.
+    held_out:    share of the slides in the validation split, of tumour and of normal ones.
+    train, validation: at most so many patches; 0: all. A smaller set is part of a larger one.
+    seed:        of the split and of the choice.
+    """
+
+    kind: Annotated[str, Choice(*KINDS)] = "balanced"
+    size: Annotated[int, Range(8, 2**15)] = 512
+    downsample: Annotated[int, Range(1, 1024)] = 1
+    coverage: Annotated[float, Range(0, 1)] = 0.5
+    tissue: Annotated[float, Range(0, 1)] = 0.5
+    held_out: Annotated[float, Range(0, 1)] = 0.3
+    train: Annotated[int, Range(0)] = 0
+    validation: Annotated[int, Range(0)] = 0
+    seed: Annotated[int, Range(0)] = 0

@@ -1,0 +1,95 @@
+"""Ray's daemons on this node: started, watched, and ended with everything that they have started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from seedsweep.slurm import node
+
+#: Ray's agents, each with a port of its own: their defaults are another Ray's of this node.
+AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
+SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A dead node is known after some 6 s.
+    "RAY_health_check_initial_delay_ms": "3000",
+    "RAY_health_check_period_ms": "2000",
+    "RAY_health_check_timeout_ms": "3000",
+    "RAY_health_check_failure_threshold": "3",
+    # Ray would measure the whole host and kill our trials for the memory that other jobs use; SLURM limits a job's own.
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+#: Without its head a raylet ends itself after this many seconds; a minute by default.
+_WORKER_SETTINGS = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
+
+
+class RayNode:
+    """A `ray start` of this process."""
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str]):
+        self._start = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **environment},
+            start_new_session=True,
+        )
+        self._raylet: psutil.Process | None = None
+
+    def lives(self) -> bool:
+        """Whether its daemons run, or are about to."""
+        if self._start.poll() is not None:
+            return False
+        # `ray start --block` takes a raylet for one that was asked to end when it goes because its agent has gone, and
+        # stays; trials and driver then wait for ever.
+        if self._raylet is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                children = psutil.Process(self._start.pid).children()
+                self._raylet = next((child for child in children if child.name() == "raylet"), None)
+            return True
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return self._raylet.is_running() and self._raylet.status() != psutil.STATUS_ZOMBIE
+        return False
+
+
+def start_head(address: str, port: int, scratch: Path) -> RayNode:
+    """A Ray's head, which listens at the address. scratch: folder of its files, of few characters."""
+    arguments = ["--head", f"--port={port}", f"--node-ip-address={address}", "--include-dashboard=false"]
+    # Another user's head on this node has the usual one.
+    arguments.append(f"--ray-client-server-port={node.free_port()}")
+    return RayNode([*arguments, *_limits(scratch)], {})
+
+
+def join(head: str, scratch: Path) -> RayNode:
+    """This node as one of the Ray whose head listens at `head`, "address:port"."""
+    arguments = [f"--address={head}", f"--node-ip-address={node.own_address()}"]
+    return RayNode([*arguments, *_limits(scratch)], _WORKER_SETTINGS)
+
+
+def end_descendants() -> None:
+    """End every descendant of this process: Ray's daemons and workers, and a driver's if it left any."""
+    while children := node.descendants():
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        with contextlib.suppress(ChildProcessError):
+            # Those whose parent died become children of this process, and are seen by the next look.
+            os.waitpid(-1, 0)
+
+
+def _limits(scratch: Path) -> list[str]:
+    """What the job has of this node: Ray sees the whole host."""
+    arguments = [f"--num-cpus={node.allocated_cpus()}", f"--num-gpus={node.allocated_gpus()}"]
+    arguments += [f"--temp-dir={scratch}", f"--object-store-memory={node.OBJECT_STORE}"]
+    arguments += ["--include-log-monitor=false", "--disable-usage-stats"]
+    arguments += [f"--{agent}-port={node.free_port()}" for agent in AGENTS]
+    if memory := node.allocated_memory():
+        arguments.append(f"--memory={memory}")
+    return arguments

@@ -1,0 +1,48 @@
+"""The first samples of a data set, without packing it: enough to build a task and to time it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seedsweep.core.records.study import Study
+from seedsweep.core.task import Task
+from seedsweep.core.training.batch import Data, on_device
+from seedsweep.core.training.evaluation import prepared
+from seedsweep.shards import data_set
+from seedsweep.shards.data_set import DataSet
+from seedsweep.shards.layout import Arrays, count
+from seedsweep.shards.read import describe, read
+from seedsweep.shards.samples import Samples
+from seedsweep.sweeps.study.configuration import make_task
+
+#: Samples of a split.
+SAMPLES = 64
+
+
+def sampled_task(study: Study) -> tuple[Task, int]:
+    """The task of a study, as one configuration has it, on the first samples of its data set, prepared; and how many
+    samples its validation split has, 0 where that is not known. Errors: UserError, ShardError."""
+    made = data_set.make(study.data)
+    data, validation = _first(made, max(SAMPLES, study.training.batch), study.training.batch)
+    return prepared(make_task(study, data)), validation
+
+
+def _first(made: DataSet, most: int, batch: int) -> tuple[Data, int]:
+    folder = made.folder()
+    if folder is not None:
+        about = describe(folder)
+        splits = {name: {key: array[:most] for key, array in split.items()} for name, split in read(folder).items()}
+        return on_device(splits, classes=about["classes"], batch=batch), about["splits"]["validation"]
+    samples, splits, totals = Samples(made), dict[str, Arrays](), dict[str, int]()
+    for name in ("train", "validation", "test"):
+        opened = samples.open(name)
+        if opened is None:
+            continue
+        blocks: list[Arrays] = []
+        for block in opened.blocks:
+            blocks.append(block)
+            if sum(map(count, blocks)) >= most:
+                break
+        splits[name] = {key: np.concatenate([block[key] for block in blocks])[:most] for key in blocks[0]}
+        totals[name] = opened.total
+    return on_device(splits, classes=made.classes, batch=batch), totals["validation"]

@@ -1,0 +1,134 @@
+"""A cohort of a Task's members as the worker sees it: resumed, trained for a while, its state kept."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves
+from seedsweep.core.training import checkpoint
+from seedsweep.core.training.cohort import Cohort
+from seedsweep.sweeps.running import group_size
+from seedsweep.sweeps.running.prepared_task import device_of, load_task, resolved_training
+from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.running.start_weights import read_start
+from seedsweep.sweeps.study.configuration import configuration, make_optimizer, members
+
+#: What Ray says when it ends a worker, because the node's memory ends, before the system does.
+LOW_MEMORY = "running low on memory"
+
+#: Of each member, the measures of the test split by name, at the `last` and the `best` validated evaluation.
+Tests = list[dict[str, dict[str, float]]]
+
+
+class CohortRun:
+    """M members in training, from the last checkpoint on."""
+
+    def __init__(self, run: RunDirectory, spec: CohortSpec, record: CohortRecord, claim: Claim, data: str, start: str):
+        """data: folder of the packed data set.  start: file of the weights to start from, or empty."""
+        own = configuration(run.study(), spec.name, spec.overrides)
+        study = self._study = own.study
+        self._spec, self._record, self._claim = spec, record, claim
+        device = device_of(study)
+        task = load_task(study, data, device)
+        training, optimizer = resolved_training(study, task, spec.steps), make_optimizer(study)
+        group = members(own, spec.seeds)
+        at_once, self._engine = group_size.group_size(run.paths, study, task, group, training, optimizer)
+        self._cohort = Cohort(
+            task,
+            group,
+            training,
+            optimizer,
+            within_memory(record, at_once),
+            no_decay=study.optimizer.get("no_decay", ()),
+            start=read_start(Path(start)) if start else None,
+            criterion=study.criterion,
+        )
+        self._seconds = 0.0
+        stored = checkpoint.latest(record.checkpoints(), device)
+        if stored is not None:
+            # An earlier version's, or another code's, is laid out otherwise: then training begins anew.
+            with contextlib.suppress(ValueError, KeyError):
+                self._cohort.load(stored)
+                self._seconds = stored["seconds"]
+        self._resumed_at = self._cohort.step
+        self._device = torch.cuda.get_device_name() if device == "cuda" else device
+        self._saved = time.monotonic()
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self._cohort.step
+
+    @property
+    def diverged_at(self) -> list[int | None]:
+        """Of each member, the steps done when its loss was no longer finite."""
+        return self._cohort.diverged_at
+
+    @property
+    def stopped_at(self) -> list[int | None]:
+        """Of each member, the step at which `training.stop` froze it."""
+        return self._cohort.stopped_at
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Of where and how it runs."""
+        cohort = self._cohort
+        return {
+            "engine": "fused" if cohort.at_once > 1 else "loop",
+            "engine_reason": self._engine,
+            "at_once": cohort.at_once,
+            "recorded": cohort.recorded,
+            "device": self._device,
+            "resumed_at": self._resumed_at,
+            "seconds": round(self._seconds, 3),
+        }
+
+    def advance(self, seconds: float) -> bool:
+        """Train for about so long; whether all is trained. Errors: FencedError, OutOfMemoryError, UserError."""
+        cohort, start = self._cohort, time.monotonic()
+        while not cohort.done and time.monotonic() - start < seconds:
+            cohort.advance()
+            if not cohort.done and time.monotonic() - self._saved >= self._study.resources.checkpoint_seconds:
+                # The curves first: what is trained on from must already be on record.
+                self._claim.write_curves(self.curves())
+                worked = self._seconds + time.monotonic() - start
+                checkpoint.save(self._claim.checkpoint, {**cohort.state(), "seconds": worked})
+                self._saved = time.monotonic()
+        self._seconds += time.monotonic() - start
+        return cohort.done
+
+    def curves(self) -> Curves:
+        """The evaluations so far."""
+        cohort = self._cohort
+        # Copies: the cohort goes on appending to its lists.
+        values, windows = np.array(cohort.evaluations), np.array(cohort.windows)
+        watched = cohort.task.watched().tolist()
+        return Curves(list(cohort.evaluated), values, list(cohort.columns), list(self._spec.seeds), windows, watched)
+
+    def finish(self) -> Tests:
+        """Once all is trained: of each member the measures of the test split. Weights, and all that members need to
+        train on, are kept where the study asks for it: whoever owns the cohort, its members learn the same."""
+        if self._study.resources.keep_weights:
+            checkpoint.save(self._record.weights, self._cohort.weights())
+            checkpoint.save(self._record.state, {**self._cohort.state(), "seconds": self._seconds})
+        return self._cohort.test()
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def within_memory(record: CohortRecord, at_once: int) -> int:
+    """Half as many members at once as when Ray ended this cohort's last worker for want of memory; what the device
+    itself refuses, the cohort sees to."""
+    limit, since = record.limit()
+    at_once = min(at_once, limit or at_once)
+    if LOW_MEMORY in (record.error() or "") and record.failed_at > since:
+        at_once = max(1, at_once // 2)
+        record.set_limit(at_once)
+    return at_once

@@ -1,0 +1,96 @@
+"""What figures show: the axis of what varies, or a row each; names as they are; nothing of what is imported changed."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from seedsweep.analysis import tables
+from seedsweep.analysis.comparison import compare
+from seedsweep.analysis.figures.convergence import draw
+from seedsweep.core.records.study import Dimension, Search
+
+
+def drawn(folder):
+    results = tables.read(folder)
+    return draw(results, compare(results).configurations, pd.DataFrame())
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def test_a_study_of_lr_has_an_axis_of_lr_and_says_nothing_of_alpha(tmp_path, make_run):
+    figures = drawn(make_run(tmp_path / "run", {0.001: 3, 0.01: 9, 0.1: 2, 0.03: 12}, path="lr"))
+    (axes,) = figures["p_converge"].figure.axes
+    assert (axes.get_xlabel(), axes.get_xscale()) == ("lr", "log")
+    places = sorted(line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1)
+    assert {0.001, 0.01, 0.1, 0.03} <= set(places)
+    numbers = figures["p_converge"].numbers
+    assert sorted(numbers[numbers.phase == "compare"].lr) == [0.001, 0.01, 0.03, 0.1]
+    for one in figures.values():
+        assert not any("alpha" in text for text in (one.caption, *texts(one.figure)))
+
+
+def test_configurations_that_no_number_tells_apart_have_a_row_each(tmp_path, make_run):
+    values = {
+        "sgd": {"optimizer.name": "sgd", "lr": 0.1},
+        "adamw": {"optimizer.name": "adamw", "lr": 0.001},
+        "adam": {"optimizer.name": "adam", "lr": 0.001},
+    }
+    names = {name: name for name in values}
+    figures = drawn(
+        make_run(tmp_path / "run", {"sgd": 3, "adamw": 9, "adam": 8}, names=names, found=False, values=values.get)
+    )
+    (axes,) = figures["p_converge"].figure.axes
+    assert axes.get_xlabel() == "P(converge)"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["adam", "adamw", "sgd"]
+
+
+@pytest.mark.parametrize("name", ["$x$", "$\\frac{a$", "a_b^c", "[x]", "_hidden", "100 %"])
+def test_a_name_is_drawn_as_it_is(tmp_path, make_run, name):
+    folder = make_run(tmp_path / "run", {"x": 3, "y": 9}, names={"x": name, "y": "other"}, found=False)
+    for key, one in drawn(folder).items():
+        one.save(tmp_path, key)
+        assert any(name in text for text in texts(one.figure)), key
+
+
+def explored(folder, make_run, space, values):
+    rates = {round(0.1 * i, 1): i for i in range(8)}
+    return make_run(folder, rates, values=values, search=Search(explore=8, space=space))
+
+
+def test_effects_are_of_the_numbers_that_were_searched(tmp_path, make_run):
+    space = {
+        "alpha": Dimension(low=0, high=1),
+        "lr": Dimension(low=1e-4, high=1, log=True),
+        "optimizer.name": Dimension(choices=("sgd", "adamw")),
+        "momentum": Dimension(low=0, high=1, condition={"optimizer.name": "sgd"}),
+    }
+
+    def values(alpha):
+        sgd = {"optimizer.name": "sgd", "momentum": alpha / 2} if alpha < 0.4 else {"optimizer.name": "adamw"}
+        # The first one, which is named, lies outside of the space.
+        return {"alpha": alpha, "lr": 10 ** (-30 * alpha % 4) / 1e4 if alpha else 0.0, **sgd}
+
+    figures = drawn(explored(tmp_path / "run", make_run, space, values))
+    effects = figures["effects"]
+    assert set(effects.numbers.parameter) == {"alpha", "lr"}
+    assert effects.numbers[effects.numbers.parameter == "lr"].value.min() > 0
+    assert "Left out, as no number in every configuration: optimizer, momentum." in effects.caption
+
+
+def test_without_a_number_in_the_search_there_are_no_effects(tmp_path, make_run):
+    space = {"kind": Dimension(choices=("a", "b"))}
+    assert "effects" not in drawn(explored(tmp_path / "run", make_run, space, lambda a: {"kind": str(a), "alpha": "x"}))
+
+
+def test_importing_the_figures_changes_no_settings(tmp_path):
+    code = (
+        "import matplotlib; before = dict(matplotlib.rcParams)\n"
+        "import seedsweep.analysis.page.report, seedsweep.analysis.report_2019.page\n"
+        "assert dict(matplotlib.rcParams) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

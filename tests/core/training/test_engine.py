@@ -1,0 +1,149 @@
+"""Which members can train together is found by trying, and said in one line."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from seedsweep.core.component import Metric
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.study import Training
+from seedsweep.core.task import Task
+from seedsweep.core.training.batch import on_device
+from seedsweep.core.training.engine import choose_engine
+from seedsweep.core.training.evaluation import prepared
+from seedsweep.core.training.optimisers import Adam
+
+TRAINING = Training(steps=8, batch=8, evaluate_every=4)
+
+
+@pytest.fixture
+def engine(members):
+    def chosen(task: Task):
+        return choose_engine(task, members(task, 0)[0], TRAINING, Adam())
+
+    return chosen
+
+
+def test_what_agrees_trains_together(together, engine):
+    assert engine(together).name == "fused"
+    assert engine(together).reason == "members train together: the same as alone, to rounding"
+
+
+def test_a_missing_batching_rule_is_named_with_what_to_do(make, engine):
+    found = engine(make("lstm"))
+    assert found.name == "loop"
+    assert "aten::lstm" in found.reason
+    assert "nn.LSTMCell in a loop" in found.reason
+
+
+def test_a_value_that_is_read_is_named_with_what_to_do(make, classifier, engine):
+    class Reading(classifier):
+        def loss(self, model, batch, hp):
+            loss = F.cross_entropy(model(batch["x"]), batch["label"])
+            return loss * 2 if loss.item() > 1 else loss
+
+    found = engine(make(Reading))
+    assert (found.name, ".item()" in found.reason) == ("loop", True)
+
+
+def test_a_dropout_whose_probability_is_a_hyperparameter_is_told_of_ours(make, classifier, engine):
+    class Dropping(classifier):
+        def loss(self, model, batch, hp):
+            return F.cross_entropy(model(F.dropout(batch["x"], p=hp.weight / 4)), batch["label"])
+
+    found = engine(make(Dropping))
+    assert (found.name, "seedsweep.dropout" in found.reason) == ("loop", True), found.reason
+
+
+def test_members_that_share_something_do_not_train_together(make, classifier, engine):
+    """A count outside of the model goes on with each call, alone twice, together once."""
+
+    class Counting(classifier):
+        calls = 0.0
+
+        def loss(self, model, batch, hp):
+            Counting.calls += 1
+            return F.cross_entropy(model(batch["x"]), batch["label"]) * Counting.calls
+
+    found = engine(make(Counting))
+    assert found.name == "loop"
+    assert "differs by" in found.reason
+
+
+def test_a_task_that_fails_in_float64_is_compared_in_float32_and_says_so(make, classifier, engine):
+    class Single(classifier):
+        def loss(self, model, batch, hp):
+            if batch["x"].dtype != torch.float32:
+                raise TypeError("float32 alone")
+            return F.cross_entropy(model(batch["x"]), batch["label"])
+
+    found = engine(make(Single))
+    assert found.name == "fused"
+    assert "compared in float32 to 0.01" in found.reason
+
+
+def test_a_task_may_ask_for_one_after_another(make, classifier, engine):
+    class Large(classifier):
+        fused = False
+
+    assert engine(make(Large)).reason == "members go one after another: Large asks for it"
+
+
+def test_a_task_that_fails_alone_is_an_error_with_its_line(make, classifier, engine):
+    class Failing(classifier):
+        def loss(self, model, batch, hp):
+            return F.cross_entropy(model(batch["y"]), batch["label"])
+
+    with pytest.raises(UserError, match=r"test_engine\.py line \d+: Failing\.loss: RuntimeError: .*shapes"):
+        engine(make(Failing))
+
+
+class Images(Task):
+    """A classifier of torchvision's, on tiny images."""
+
+    metrics = {"accuracy": Metric("max", 0, 1)}
+
+    def model(self):
+        return self.build()
+
+    def loss(self, model, batch, hp):
+        return F.cross_entropy(model(batch["image"]), batch["label"])
+
+    def measure(self, model, batch, hp):
+        return {"accuracy": (model(batch["image"]).argmax(-1) == batch["label"]).float()}
+
+
+def vit():
+    from torchvision.models import VisionTransformer
+
+    return VisionTransformer(32, 8, 2, 2, 16, 32, dropout=0.1, attention_dropout=0.1, num_classes=3)
+
+
+def stock(name: str):
+    def build() -> nn.Module:
+        import torchvision.models
+
+        return getattr(torchvision.models, name)(num_classes=3)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "words"),
+    [
+        (stock("resnet18"), "fused", "to rounding"),
+        (stock("mobilenet_v3_small"), "fused", "to rounding"),
+        (stock("efficientnet_b0"), "loop", "stochastic depth"),
+        (vit, "fused", "to rounding"),
+    ],
+    ids=["resnet18", "mobilenet_v3_small", "efficientnet_b0", "vit"],
+)
+def test_stock_models(build, name, words, engine):
+    generator = torch.Generator().manual_seed(0)
+    split = {"image": torch.rand(8, 3, 32, 32, generator=generator).numpy(), "label": torch.arange(8).numpy() % 3}
+    kind = type("Stock", (Images,), {"build": staticmethod(build)})
+    task = prepared(kind(data=on_device({"train": split, "validation": split}, classes=3, batch=8)))
+    found = engine(task)
+    assert found.name == name
+    assert words in found.reason

@@ -1,0 +1,29 @@
+"""The order of samples, and the keys of draws: from the seed alone."""
+
+import pytest
+
+from seedsweep.core.training.seeds import batch_orders, draw_key
+
+
+def test_an_epoch_shows_every_sample_once_and_epochs_differ():
+    epochs = [batch_orders(7, 20, 5, range(4 * e, 4 * e + 4)).ravel() for e in range(2)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(20))
+    assert list(epochs[0]) != list(epochs[1])
+    assert batch_orders(8, 20, 5, range(1)).tolist() != batch_orders(7, 20, 5, range(1)).tolist()
+
+
+def test_steps_are_the_same_however_they_are_asked_for():
+    """Across the border of two epochs, of which each leaves two samples out."""
+    together = batch_orders(7, 22, 5, range(2, 11))
+    assert together.tolist() == [batch_orders(7, 22, 5, range(step, step + 1))[0].tolist() for step in range(2, 11)]
+
+
+def test_a_batch_larger_than_the_data_is_refused():
+    with pytest.raises(ValueError, match="batch 8 is larger than the 5"):
+        batch_orders(0, 5, 8, range(1))
+
+
+def test_keys_of_draws_differ():
+    keys = {draw_key(seed, step) for seed in range(40) for step in range(40)}
+    assert len(keys) == 1600

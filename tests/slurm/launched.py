@@ -1,0 +1,76 @@
+"""A study on the development cluster, looked at from outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from seedsweep.core.records import lease
+from seedsweep.core.records.ledger import CohortRecord, Ledger
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.slurm.ray_cluster import ended
+from tests.devcluster import DevCluster
+from tests.slurm.waiting import wait_for
+from tests.sweeps.launching import SEEDSWEEP, run
+
+#: As large as on a laptop, and long enough that a fault hits it in the middle.
+STUDY = [
+    *("--scale", "laptop"),
+    *("--set", "training.steps=480", "--set", "training.evaluate_every=24"),
+    *("--set", "resources.allocation.cpus=2", "--set", "resources.allocation.memory=3"),
+]
+TWO_NODES = ["--set", "resources.allocation.nodes=2"]
+
+
+class Launched:
+    """One study, and what a user on a login node does with it."""
+
+    def __init__(self, cluster: DevCluster, study: Path, runs: Path, name: str = "small"):
+        self.cluster, self.study, self.runs, self.name = cluster, study, runs, name
+        self.paths = RunPaths(runs / name)
+        self.folder = self.paths.folder
+
+    def launch(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        """`seedsweep launch` as typed on a login node."""
+        options = ["--on", "slurm", "--runs", self.runs, "--name", self.name, *STUDY, *arguments]
+        return run(self.study, *options, environ=self.cluster.environment, check=check)
+
+    def seedsweep(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        verb, *rest = arguments
+        options = [verb, self.name, "--runs", self.runs, *rest]
+        return run(*options, command=SEEDSWEEP, environ=self.cluster.environment, check=check)
+
+    def records(self) -> list[CohortRecord]:
+        return Ledger(self.paths.cohorts).records()
+
+    def finished(self) -> list[CohortRecord]:
+        return [record for record in self.records() if record.finished]
+
+    def training(self, host: str | None = None) -> list[CohortRecord]:
+        """Cohorts in the middle of their training, there or anywhere."""
+        found = [record for record in self.records() if not record.finished and record.checkpoints()]
+        return [record for record in found if host in (None, record.owner().get("host"))]
+
+    def hosts(self) -> set[str]:
+        """Where the finished cohorts ran."""
+        return {record.run()["host"] for record in self.finished()}
+
+    def head_host(self) -> str:
+        return lease.newest(self.paths.leases, "launch")[1]["host"]
+
+    def end(self, seconds: float = 200.0) -> None:
+        """Wait until the study has ended well, and its job has left the queue with nothing left behind."""
+        wait_for(lambda: ended(self.paths.cluster), seconds, self)
+        assert ended(self.paths.cluster)[1] == 0, self.output()
+        wait_for(lambda: not self.queue(), 30, self)
+
+    def queue(self) -> list[str]:
+        """Jobs that wait or run, by name."""
+        command = ["squeue", "-h", "-n", f"seedsweep-{self.name}", "-o", "%i %T %r", "-S", "-i"]
+        environ = {**os.environ, **self.cluster.environment}
+        return subprocess.run(command, capture_output=True, text=True, env=environ).stdout.splitlines()
+
+    def output(self) -> str:
+        """What the jobs printed."""
+        return "\n".join(log.read_text() for log in sorted(self.paths.cluster.glob("*/*_log.out")))

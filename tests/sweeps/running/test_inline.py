@@ -1,0 +1,210 @@
+"""Launches in this process, without Ray: what a launch does, whoever trains its cohorts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.paths import RunPaths
+from tests.sweeps import toy
+from tests.sweeps.launching import assert_view_agrees, contents, environment, run_inline
+
+
+@pytest.fixture
+def study(tmp_path):
+    return toy.write(tmp_path / "mine")
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """(study file, runs folder, the run, what was printed)."""
+    folder = tmp_path_factory.mktemp("launched")
+    study = toy.write(folder / "mine")
+    run, failed, printed = run_inline(study, folder / "runs")
+    assert failed == []
+    return study, folder / "runs", run, printed
+
+
+def test_a_launch_runs_all_and_says_which_engine_and_how_far_it_is(launched):
+    *_, printed = launched
+    assert "engine: fused: the study says so" in printed
+    assert f"toy: {toy.COHORTS} cohorts, {toy.MEMBERS} members of 24 steps" in printed
+    assert f"{toy.COHORTS}/{toy.COHORTS} cohorts, {toy.MEMBERS}/{toy.MEMBERS} members" in printed
+
+
+def test_the_run_directory_holds_what_it_should(launched):
+    _, runs, run, _ = launched
+    provenance = json.loads(run.paths.provenance.read_text())["launches"][0]
+    assert {"time", "command", "on", "commit", "copy", "host", "versions", "data_fingerprints"} <= set(provenance)
+    assert provenance["on"] == "inline"
+    assert (run.paths.code / provenance["copy"] / "toy.py").exists()
+    assert len(contents(run.paths.folder)) == toy.COHORTS
+    assert all(outcome is not None for *_, outcome in contents(run.paths.folder).values())
+    assert_view_agrees(runs, "toy")
+    assert not list(run.paths.folder.rglob("checkpoint.*.pt"))
+    assert not list(run.paths.folder.rglob(".*.npz*"))
+
+
+def test_tensorboard_has_a_run_a_configuration_with_what_varies(launched):
+    *_, run, _ = launched
+    folders = sorted(run.paths.tensorboard.iterdir())
+    assert {folder.name for folder in folders} >= {"compare-000-plain", "compare-001-shrunk"}
+    # Two named and two found are explored; the named and the best found are compared.
+    assert len(folders) == 4 + 3
+    events = EventAccumulator(str(folders[0])).Reload()
+    assert {"error/median", "error/quartile_1", "train_loss/median", "P(converge)"} <= set(events.Tags()["scalars"])
+    assert [event.step for event in events.Scalars("error/median")] == [4, 8, 12, 16, 20, 24]
+    hparams = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    assert b"shrink" in hparams
+    assert b"width" not in hparams
+
+
+def test_the_same_launch_again_runs_nothing_and_more_seeds_only_the_new_ones(launched, tmp_path):
+    study, runs, run, _ = launched
+    before = contents(run.paths.folder)
+    _, _, again = run_inline(study, runs)
+    assert f"{toy.COHORTS} cohorts were finished before" in again
+    assert contents(run.paths.folder) == before
+    as_begun = run.paths.study.read_text()
+    # Whatever the size of the new cohorts, which is measured this time.
+    measured = ("resources.cohort=auto", "resources.engine=auto")
+    _, failed, more = run_inline(study, runs, "seeds.compare=6", *measured)
+    assert failed == []
+    assert "26/26 members" in more
+    after = contents(run.paths.folder)
+    assert sum(len(outcomes) for *_, (outcomes, _) in after.values()) == 26
+    assert all(after[key] == value for key, value in before.items())
+    # What was measured is kept beside the study, never in it.
+    (kept,) = run.paths.probe.iterdir()
+    assert {"engine", "reason", "rates"} == set(json.loads(kept.read_text()))
+    assert run.study().resources.cohort == "auto"
+    assert as_begun != run.paths.study.read_text()
+
+
+def test_a_changed_study_is_refused_with_what_differs_and_the_ways_out(study, tmp_path):
+    run, *_ = run_inline(study, tmp_path, "search.explore=0")
+    before = contents(run.paths.folder)
+    with pytest.raises(UserError) as refused:
+        run_inline(study, tmp_path, "search.explore=0", "training.batch=4")
+    for words in ("training.batch: 8 -> 4", "--name", "--fresh"):
+        assert words in str(refused.value)
+    assert contents(run.paths.folder) == before
+
+
+def test_a_study_may_grow_in_steps(study, tmp_path):
+    small = ("search.explore=0", "seeds.compare=2")
+    run, *_ = run_inline(study, tmp_path / "grown", *small)
+    assert run_inline(study, tmp_path / "grown", *small, "training.steps=48")[1] == []
+    anew, *_ = run_inline(study, tmp_path / "anew", *small, "training.steps=48")
+    grown, whole = contents(run.paths.folder), contents(anew.paths.folder)
+    assert {key: results for key, (_, *results) in grown.items()} == {key: r for key, (_, *r) in whole.items()}
+
+
+def test_a_fresh_start_sets_the_old_run_aside(study, tmp_path):
+    small = ("search.explore=0", "seeds.compare=1")
+    run_inline(study, tmp_path / "runs", *small)
+    run_inline(study, tmp_path / "runs", *small, "training.batch=4", fresh=True)
+    (aside,) = [p for p in (tmp_path / "runs").iterdir() if p.name.startswith(".toy.2")]
+    assert len(contents(aside)) == len(contents(tmp_path / "runs" / "toy")) == 2
+
+
+def test_a_run_directory_of_an_earlier_version_is_refused_in_one_line(study, tmp_path):
+    paths = RunPaths(tmp_path / "runs" / "toy")
+    paths.folder.mkdir(parents=True)
+    paths.study_yaml.write_text("name: toy\n")
+    with pytest.raises(UserError, match=r"left by an earlier version .* --fresh") as refused:
+        run_inline(study, tmp_path / "runs")
+    assert "\n" not in str(refused.value)
+    assert run_inline(study, tmp_path / "runs", "search.explore=0", "seeds.compare=1", fresh=True)[1] == []
+
+
+def test_what_trains_comes_from_the_copy_alone_and_changed_code_is_refused_or_accepted(study, tmp_path):
+    small = ("search.explore=0", "seeds.compare=1")
+    run, *_ = run_inline(study, tmp_path, *small)
+    (study.parent / "toy.py").write_text(toy.MODULE.replace("nn.Tanh()", "nn.ReLU()"))
+    with pytest.raises(UserError, match=r"2 members made with other code: toy.py changed.*--accept-code"):
+        run_inline(study, tmp_path, *small, "seeds.compare=2")
+    _, failed, printed = run_inline(study, tmp_path, *small, "seeds.compare=2", accept=True)
+    assert failed == []
+    assert "4/4 members" in printed
+    (entry,) = json.loads(run.paths.provenance.read_text())["accepted_code"]
+    assert (entry["files"], entry["members"]) == (["toy.py"], 2)
+    assert {record.spec().code for record in run.ledger.records()} == {entry["old"], entry["new"]}
+    # It is on record: the next launch asks no more.
+    assert run_inline(study, tmp_path, *small, "seeds.compare=2")[1] == []
+
+
+def test_a_cohort_that_fails_is_named_with_its_reason_and_tried_again_by_the_next_launch(study, tmp_path):
+    """A folder in the place of a cohort's checkpoint: the worker cannot read it."""
+    small = ("search.explore=0", "seeds.compare=1")
+    run, *_ = run_inline(study, tmp_path, *small)
+    victim = run.ledger.records()[0].folder
+    (victim / "outcome.json").unlink()
+    (victim / "checkpoint.9.pt").mkdir()
+    _, (line,), printed = run_inline(study, tmp_path, *small)
+    name = run.ledger.records()[0].spec().name
+    assert line.startswith(f"compare {name}, 1 seeds from 0: ")
+    assert "[Errno 21] Is a directory" in line
+    assert f"failed: compare {name}" in printed
+    (victim / "checkpoint.9.pt").rmdir()
+    assert "2/2 cohorts" in run_inline(study, tmp_path, *small)[2]
+
+
+def test_what_a_task_does_wrong_is_one_line_of_the_cohorts_record(study, tmp_path):
+    (study.parent / "toy.py").write_text(toy.MODULE.replace(".mean(1)}", ".mean(1) / self.wrong}"))
+    _, failed, _ = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=1", "resources.retries=0")
+    assert len(failed) == 2
+    assert "wrong" in failed[0]
+    assert "\n" not in failed[0]
+
+
+def test_epochs_count_in_steps_once_the_data_are_known(study, tmp_path):
+    settings = ("search.explore=0", "seeds.compare=1", "training={epochs: 2, batch: 8, evaluate_every: 0}")
+    run, failed, _ = run_inline(study, tmp_path, *settings)
+    assert failed == []
+    record = run.ledger.records()[0]
+    # 48 samples in batches of 8.
+    assert record.spec().steps == 12
+    assert record.verified_curves().steps == [6, 12]
+
+
+def test_a_data_set_with_a_test_split_is_measured_once_at_the_end(study, tmp_path):
+    (study.parent / "toy.py").write_text(toy.MODULE.replace('split == "test"', "False"))
+    run, _, _ = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2")
+    outcomes = [outcome for record in run.ledger.records() for outcome in record.outcomes()]
+    assert all(set(outcome.test) == {"last", "best"} for outcome in outcomes)
+    assert all(outcome.test["last"]["error"] > 0 for outcome in outcomes)
+
+
+def test_two_launches_leave_the_same_ledger_to_the_bit(launched, tmp_path):
+    study, *_ = launched
+    first, *_ = run_inline(study, tmp_path / "one")
+    second, *_ = run_inline(study, tmp_path / "two")
+    assert contents(first.paths.folder) == contents(second.paths.folder)
+
+
+def test_a_launch_without_ray_does_not_import_it(study, tmp_path):
+    code = (
+        "import sys, pathlib; from tests.sweeps.launching import run_inline; "
+        "run_inline(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), 'search.explore=0', 'seeds.compare=1'); "
+        "print('ray' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, study, tmp_path / "runs"], capture_output=True, text=True, env=environment()
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
+def test_the_process_is_left_as_it_was(study, tmp_path):
+    threads, folder = torch.get_num_threads(), os.getcwd()
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    run_inline(study, tmp_path, "search.explore=0", "seeds.compare=1")
+    assert torch.get_num_threads() == threads
+    assert os.getcwd() == folder
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers

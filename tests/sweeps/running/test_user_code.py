@@ -1,0 +1,312 @@
+"""The user's files: which travel, that only the copy runs, and that nothing damaged is believed."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seedsweep.core.component import resolve, use_folder
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import Study
+from seedsweep.sweeps.running import user_code, user_files
+
+HOME = "seedsweep.core.errors"
+
+
+def a_study(**given: Any) -> Study:
+    return Study(name="own", criterion=Criterion("accuracy", 0.9), **{"metrics": {"accuracy": "max"}, **given})
+
+
+def write(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".py").write_text(text)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "home"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunPaths:
+    return RunPaths(tmp_path / "runs" / "own")
+
+
+@pytest.fixture(autouse=True)
+def no_copy_stays(run: RunPaths, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    user_code.use(run, "")
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def names(study: Study, folder: Path) -> list[str]:
+    return [path.as_posix() for path in user_code.files_of(study, folder)]
+
+
+# Which files travel
+
+
+def test_of_built_in_components_nothing_travels(folder, run):
+    write(folder, train="x = 1")
+    study = a_study(task="unet", data={"name": "pattern1"}, optimizer={"name": "adam"}, question="Is net.py:Net good?")
+    assert names(study, folder) == []
+    assert user_code.take(study, folder, run) == ""
+    assert not run.code.exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"task": "own.py:Net"},
+        {"data": {"name": "own.py:Faces"}},
+        {"settings": {"backbone": {"name": "own.py:resnet"}}},
+        {"optimizer": {"name": "own.py:Lion"}},
+        {"schedules": {"lr": {"name": "own.py:ramp"}}},
+        {"configurations": {"mine": {"optimizer.name": "own.py:Lion"}}},
+        {"search": {"space": {"optimizer.name": {"choices": ["sgd", "own.py:Lion"]}}}},
+        {"command": "python own.py --seed {seed}"},
+        {"task": "own:Net"},
+    ],
+    ids=str,
+)
+def test_a_component_of_the_users_brings_its_file_and_those_beside_it(given, folder):
+    write(folder, own="", layers="", lib__deep__block="")
+    (folder / "data.csv").write_text("1,2")
+    assert names(a_study(**given), folder) == ["layers.py", "lib/deep/block.py", "own.py"]
+
+
+def test_environments_runs_caches_and_hidden_folders_stay(folder):
+    write(folder, own="", env__lib__torch="", runs__x__code__old="", conda__y="", lib__a="")
+    write(folder, **{".git__hook": "", ".secret": ""})
+    (folder / "lib/__pycache__").mkdir()
+    (folder / "lib/__pycache__/b.py").write_text("")
+    (folder / "env/pyvenv.cfg").write_text("")
+    (folder / "conda/conda-meta").mkdir()
+    (folder / "runs/x/study.json").write_text("{}")
+    assert names(a_study(task="own.py:Net"), folder) == ["lib/a.py", "own.py"]
+
+
+def test_files_add_what_is_no_python_and_say_which_python(folder):
+    write(folder, own="", other="", lib__a="", lib__deep__b="")
+    (folder / "lib/table.json").write_text("{}")
+    (folder / "words.txt").write_text("")
+    study = a_study(task="own.py:Net", files=("*.txt",))
+    assert names(study, folder) == ["lib/a.py", "lib/deep/b.py", "other.py", "own.py", "words.txt"]
+    study = a_study(task="own.py:Net", files=("lib/",))
+    assert names(study, folder) == ["lib/a.py", "lib/deep/b.py", "lib/table.json", "own.py"]
+    study = a_study(task="own.py:Net", files=("lib/**/*.py",))
+    assert names(study, folder) == ["lib/a.py", "lib/deep/b.py", "own.py"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"task": "../own.py:Net"}, r"task: \.\./own.py does not lie below"),
+        ({"task": "none.py:Net"}, "task: there is no file .*none.py"),
+        ({"task": "own.py:Net", "data": {"name": "none.py:Set"}}, "data.name: there is no file"),
+        ({"task": "own.py:Net", "files": ("/etc",)}, "files: /etc does not lie below"),
+        ({"task": "own.py:Net", "files": ("*.json",)}, r"files: '\*.json' matches no file below"),
+        ({"task": "own.py:Net", "inputs": ("none.npz",)}, "inputs: there is no .*none.npz"),
+        ({"task": "lib/own.py:Net", "inputs": ("lib",)}, "inputs: lib/own.py is code"),
+    ],
+)
+def test_what_cannot_travel_is_named_with_its_field(given, said, folder, run):
+    write(folder, own="", lib__own="")
+    with pytest.raises(UserError, match=said):
+        user_code.take(a_study(**given), folder, run)
+
+
+def test_a_home_full_of_files_is_refused_and_files_cure_it(folder, monkeypatch):
+    write(folder, own="", a="", b="", c="")
+    monkeypatch.setattr(user_files, "MOST_FILES", 3)
+    with pytest.raises(UserError, match=r"more than 3 files .*name in `files:`"):
+        names(a_study(task="own.py:Net"), folder)
+    assert names(a_study(task="own.py:Net", files=("a.py",)), folder) == ["a.py", "own.py"]
+    monkeypatch.setattr(user_files, "MOST_BYTES", 1 << 20)
+    (folder / "own.py").write_text("#" * (1 << 20) + "#")
+    with pytest.raises(UserError, match=r"more than 1 MB"):
+        names(a_study(task="own.py:Net", files=("a.py",)), folder)
+
+
+# The copy
+
+
+def test_equal_files_are_one_copy_and_an_edit_is_another(folder, run):
+    write(folder, own="x = 1")
+    study = a_study(task="own.py:Net")
+    first = user_code.take(study, folder, run)
+    assert user_code.take(study, folder, run) == first
+    assert [path.name for path in run.code.iterdir()] == [first]
+    write(folder, own="x = 2")
+    assert user_code.take(study, folder, run) != first
+    assert (run.code / first / "own.py").read_text() == "x = 1"
+
+
+def test_a_copy_is_read_only_and_runs_what_ran(folder, run):
+    write(folder, own="")
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "run.sh").chmod(0o755)
+    copy = run.code / user_code.take(a_study(command="./run.sh {seed}"), folder, run)
+    assert not copy.stat().st_mode & 0o222
+    assert not (copy / "own.py").stat().st_mode & 0o333
+    assert (copy / "run.sh").stat().st_mode & 0o100
+
+
+def test_inputs_are_linked_and_their_content_counts(folder, run):
+    write(folder, own="")
+    (folder / "data").mkdir()
+    (folder / "data/x.npz").write_bytes(b"one")
+    study = a_study(task="own.py:Net", inputs=("data", "data/x.npz"))
+    first = user_code.take(study, folder, run)
+    assert (run.code / first / "data").readlink() == folder / "data"
+    (folder / "data/x.npz").write_bytes(b"two")
+    assert user_code.take(study, folder, run) != first
+    # The original was neither written to nor made read-only.
+    assert (folder / "data/x.npz").stat().st_mode & 0o200
+
+
+@pytest.mark.parametrize("harm", ["edited", "lost", "added", "manifest"])
+def test_a_damaged_copy_is_not_believed(harm, folder, run):
+    write(folder, own="x = 1")
+    code = user_code.take(a_study(task="own.py:Net"), folder, run)
+    copy = run.code / code
+    copy.chmod(0o755)
+    if harm == "edited":
+        (copy / "own.py").chmod(0o644)
+        (copy / "own.py").write_text("x = 2")
+    elif harm == "lost":
+        (copy / "own.py").unlink()
+    elif harm == "added":
+        (copy / "random_thing.py").write_text("")
+    else:
+        manifest = copy / user_code.MANIFEST
+        manifest.chmod(0o644)
+        manifest.write_text(manifest.read_text()[:-20])
+    with pytest.raises(UserError, match="remove"):
+        user_code.use(run, code)
+
+
+# Only the copy runs
+
+
+def test_an_edit_after_the_copy_reaches_nothing_that_runs(folder, run, monkeypatch):
+    write(folder, own="import layers\nimport package.part\nvalue = layers.value + package.part.value")
+    write(folder, layers="value = 1", package__part="value = 10")
+    # As a launch has it: the study's folder first on the path, and its modules imported to check the study.
+    monkeypatch.syspath_prepend(str(folder))
+    use_folder(folder)
+    assert resolve("own.py:value", HOME) == 11
+    code = user_code.take(a_study(task="own.py:value"), folder, run)
+    write(folder, layers="value = 2", own="value = 99", package__part="value = 20")
+    user_code.use(run, code)
+    assert resolve("own.py:value", HOME) == 11
+    assert Path(importlib.import_module("layers").__file__ or "").is_relative_to(run.code / code)
+    assert user_code.folder_in_use(run) == run.code / code
+    assert user_code.folder_in_use(RunPaths(run.folder.with_name("another"))) is None
+
+
+def test_a_newer_copy_takes_the_place_of_an_older_one(folder, run):
+    study = a_study(task="own.py:value")
+    values = []
+    for number in (1, 2):
+        write(folder, own="import layers\nvalue = layers.value", layers=f"value = {number}")
+        user_code.use(run, user_code.take(study, folder, run))
+        values.append(resolve("own.py:value", HOME))
+    assert values == [1, 2]
+
+
+def test_a_look_at_the_study_in_between_changes_nothing(folder, run):
+    """A notebook reads the study again between two launches of it."""
+    study = a_study(task="own.py:value")
+    write(folder, own="import layers\nvalue = layers.value", layers="value = 1")
+    code = user_code.take(study, folder, run)
+    user_code.use(run, code)
+    write(folder, own="value = 2")
+    use_folder(folder)
+    assert resolve("own.py:value", HOME) == 2
+    user_code.use(run, code)
+    assert resolve("own.py:value", HOME) == 1
+
+
+def test_a_users_core_and_random_stand_beside_ours_and_pythons(folder, run):
+    import random
+
+    write(folder, core__nets="value = 7", own="from core.nets import value\nimport random", random="value = 0")
+    user_code.use(run, user_code.take(a_study(task="own.py:value"), folder, run))
+    assert resolve("own.py:value", HOME) == 7
+    assert sys.modules["random"] is random
+
+
+# Identity
+
+
+def test_the_identity_is_of_what_is_imported(folder, run):
+    write(folder, own="import layers", layers="", notes="")
+    study = a_study(task="own.py:layers")
+
+    def launch() -> tuple[str, dict[str, str]]:
+        user_code.use(run, user_code.take(study, folder, run))
+        resolve("own.py:layers", HOME)
+        return user_code.imported_hash(), user_code.imported()
+
+    code, files = launch()
+    assert sorted(files) == ["layers.py", "own.py"]
+    write(folder, notes="# not imported")
+    assert launch() == (code, files)
+    write(folder, layers="# imported")
+    newer, now = launch()
+    assert newer != code
+    assert user_code.changed(files, now) == ["layers.py"]
+
+
+def test_of_a_command_all_files_count_and_so_do_inputs(folder, run):
+    write(folder, own="", layers="")
+    (folder / "x.npz").write_bytes(b"one")
+    study = a_study(command="python own.py {seed}", inputs=("x.npz",))
+    user_code.use(run, user_code.take(study, folder, run))
+    before = user_code.imported()
+    assert sorted(before) == ["layers.py", "own.py", "x.npz"]
+    (folder / "x.npz").write_bytes(b"two")
+    user_code.use(run, user_code.take(study, folder, run))
+    assert user_code.changed(before, user_code.imported()) == ["x.npz"]
+
+
+def test_what_a_hash_was_of_is_kept_and_checked(folder, run):
+    write(folder, own="")
+    user_code.use(run, user_code.take(a_study(command="python own.py"), folder, run))
+    code = user_code.keep_imported(run)
+    assert code == user_code.imported_hash()
+    assert user_code.kept_imported(run, code) == user_code.imported()
+    (run.code / f"{code}.json").write_text('{"own.py": "0"}')
+    assert user_code.kept_imported(run, code) == {}
+
+
+def test_without_files_of_the_users_there_is_no_identity(run):
+    assert user_code.imported_hash() == ""
+    assert user_code.keep_imported(run) == ""
+
+
+def test_what_changed_names_files_that_came_and_went():
+    assert user_code.changed({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == ["b", "c", "d"]
+
+
+def test_a_copy_works_where_the_study_is_gone(folder, run):
+    write(folder, own="value = 3")
+    code = user_code.take(a_study(task="own.py:value"), folder, run)
+    shutil.rmtree(folder)
+    user_code.use(run, code)
+    assert resolve("own.py:value", HOME) == 3

@@ -1,0 +1,114 @@
+"""A notebook makes a study of its own classes, runs it in its process, and takes the results."""
+
+import numpy as np
+import pytest
+from torch import nn
+from torch.nn import functional as F
+
+import seedsweep
+from seedsweep import DataSet, Metric, SeedsweepError, Task, read_evaluations, read_members, run_study
+
+
+class Numbers(DataSet):
+    def samples(self, split):
+        if split == "test":
+            return None
+        x = np.random.default_rng(len(split)).normal(size=(64, 4)).astype(np.float32)
+        return {"x": x, "y": x[:, :1] * 2}
+
+
+class Line(Task):
+    metrics = {"error": Metric("min", 0)}
+
+    def model(self):
+        return nn.Linear(4, 1)
+
+    def loss(self, model, batch, hp):
+        return F.mse_loss(model(batch["x"]), batch["y"])
+
+    def measure(self, model, batch, hp):
+        return {"error": (model(batch["x"]) - batch["y"]).square().mean(-1)}
+
+
+STUDY = {
+    "name": "line",
+    "task": f"{__name__}:Line",
+    "data": {"name": f"{__name__}:Numbers"},
+    "training": {"steps": 40, "batch": 16, "evaluate_every": 10},
+    "optimizer": {"name": "sgd"},
+    "configurations": {"slow": {"lr": 0.001}, "fast": {"lr": 0.1}},
+    "criterion": {"metric": "error", "threshold": 0.1, "hold": 1},
+    "seeds": {"compare": 5},
+}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """A notebook's: what lies below it travels with a run."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    return run_study(STUDY, runs=tmp_path, quiet=True)
+
+
+def test_tables_figures_and_an_answer_come_back(finished, tmp_path):
+    by_label = finished.members.groupby("label").outcome.apply(lambda outcomes: (outcomes == "converged").sum())
+    assert by_label.to_dict() == {"slow": 0, "fast": 5}
+    assert "ast" in finished.answer
+    assert finished.page.is_file()
+    assert "p_converge" in finished.figures
+    assert len(finished.evaluations) == 10 * 4
+    assert len(read_members("line", tmp_path)) == 10
+    assert set(read_evaluations("line", tmp_path).step) == {10, 20, 30, 40}
+
+
+def test_the_same_call_goes_on(finished, tmp_path):
+    """With more seeds; what is finished is not trained again."""
+    more = run_study({**STUDY, "seeds": {"compare": 7}}, runs=tmp_path, quiet=True)
+    assert len(more.members) == 14
+    old = more.members[more.members.seed < 5].sort_values(["label", "seed"]).final
+    assert old.tolist() == finished.members.sort_values(["label", "seed"]).final.tolist()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_more_steps_are_as_if_all_had_been_asked_for(tmp_path, keep):
+    """From the state that was kept, or, where none was, anew."""
+    study = {**STUDY, "resources": {"keep_weights": keep}}
+    longer = {**study, "training": {**STUDY["training"], "steps": 80}}
+    run_study(study, runs=tmp_path / "grown", quiet=True)
+    grown = run_study(longer, runs=tmp_path / "grown", quiet=True)
+    whole = run_study(longer, runs=tmp_path / "whole", quiet=True)
+    columns = ["label", "seed", "outcome", "converged_at", "final", "best"]
+    assert grown.members[columns].equals(whole.members[columns])
+    assert sorted(grown.evaluations.step.unique()) == list(range(10, 81, 10))
+    with pytest.raises(SeedsweepError, match=r"training\.steps"):
+        run_study(study, runs=tmp_path / "grown", quiet=True)
+
+
+def test_steps_that_a_schedule_reads_do_not_grow(tmp_path):
+    study = {**STUDY, "schedules": {"lr": {"name": "cosine"}}}
+    run_study(study, runs=tmp_path, quiet=True)
+    with pytest.raises(SeedsweepError, match=r"training\.steps.*a schedule reads"):
+        run_study({**study, "training": {**STUDY["training"], "steps": 80}}, runs=tmp_path, quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"criterion": {"metric": "eror", "threshold": 0.1}}, "did you mean error"),
+        ({"task": f"{__name__}:Lin"}, "did you mean Line"),
+        ({"colour": "red"}, "colour: there is no such field"),
+    ],
+)
+def test_a_mistake_is_one_line_with_one_root(change, words, tmp_path):
+    with pytest.raises(SeedsweepError, match=words) as refused:
+        run_study({**STUDY, **change}, runs=tmp_path, quiet=True)
+    assert "\n" not in str(refused.value)
+
+
+def test_everything_public_is_there():
+    assert all(getattr(seedsweep, name) for name in seedsweep.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'tusk'"):
+        seedsweep.tusk  # noqa: B018
