@@ -27,7 +27,7 @@ from seedsweep.core.training.memory import OutOfMemoryError, ran_out, release
 from seedsweep.core.training.models import build, of_precision, start_from
 from seedsweep.core.training.optimisers import Optimizer, clip
 from seedsweep.core.training.program import Program, Terms, run
-from seedsweep.core.training.seeds import Member, draw_key
+from seedsweep.core.training.seeds import Member, measure_key
 from seedsweep.core.training.stopping import BestSoFar
 from seedsweep.core.training.weights import Weights
 
@@ -66,7 +66,7 @@ class Cohort:
         self.evaluations: list[np.ndarray] = []
         self.windows: list[np.ndarray] = []
         count, self._device = len(self.members), task.data.device
-        models = [build(task, member.seed) for member in self.members]
+        models = [build(task, member.seeds.init) for member in self.members]
         for model in models if start else ():
             start_from(model, start or {})
         self._weights = Weights(models)
@@ -329,7 +329,7 @@ class Cohort:
         samples = torch.arange(self.task.data.count(split), device=self._device)
         for number, rows in enumerate(samples.split(evaluation.BATCH)):
             # The same for all members, whenever: what is random in a model is no part of its score.
-            key = torch.tensor(draw_key(0, number), device=self._device)
+            key = torch.tensor(measure_key(number), device=self._device)
 
             def evaluated(group: slice, rows: Tensor = rows, key: Tensor = key) -> Terms:
                 size = group.stop - group.start

@@ -52,10 +52,10 @@ def inputs_of(
         scales.append([optimizer.scales(each, step + 1) for each in now])
     keys = np.zeros((len(steps), len(members)), np.int64)
     if draws:
-        keys[:] = [[draw_key(member.seed, step) for member in members] for step in steps]
+        keys[:] = [[draw_key(member.seeds.draws, step) for member in members] for step in steps]
     parts = (
         np.arange(steps.start, steps.stop) + 1,
-        np.stack([batch_orders(m.seed, samples, training.batch, steps) for m in members], 1),
+        np.stack([batch_orders(m.seeds.order, samples, training.batch, steps) for m in members], 1),
         keys,
         np.array(values, np.float32).reshape(len(steps), len(members), -1),
         np.array(scales, np.float32),

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
+from seedsweep.core.training.seeds import init_seed
 
 
 def build(task: Task, seed: int) -> nn.Module:
     """One member's model, initialised from its seed alone. Errors: UserError."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(init_seed(seed))
         model = task.model()
     if not isinstance(model, nn.Module):
         raise UserError(f"{type(task).__name__}.model gives {type(model).__name__}: a torch.nn.Module is needed")

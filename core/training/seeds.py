@@ -1,16 +1,31 @@
-"""A member's randomness: from its seed alone, never from its place in a cohort, the worker, or a resume."""
+"""A member's randomness: from its seed alone, never from its place in a cohort, the worker, or a resume.
+
+Everything random has a stream of its own, `SeedSequence(DOMAIN, spawn_key=(part, ...))` of NumPy: three parts of a
+member, its start, the order of its samples and what it draws, each with a seed that may differ from the others'.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from seedsweep.core.training.schedules import Schedule
 
-#: Tells the stream of draws from that of the order of samples, which is of the same seed.
-DRAWS = 1
+#: Tells the streams of seedsweep from anybody else's of the same numbers.
+DOMAIN = 0x5EED5
+#: Of the first number of a stream's key.
+INIT, ORDER, DRAWS, MEASURE = range(4)
+
+
+class Seeds(NamedTuple):
+    """Of the parts of a member: its start, the order of its samples, what it draws."""
+
+    init: int
+    order: int
+    draws: int
 
 
 @dataclass(frozen=True)
@@ -20,6 +35,11 @@ class Member:
     seed: int
     hyperparameters: Mapping[str, float]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+
+    @property
+    def seeds(self) -> Seeds:
+        """A seed n is short for n of each part."""
+        return Seeds(self.seed, self.seed, self.seed)
 
     def value(self, name: str, step: int, steps: int) -> float:
         """Of a hyperparameter at step 0, 1, ... of `steps`."""
@@ -38,11 +58,27 @@ def batch_orders(seed: int, samples: int, batch: int, steps: range) -> np.ndarra
     if not per_epoch:
         raise ValueError(f"batch {batch} is larger than the {samples} training samples")
     epochs = range(steps.start // per_epoch, (steps.stop - 1) // per_epoch + 1)
-    orders = [np.random.default_rng([seed, epoch]).permutation(samples)[: per_epoch * batch] for epoch in epochs]
+    streams = (np.random.default_rng(stream(ORDER, seed, epoch)) for epoch in epochs)
+    orders = [of_epoch.permutation(samples)[: per_epoch * batch] for of_epoch in streams]
     first = steps.start - epochs.start * per_epoch
     return np.concatenate(orders).reshape(-1, batch)[first : first + len(steps)]
 
 
+def stream(part: int, *key: int) -> np.random.SeedSequence:
+    """Of a part of a member, by its seed and further numbers."""
+    return np.random.SeedSequence(DOMAIN, spawn_key=(part, *key))
+
+
+def init_seed(seed: int) -> int:
+    """With which torch's generator makes a member's model, 63 bits."""
+    return int(stream(INIT, seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def draw_key(seed: int, step: int) -> int:
     """Of a member's draws in a step, int64: where `core.training.draws` begins."""
-    return int(np.random.SeedSequence([DRAWS, seed, step]).generate_state(1, np.uint64)[0].astype(np.int64))
+    return int(stream(DRAWS, seed, step).generate_state(1, np.uint64)[0].astype(np.int64))
+
+
+def measure_key(batch: int) -> int:
+    """Of what is drawn while batch 0, 1, ... of a split is measured, int64: the same for all members, whenever."""
+    return int(stream(MEASURE, batch).generate_state(1, np.uint64)[0].astype(np.int64))

@@ -183,7 +183,8 @@ def test_a_stopped_member_is_frozen_and_the_others_go_on_to_the_bit(task, member
 
 
 def test_a_stopped_member_keeps_its_weights(task, members, trained):
-    who = members(task, 0, 1, lr=0.3)
+    # So large a rate that the loss soon rises.
+    who = members(task, 0, 1, lr=3.0)
     stop = Stop(metric="loss", patience=1)
     long, longer = (trained(task, [*who, *members(task, 2, lr=1e-3)], steps=n, stop=stop) for n in (60, 80))
     assert None not in long.stopped_at[:2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from seedsweep.core.training.seeds import batch_orders, draw_key
+from seedsweep.core.training.seeds import Member, batch_orders, draw_key, init_seed, measure_key
 
 
 def test_an_epoch_shows_every_sample_once_and_epochs_differ():
@@ -24,6 +24,13 @@ def test_a_batch_larger_than_the_data_is_refused():
         batch_orders(0, 5, 8, range(1))
 
 
-def test_keys_of_draws_differ():
-    keys = {draw_key(seed, step) for seed in range(40) for step in range(40)}
-    assert len(keys) == 1600
+def test_no_two_streams_are_one():
+    """Of small numbers, as seeds, steps and batches are."""
+    keys = [draw_key(seed, step) for seed in range(40) for step in range(40)]
+    keys += [init_seed(seed) for seed in (*range(40), *range(1_000_000, 1_000_040))]
+    keys += [measure_key(batch) for batch in range(40)]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_seed_is_short_for_that_of_each_part():
+    assert Member(7, {}).seeds == (7, 7, 7)
