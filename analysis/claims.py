@@ -81,7 +81,7 @@ def _judged(results: Results, comparison: Comparison, claim: Claim) -> Judged:
 
 def _of_scores(results: Results, claim: Claim, own: str, others: list[str]) -> Judged:
     measure = claim.measure or results.metric
-    sign = _direction(results, measure)
+    sign = results.sign_of(measure)
     if sign is None:
         return Judged(claim, "undecided", f"the record does not say whether more or less {measure} is better")
     if measure != results.metric and measure not in results.evaluations:
@@ -113,14 +113,6 @@ def _about(claim: Claim) -> list[str]:
     if claim.best is not None:
         return [claim.best]
     return [claim.below[0]] if claim.below is not None else list(claim.better or claim.alike or ())
-
-
-def _direction(results: Results, measure: str) -> float | None:
-    """1 where more of a measure is better, -1 where less is, None where the record does not say."""
-    if measure == results.metric:
-        return results.sign
-    said = results.study.metrics.get(measure)
-    return {"max": 1.0, "min": -1.0}.get(said.get("direction", "") if isinstance(said, dict) else str(said))
 
 
 def _turned(row: dict[str, Any]) -> dict[str, Any]:

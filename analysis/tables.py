@@ -120,6 +120,13 @@ class Results:
         """1 where a higher score is better, else -1: a score times this is better the higher it is."""
         return 1.0 if self.study.criterion.direction == "max" else -1.0
 
+    def sign_of(self, measure: str) -> float | None:
+        """As `sign`, of any measure; None where the record does not say whether more or less of it is better."""
+        if measure == self.metric:
+            return self.sign
+        known = self.study.measures.get(measure)
+        return None if known is None else 1.0 if known.direction == "max" else -1.0
+
     @property
     def score_column(self) -> str:
         """Of `members`: the score by which they are compared."""

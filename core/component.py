@@ -145,10 +145,12 @@ def leave_folder() -> None:
 
 def _forget_modules(folder: Path) -> None:
     """Of a folder that is left, those imported since it was named: else a file of another folder would meet the modules
-    that this one's imported."""
+    that this one's imported. An environment or a checkout of seedsweep that lies below it is none of the user's files.
+    """
     files = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules.keys() - _modules_before}
     for name, file in files.items():
-        if isinstance(file, str) and Path(file).is_relative_to(folder):
+        kept = name.partition(".")[0] == "seedsweep" or not isinstance(file, str) or "site-packages" in Path(file).parts
+        if not kept and Path(str(file)).is_relative_to(folder):
             del sys.modules[name]
 
 
@@ -234,6 +236,28 @@ def whole(kind: type, field: str) -> bool:
     """Whether a field of a settings dataclass holds whole numbers."""
     hint = typing.get_type_hints(kind)[field]
     return hint is int or int in typing.get_args(hint)
+
+
+def problems_of(component: Any) -> list[str]:
+    """What a component's own `check` says, a line each. Errors: UserError where those are no lines."""
+    said = component.check()
+    if isinstance(said, str) or not isinstance(said, Iterable):
+        raise UserError(
+            f"{type(component).__name__}.check gives {type(said).__name__}, {said!r}: lines are needed, as by "
+            'yield "field: words"'
+        )
+    return [str(line) for line in said]
+
+
+def takes(function: Any, count: int) -> bool:
+    """Whether a function can be called with so many arguments in a row; of one that does not say, yes."""
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def choose(given: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from seedsweep.core.component import resolve, settings_from, short_names
+from seedsweep.core.component import problems_of, resolve, settings_from, short_names
 from seedsweep.core.errors import UserError
 
 #: Where the built-in data sets are.
@@ -69,7 +69,7 @@ def make(values: Mapping[str, Any]) -> DataSet:
     settings = settings_from(kind.Settings, given, "data")
     try:
         made = kind(settings)
-        problems = list(made.check())
+        problems = problems_of(made)
     except UserError:
         raise
     except Exception as error:

@@ -129,7 +129,7 @@ def check(study: StudyName, scale: Scale = None, overrides: Overrides = None) ->
     """Build every named configuration, train it for two steps and evaluate it once; leave nothing behind."""
     from seedsweep.sweeps.commands.check import show
 
-    if not show(_load(study, scale, overrides, None, "here"), console):
+    if not show(_load(study, scale, overrides, None, "here"), _user_files(study, None, False).folder, console):
         raise typer.Exit(1)
 
 

@@ -75,7 +75,10 @@ def judge(
     stopped_at: int | None = None,
     test: dict[str, dict[str, float]] | None = None,
 ) -> Outcome:
-    """The outcome of a member from its scores [E] at `steps` [E]."""
+    """The outcome of a member from its scores [E] at `steps` [E]; those of one that was stopped end there."""
+    if stopped_at is not None:
+        scores = scores[: sum(step <= stopped_at for step in steps)]
+        steps = steps[: len(scores)]
     first_met = converged_at = lost_at = None
     run = 0
     for step, score in zip(steps, scores, strict=True):

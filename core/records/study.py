@@ -117,7 +117,7 @@ class Claim(Part):
 
     best: name of the configuration that is better than every other named one.  better: [A, B].  alike: [A, B].
     below: [A, share], P(converge) of A.  margin: of alike.  measure: by which scores are compared; the criterion's
-    where it is left out.  axis: `converging` or `score`.
+    where it is left out.  axis: `converging` or `score`; a claim that names a measure is of scores.
     """
 
     best: str | None = None
@@ -127,6 +127,15 @@ class Claim(Part):
     margin: float | None = None
     measure: str | None = None
     axis: str = "converging"
+
+
+class Measure(Part):
+    """What the program measures, as it declares it. direction: `max`, more is better, or `min`.  low, high: ends that
+    it cannot pass; None where there is none."""
+
+    direction: str = "max"
+    low: float | None = None
+    high: float | None = None
 
 
 class InitFrom(Part):
@@ -196,6 +205,7 @@ class Study(Part):
     configurations: name -> overrides, dotted path -> value: what is compared.
     score: `last` or `best`: which evaluation is a member's final score.
     metrics: of a function or a command: name -> `max` or `min`.  files, inputs: of the user's, beside the study's file.
+    measures: all that the task, function or command measures, by name; filled in when the study is resolved.
     """
 
     format: int = FORMAT
@@ -217,6 +227,7 @@ class Study(Part):
     criterion: Criterion
     score: str = "last"
     metrics: dict[str, Any] = Field(default_factory=dict)
+    measures: dict[str, Measure] = Field(default_factory=dict)
     files: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     resources: Resources = Resources()

@@ -7,6 +7,7 @@ same to rounding. A member's path depends on its seed and configuration alone, n
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from seedsweep.core.task import Task
 from seedsweep.core.training import evaluation
 from seedsweep.core.training.cuda_graph import Recorded
 from seedsweep.core.training.draws import Draws
+from seedsweep.core.training.failures import told
 from seedsweep.core.training.inputs import STRETCH, Inputs, inputs_of
 from seedsweep.core.training.memory import OutOfMemoryError, ran_out, release
 from seedsweep.core.training.models import build, of_precision, start_from
@@ -73,6 +75,11 @@ class Cohort:
         buffers = [dict(model.named_buffers()) for model in models]
         self._buffers = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
         self._coarse = of_precision(models[0], task.coarse)
+        if training.precision != "float32" and not self._coarse:
+            raise UserError(
+                f"training.precision: {training.precision} would change nothing: {type(task).__name__}.coarse names no "
+                "convolution or linear layer"
+            )
         declared = {**task.hyperparameters, **optimizer.hyperparameters}
         self._names = [name for name in self.members[0].hyperparameters if declared[name].tensor]
         fixed = {name: v for name, v in self.members[0].hyperparameters.items() if name not in self._names}
@@ -87,10 +94,13 @@ class Cohort:
         #: Whether training and measuring draw; None until it has been seen.
         self._draws: dict[str, bool | None] = {"loss": None, "measure": None}
         self._stopped: list[int | None] = [None] * count
+        self._criterion = criterion
         self._best = BestSoFar(count, criterion) if criterion and task.data.test else None
         self._stopping = None
         if stop := training.stop:
             self._stopping = BestSoFar(count, Criterion(stop.metric, 0.0, direction=_direction(task, stop.metric)))
+        #: What was followed, as it was before an evaluation that is only made because training ends there.
+        self._before_end: dict[str, Any] = {}
         self._stretch: tuple[range, Inputs] | None = None
         self._train = Recorded(self._train_all, self._device)
 
@@ -187,6 +197,7 @@ class Cohort:
             "evaluations": torch.from_numpy(np.array(self.evaluations)),
             "windows": torch.from_numpy(np.array(self.windows)),
             **{name: part.state() for name, part in self._followed().items()},
+            "before_end": self._before_end,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -208,8 +219,11 @@ class Cohort:
         self.windows = list(state["windows"].cpu().numpy())
         if self.evaluated and self.step < self.training.steps and self.evaluated[-1] % self.training.evaluate_every:
             # The end of a shorter training, at which a longer one is not evaluated.
+            self._stopped = [None if step == self.evaluated[-1] else step for step in self._stopped]
             for rows in (self.evaluated, self.evaluations, self.windows):
                 del rows[-1]
+            for name, part in self._followed().items():
+                part.load(state["before_end"][name])
         for name, part in self._followed().items():
             part.load(state[name])
 
@@ -246,7 +260,7 @@ class Cohort:
             clip(gradient, self.training.clip)
         state = {name: slot[group] for name, slot in self._slots.items()}
         weights = self._weights.values[group]
-        with torch.no_grad():
+        with torch.no_grad(), told(self.optimizer, "update"):
             self.optimizer.update(weights, gradient, state, inputs.scales[group].to(weights.dtype), self._decayed)
 
     def _gradient(self, group: slice, leaf: Tensor, inputs: Inputs, draws: Draws | None) -> tuple[Tensor, Terms]:
@@ -363,12 +377,18 @@ class Cohort:
         if any(tuple(values) != self.columns for values in measured):
             raise UserError(f"{type(self.task).__name__}.summarise gives other names than before")
         row = np.array([[values[name] for name in self.columns] for values in measured], np.float64)
-        # A diverged member is left alone: nothing that its remains compute is a measurement.
-        gone = (self._diverged_at >= 0).cpu().numpy()
+        if self._criterion is not None:
+            self._column(self._criterion.metric)
+        # A diverged member is left alone: nothing that its remains compute is a measurement. Nor is what a stopped one
+        # still has: its curve ends where it stopped, whatever its company.
+        gone = (self._diverged_at >= 0).cpu().numpy() | np.array([step is not None for step in self._stopped])
         row[gone] = np.nan
+        if self.step % self.training.evaluate_every:
+            self._before_end = {name: copy.deepcopy(part.state()) for name, part in self._followed().items()}
         self.evaluated.append(self.step)
         self.evaluations.append(row)
-        looked = [self.task.windows(each) for each in kept]
+        with told(self.task, "windows"):
+            looked = [self.task.windows(each) for each in kept]
         empty = np.zeros((0, 0, 4), np.float32)
         self.windows.append(np.stack([empty if each is None else each for each in looked]))
         if self._best is not None:
@@ -391,15 +411,16 @@ class Cohort:
 
     def _rows(self, members: list[int]) -> dict[str, Tensor]:
         """Copies of all that training changes of some members, [len(members), ...] each."""
-        every = {"weights": self._weights.values, **self._slots}
-        every |= {f"buffer {name}": buffer for name, buffer in self._buffers.items()}
-        return {name: tensor[members].clone() for name, tensor in every.items()}
+        return {name: tensor[members].clone() for name, tensor in self._changing().items()}
 
     def _put_back(self, members: list[int], kept: Mapping[str, Tensor]) -> None:
-        every = {"weights": self._weights.values, **self._slots}
-        every |= {f"buffer {name}": buffer for name, buffer in self._buffers.items()}
+        every = self._changing()
         for name, tensor in kept.items():
             every[name][members] = tensor
+
+    def _changing(self) -> dict[str, Tensor]:
+        buffers = {f"buffer {name}": buffer for name, buffer in self._buffers.items()}
+        return {"weights": self._weights.values, "diverged_at": self._diverged_at, **self._slots, **buffers}
 
 
 def _direction(task: Task, metric: str) -> str:

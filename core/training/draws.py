@@ -56,10 +56,19 @@ class Draws(TorchDispatchMode):
             return answer(self, *args, **kwargs)
         if _draws_nothing(func, args, kwargs):
             return func(*args, **kwargs)
+        if self._keys.dim() == 0:
+            return self._by_torch(func, args, kwargs)
         raise UserError(
-            f"{func} draws random numbers in a way that no seed of a member can answer: use torch.rand, randn, "
-            "randint, bernoulli, normal, dropout or the like"
+            f"{func} draws for one member alone; torch.rand, randn, randint, bernoulli, normal, dropout and the like "
+            "draw for members together"
         )
+
+    def _by_torch(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """What has no answer, of one member alone: torch's own generator, begun at its key and the call's number."""
+        self.drawn += 1
+        with torch.random.fork_rng():
+            torch.manual_seed(int(mix(self._keys + _wrapped(self.drawn * GOLDEN))) % 2**63)
+            return func(*args, **kwargs)
 
     def bits(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
         """int64 of a shape that begins with the member axis where there is one."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from seedsweep.core.component import problems_of
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
+from seedsweep.core.training.failures import named, told
 
 #: Samples that are measured at once.
 BATCH = 64
@@ -16,29 +20,54 @@ BATCH = 64
 
 def summarised(task: Task, kept: Mapping[str, Tensor]) -> dict[str, float]:
     """A member's values of a whole split, by name. Errors: UserError for what is no number."""
-    values = {}
-    for name, value in task.summarise(kept).items():
-        if isinstance(value, Tensor) and value.numel() != 1:
-            raise UserError(
-                f"{type(task).__name__}.summarise gives {name} of shape {list(value.shape)}: a number is needed"
-            )
-        values[name] = float(value)
-    return values
+    with told(task, "summarise"):
+        given = task.summarise(kept)
+    if not isinstance(given, Mapping):
+        words = f"{type(given).__name__}: a dict of numbers by name is needed"
+        raise UserError(f"{named(task, 'summarise')} gives {words}")
+    return {name: _number(task, name, value) for name, value in given.items()}
 
 
 def prepared(task: Task) -> Task:
     """A task whose data have all that its batches need: checked, `prepare` and `derive` done. Once a process.
 
-    Errors: UserError with the first line of `Task.check`.
+    Errors: UserError with the first line of `Task.check`, or for what the task's own methods do wrong.
     """
-    for problem in task.check():
+    with told(task, "check"):
+        problems = problems_of(task)
+    for problem in problems:
         raise UserError(problem)
-    task.prepare()
+    with told(task, "prepare"):
+        task.prepare()
     with torch.no_grad():
         for split in (task.data.train, task.data.validation, task.data.test):
             if split:
-                more = task.derive(split)
-                if taken := split.keys() & more.keys():
-                    raise UserError(f"{type(task).__name__}.derive gives {min(taken)}, which the data have already")
-                split.update(more)
+                split.update(_derived(task, split))
     return task
+
+
+def _derived(task: Task, split: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    with told(task, "derive"):
+        more = task.derive(split)
+    where, samples = named(task, "derive"), len(next(iter(split.values())))
+    if not isinstance(more, Mapping):
+        raise UserError(f"{where} gives {type(more).__name__}: a dict of tensors by name is needed")
+    if taken := split.keys() & more.keys():
+        raise UserError(f"{where} gives {min(taken)}, which the data have already")
+    for name, value in more.items():
+        if not isinstance(value, Tensor) or not value.dim() or len(value) != samples:
+            shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise UserError(f"{where} gives {name} as {shape}: one value a sample is needed, [{samples}, ...]")
+    return more
+
+
+def _number(task: Task, name: str, value: Any) -> float:
+    """Of a value that `summarise` gave."""
+    said = f"as {type(value).__name__}"
+    if isinstance(value, Tensor):
+        said = f"of shape {list(value.shape)}"
+    if not isinstance(value, str | bytes):
+        # A tensor of several entries is none.
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
+            return float(value)
+    raise UserError(f"{named(task, 'summarise')} gives {name} {said}: a number is needed")

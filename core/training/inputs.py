@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Training
+from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.optimisers import Optimizer
 from seedsweep.core.training.seeds import Member, batch_orders, draw_key
 
@@ -44,12 +47,13 @@ def inputs_of(
     draws: bool,
 ) -> Inputs:
     """Of all these steps, counted from 0. names: of the H hyperparameters.  samples: of the training split.  draws:
-    whether keys are needed; else they are 0."""
+    whether keys are needed; else they are 0.  Errors: UserError for what the optimiser or a schedule does wrong."""
     values, scales = [], []
     for step in steps:
         now = [{name: m.value(name, step, training.steps) for name in m.hyperparameters} for m in members]
         values.append([[each[name] for name in names] for each in now])
-        scales.append([optimizer.scales(each, step + 1) for each in now])
+        with told(optimizer, "scales"):
+            scales.append([optimizer.scales(each, step + 1) for each in now])
     keys = np.zeros((len(steps), len(members)), np.int64)
     if draws:
         keys[:] = [[draw_key(member.seeds.draws, step) for member in members] for step in steps]
@@ -58,6 +62,15 @@ def inputs_of(
         np.stack([batch_orders(m.seeds.order, samples, training.batch, steps) for m in members], 1),
         keys,
         np.array(values, np.float32).reshape(len(steps), len(members), -1),
-        np.array(scales, np.float32),
+        _as_numbers(optimizer, scales).reshape(len(steps), len(members), -1),
     )
     return Inputs(*(torch.from_numpy(part).to(device) for part in parts))
+
+
+def _as_numbers(optimizer: Optimizer, scales: list[list[tuple[float, ...]]]) -> np.ndarray:
+    """[steps,M,S]. Errors: UserError where an optimiser gives something else."""
+    first = scales[0][0]
+    if isinstance(first, Iterable) and not any(each is None for each in first):
+        with contextlib.suppress(TypeError, ValueError):
+            return np.array(scales, np.float32)
+    raise UserError(f"{named(optimizer, 'scales')} gives {first!r}: a tuple of numbers is needed, always of one length")

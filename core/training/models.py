@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
+from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.seeds import init_seed
 
 
@@ -16,9 +17,15 @@ def build(task: Task, seed: int) -> nn.Module:
     """One member's model, initialised from its seed alone. Errors: UserError."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(init_seed(seed))
-        model = task.model()
+        with told(task, "model"):
+            model = task.model()
     if not isinstance(model, nn.Module):
-        raise UserError(f"{type(task).__name__}.model gives {type(model).__name__}: a torch.nn.Module is needed")
+        raise UserError(f"{named(task, 'model')} gives {type(model).__name__}: a torch.nn.Module is needed")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise UserError(
+            f"{named(task, 'model')} gives a model without trained weights: it needs parameters with requires_grad, in "
+            "modules that are its attributes (nn.ModuleList and nn.ModuleDict in place of a list and a dict)"
+        )
     return model.to(task.data.device)
 
 

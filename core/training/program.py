@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from seedsweep.core.errors import SeedsweepError, UserError
+from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task, Values
 from seedsweep.core.training.batch import Batch
 from seedsweep.core.training.draws import Draws
-from seedsweep.core.training.memory import ran_out
+from seedsweep.core.training.failures import named, told
 
 Terms = dict[str, Tensor]
 
@@ -39,35 +37,34 @@ class Program(nn.Module):
     def forward(self, what: str, split: Mapping[str, Tensor], rows: Tensor, values: Terms) -> Terms:
         """`loss` or `measure` of a batch, by name."""
         hp = Values({**self.fixed_values, **values})
-        try:
+        with told(self.task, what):
             given = getattr(self.task, what)(self.member, Batch(split, rows), hp)
-        except Exception as error:
-            if isinstance(error, SeedsweepError) or ran_out(error):
-                raise
-            raise UserError(_failed(self.task, what, error)) from error
         return self._loss_terms(given) if what == "loss" else self._measures(given, len(rows))
 
     def _loss_terms(self, given: Any) -> Terms:
-        where = f"{type(self.task).__name__}.loss"
         terms = given if isinstance(given, Mapping) else {"loss": given}
         if "loss" not in terms:
-            raise UserError(f"{where} gives {', '.join(terms) or 'nothing'}: one of its terms must be called loss")
+            raise self._wrong("loss", f"{', '.join(terms) or 'nothing'}: one of its terms must be called loss")
         for name, value in terms.items():
             if not isinstance(value, Tensor):
-                raise UserError(f"{where} gives {name} as {type(value).__name__}: a scalar tensor is needed")
+                raise self._wrong("loss", f"{name} as {type(value).__name__}: a scalar tensor is needed")
             if value.dim():
-                raise UserError(f"{where} gives {name} of shape {list(value.shape)}: a scalar is needed, as by .mean()")
+                shape = list(value.shape)
+                raise self._wrong("loss", f"{name} of shape {shape}: a scalar is needed, as by .mean()")
         return dict(terms)
 
     def _measures(self, given: Any, size: int) -> Terms:
-        where = f"{type(self.task).__name__}.measure"
         if not isinstance(given, Mapping):
-            raise UserError(f"{where} gives {type(given).__name__}: a dict of tensors by name is needed")
+            raise self._wrong("measure", f"{type(given).__name__}: a dict of tensors by name is needed")
         for name, value in given.items():
             if not isinstance(value, Tensor) or not value.dim() or value.shape[0] != size:
                 shape = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
-                raise UserError(f"{where} gives {name} as {shape}: one value a sample is needed, [{size}, ...]")
+                raise self._wrong("measure", f"{name} as {shape}: one value a sample is needed, [{size}, ...]")
         return dict(given)
+
+    def _wrong(self, what: str, given: str) -> UserError:
+        # Looked up only where it is said: it takes longer than a small step.
+        return UserError(f"{named(self.task, what)} gives {given}")
 
 
 def run(
@@ -83,7 +80,7 @@ def run(
     """`loss` or `measure` of m members, with the member axis first.
 
     tensors: parameters and buffers by name, [m, ...].  shared: the same for all.  rows: int64 [m,B].  values: [m] each.
-    draws: answers what is random; its keys are [m], or [] where m is 1.
+    draws: answers what is random; its keys are [m], or [] where m is 1.  Errors: UserError for what a task gives.
     """
 
     def one(own: Mapping[str, Tensor], rows: Tensor, values: Terms) -> Terms:
@@ -98,12 +95,19 @@ def run(
             # Views: what a model notes in its buffers (running statistics) is noted in ours.
             alone = {name: value[0] for name, value in tensors.items()}
             terms = one(alone, rows[0], {name: value[0] for name, value in values.items()})
-            return {name: value[None] for name, value in terms.items()}
-        with warnings.catch_warnings():
-            # A missing batching rule is slow, which is measured, and no fault of the user's.
-            warnings.filterwarnings("ignore", "There is a performance drop")
-            together: Callable[..., Terms] = vmap(one, randomness="different")
-            return together(dict(tensors), rows, values)
+            terms = {name: value[None] for name, value in terms.items()}
+        else:
+            with warnings.catch_warnings():
+                # A missing batching rule is slow, which is measured, and no fault of the user's.
+                warnings.filterwarnings("ignore", "There is a performance drop")
+                together: Callable[..., Terms] = vmap(one, randomness="different")
+                terms = together(dict(tensors), rows, values)
+    if what == "loss" and torch.is_grad_enabled() and not terms["loss"].requires_grad:
+        raise UserError(
+            f"{named(program.task, 'loss')} gives a loss without a gradient: it must be made of what the model gives, "
+            "without .detach(), .item() and torch.no_grad()"
+        )
+    return terms
 
 
 def _tied(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
@@ -112,17 +116,6 @@ def _tied(model: nn.Module) -> Iterator[list[tuple[str, str]]]:
         first: dict[int, str] = {}
         pairs = [(first.setdefault(id(tensor), name), name) for name, tensor in kind(remove_duplicate=False)]
         yield [(known, name) for known, name in pairs if known != name]
-
-
-def _failed(task: Task, what: str, error: Exception) -> str:
-    """A task's own error, with the line that it arose in or came through."""
-    source = inspect.getsourcefile(type(task)) or ""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
-    place = f"{Path(source).name}{f' line {lines[-1]}' if lines else ''}"
-    if isinstance(error, NotImplementedError) and not error.args:
-        return f"{place}: {type(task).__name__} has no {what}(model, batch, hp)"
-    said = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())[:300]
-    return f"{place}: {type(task).__name__}.{what}: {type(error).__name__}: {said}"
 
 
 def in_double(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from seedsweep.core.component import Choice, Range
+from seedsweep.core.errors import UserError
+from seedsweep.core.training.failures import named, told
 
 
 class Schedule:
@@ -159,9 +161,26 @@ class _Own(Schedule):
         self._function = function
 
     def shape(self, step: int, steps: int) -> float:
-        return float(self._function(step, steps))
+        with told(self._function, ""):
+            given = self._function(step, steps)
+        return _number(self._function, "", given)
 
 
 def own_schedule(function: Callable[[int, int], float]) -> Schedule:
     """A Schedule from a function of (step, steps) to a factor; it may read the number of steps."""
     return _Own(function)
+
+
+def factor_of(schedule: Schedule, step: int, steps: int) -> float:
+    """At step 0, 1, ... of `steps`. Errors: UserError for what a schedule does wrong."""
+    with told(schedule, "shape"):
+        given = schedule.factor(step, steps)
+    return _number(schedule, "shape", given)
+
+
+def _number(component: Any, method: str, given: Any) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        where = named(component, method)
+        raise UserError(f"{where} gives {type(given).__name__}: a number is needed, the factor") from None

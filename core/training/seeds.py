@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seedsweep.core.training.schedules import Schedule
+from seedsweep.core.errors import UserError
+from seedsweep.core.training.schedules import Schedule, factor_of
 
 #: Tells the streams of seedsweep from anybody else's of the same numbers.
 DOMAIN = 0x5EED5
@@ -42,21 +43,21 @@ class Member:
         return Seeds(self.seed, self.seed, self.seed)
 
     def value(self, name: str, step: int, steps: int) -> float:
-        """Of a hyperparameter at step 0, 1, ... of `steps`."""
+        """Of a hyperparameter at step 0, 1, ... of `steps`. Errors: UserError for what a schedule does wrong."""
         value = self.hyperparameters[name]
         schedule = self.schedules.get(name)
-        return value if schedule is None else float(value * schedule.factor(step, steps))
+        return value if schedule is None else value * factor_of(schedule, step, steps)
 
 
 def batch_orders(seed: int, samples: int, batch: int, steps: range) -> np.ndarray:
     """Rows [steps, batch] of some steps in a row: a permutation an epoch, from (seed, epoch) alone; the incomplete
     batch is dropped.
 
-    Errors: ValueError if a batch is larger than the data set.
+    Errors: UserError if a batch is larger than the data set.
     """
     per_epoch = samples // batch
     if not per_epoch:
-        raise ValueError(f"batch {batch} is larger than the {samples} training samples")
+        raise UserError(f"training.batch: {batch} is larger than the {samples} training samples")
     epochs = range(steps.start // per_epoch, (steps.stop - 1) // per_epoch + 1)
     streams = (np.random.default_rng(stream(ORDER, seed, epoch)) for epoch in epochs)
     orders = [of_epoch.permutation(samples)[: per_epoch * batch] for of_epoch in streams]

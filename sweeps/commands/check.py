@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -15,6 +16,7 @@ from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.models import build
 from seedsweep.sweeps.commands.sampled import sampled_task
+from seedsweep.sweeps.running.user_files import check_files
 from seedsweep.sweeps.study.configuration import (
     Configuration,
     configuration,
@@ -27,9 +29,10 @@ from seedsweep.sweeps.study.configuration import (
 STEPS = 2
 
 
-def show(study: Study, console: Console) -> bool:
+def show(study: Study, folder: Path, console: Console) -> bool:
     """Print a line or more for each configuration: shapes, parameters, engine, time and memory, or what is wrong.
-    Returns whether all went well. Errors: UserError of the study itself."""
+    Returns whether all went well. folder: of the study's file.  Errors: UserError of the study itself."""
+    check_files(study, folder)
     what = kind(study)
     configurations = named(study) or [configuration(study, study.name)]
     if what != "task":

@@ -43,6 +43,9 @@ def launch(
     study_folder: of the study's file, with the user's files, of which a copy travels.
     Errors: UserError, SlurmError with SLURM's words and what to change.
     """
+    # With components comes torch, which a look at a run does not wait for.
+    from seedsweep.sweeps.study.growth import grown
+
     living = live_jobs(run)
     if not living and (holder := lease.alive(run.paths.leases, LEASE)) and not holder["job"]:
         raise UserError(f"{study.name} is being run by {lease.describe(holder)}: look with `seedsweep status`")
@@ -51,7 +54,7 @@ def launch(
     if not living:
         run.begin(study, fresh=fresh)
         _Copies(str(copy_source(run.paths)), user_code.take(study, study_folder, run.paths)).keep(run)
-    elif _without_allocation(study) != _without_allocation(run.study()):
+    elif _without_allocation(grown(begun := run.study(), study)) != _without_allocation(begun):
         raise UserError(
             f"{study.name} runs as job {_list(living)} with other settings: launch this when it has ended, or "
             f"`seedsweep cancel {study.name}` first; nothing finished is lost"

@@ -6,16 +6,13 @@ import json
 import math
 import os
 import re
-import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from seedsweep.core.component import choose
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves
 from seedsweep.core.records.paths import RunPaths
@@ -23,9 +20,8 @@ from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import evaluations, user_code
 from seedsweep.sweeps.running.evaluations import Evaluations
 from seedsweep.sweeps.running.single_run import OwnCodeError
+from seedsweep.sweeps.study.command_line import arguments
 
-#: What a command may name beside the values of a configuration.
-NAMES = ("seed", "folder", "steps")
 #: In a member's folder: what is the program's, and what it writes to standard output and standard error.
 FOLDER, OUTPUT, ERRORS = "folder", "output.txt", "errors.txt"
 #: Lines of the end of what a failed program wrote that are kept as the reason.
@@ -35,10 +31,6 @@ _LAUNCHER = Path(__file__).with_name("dies_with_owner.py")
 _PATIENCE = 15.0
 #: Seconds between two looks at what the program wrote.
 _LOOK = 0.5
-_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_NAME = re.compile(r"[\w.]+")
-#: What a shell would read as its own: operators and redirections anywhere, assignments before the program.
-_OPERATOR, _ASSIGNMENT = re.compile(r"[|&;<>]+|\d?>.*"), re.compile(r"\w+=.*")
 _LINE_END = re.compile(rb"[\r\n]+")
 #: A line of output longer than this is no evaluation.
 _LONGEST_LINE = 1 << 20
@@ -47,46 +39,6 @@ _LONGEST_LINE = 1 << 20
 def open(spec: CohortSpec, study: Study, record: CohortRecord, claim: Claim, run_paths: RunPaths) -> CommandRun:
     """The run of a cohort of one member. Errors: UserError."""
     return CommandRun(spec, study, record, claim, user_code.folder_in_use(run_paths))
-
-
-def check_command(command: str, names: Iterable[str]) -> None:
-    """names: dotted paths of a configuration's values. Errors: UserError that says what is wrong with the command."""
-    arguments(command, dict.fromkeys((*names, *NAMES), ""))
-
-
-def arguments(command: str, values: Mapping[str, Any]) -> list[str]:
-    """The program and its arguments. It is split before values are put in, so that each stays within one argument.
-
-    Errors: UserError.
-    """
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise UserError(f"command: {str(error).lower()}") from None
-    if not words:
-        raise UserError("command: is empty; it must be a program and its arguments")
-    of_a_shell = [word for word in words if _OPERATOR.fullmatch(word)]
-    of_a_shell += [words[0]] if _ASSIGNMENT.fullmatch(words[0]) else []
-    if of_a_shell:
-        raise UserError(
-            f"command: {of_a_shell[0]!r} needs a shell, and none runs it; put it into a script: `bash run.sh`"
-        )
-
-    def put(match: re.Match[str]) -> str:
-        if match[0] in ("{{", "}}"):
-            return match[0][0]
-        name = match[1]
-        if name is None or not _NAME.fullmatch(name):
-            raise UserError(f"command: {match[0]!r} is no {{name}} of a value; write {{{{ or }}}} for a brace as such")
-        if name not in values:
-            raise UserError(f"command: there is no {{{name}}}; {choose(name, values)}")
-        value = values[name]
-        return value if isinstance(value, str) else json.dumps(value)
-
-    filled = [_TOKEN.sub(put, word) for word in words]
-    if filled[0] in ("python", "python3"):
-        filled[0] = sys.executable
-    return filled
 
 
 class CommandRun:

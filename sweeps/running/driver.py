@@ -11,6 +11,7 @@ from types import FrameType
 from rich.console import Console
 from rich.markup import escape
 
+from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import replace
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
@@ -25,6 +26,7 @@ from seedsweep.sweeps.running.tensorboard import TensorBoard
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.study.components import metrics_of
 from seedsweep.sweeps.study.configuration import configuration, kind, named
+from seedsweep.sweeps.study.validation import problems_with_data
 
 #: How an address of Ray Client begins.
 CLIENT = "ray://"
@@ -39,7 +41,7 @@ def launch(
     """
     head = detect.head()
     with _interruptible() as stop, run.hold(head["number"] if head else None) as number:
-        run.begin(study, fresh=fresh)
+        study = run.begin(study, fresh=fresh)
         copy, code = use_files(study, run, files)
         if on.startswith(CLIENT):
             return _on_client(run, number, copy, on, console)
@@ -77,12 +79,16 @@ def _on_client(run: RunDirectory, number: int, copy: str, on: str, console: Cons
 
 
 def _members_together(study: Study, run: RunDirectory, inputs: Inputs, copy: str, console: Console, on: str) -> int:
-    """Most members of one cohort; says which engine trains them, and why."""
+    """Most members of one cohort; says which engine trains them, and why. Errors: UserError for what does not fit the
+    data, or the device."""
     # Where nothing is named, the search varies the study itself.
     configurations = named(study) or [configuration(study)]
     data = {each.name: inputs.data_of(each.study) for each in configurations}
     if kind(study) != "task":
         return 1
+    for each in configurations:
+        for problem in problems_with_data(each.study, inputs.samples_of(each.study)):
+            raise UserError(f"configurations.{each.name}.{problem}" if each.name else problem)
     of_ray = slots_of_allocation if detect.head() else slots_of_machine
     slots = 1 if on == INLINE else of_ray(study)
     with console.status("trying which engine trains the members, and how many together"):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seedsweep.core.component import choose, resolve
+from seedsweep.core.component import choose, resolve, takes
 from seedsweep.core.errors import SeedsweepError, UserError
 from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves, FencedError
 from seedsweep.core.records.paths import RunPaths
@@ -47,12 +47,9 @@ def function_of(study: Study) -> Callable[[Run], Any]:
         raise UserError(f"task: {error}") from error
     if not callable(function):
         raise UserError(f"task: {study.task} is {type(function).__name__}; it must be a function of one run")
-    with contextlib.suppress(ValueError):
-        try:
-            inspect.signature(function).bind(None)
-        except TypeError:
-            given = inspect.signature(function)
-            raise UserError(f"task: {study.task}{given} must take one argument, the run") from None
+    if not takes(function, 1):
+        given = inspect.signature(function)
+        raise UserError(f"task: {study.task}{given} must take one argument, the run")
     return function  # type: ignore[no-any-return]
 
 

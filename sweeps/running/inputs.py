@@ -7,10 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from seedsweep.core.component import is_own
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.shards import data_set, pack
 from seedsweep.shards.read import data_fingerprint, describe, read
 from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.running.source_hash import source_hashes
 from seedsweep.sweeps.running.start_weights import Start, take
 
 
@@ -63,6 +65,15 @@ class Inputs:
             self._starts[init] = take(init, self._run.paths)
         return self._starts[init]
 
+    def _code_of(self, name: str) -> str:
+        """What the samples of a data set depend on beside its settings: its module's source, or, of a file of the
+        user's, which may import others, all of those; nothing of a built-in one."""
+        if is_own(name):
+            return self._code
+        # Where it lies below the study's folder, the user's files count too.
+        found = source_hashes([name]).values()
+        return "".join([self._code, *found]) if ":" in name else ""
+
     def _prepare(self, study: Study) -> Path:
         made = data_set.make(study.data)
         name = study.data["name"]
@@ -70,8 +81,7 @@ class Inputs:
         with self._console.status(f"packing {name}") as status:
             if folder is None:
                 settings = {key: value for key, value in study.data.items() if key != "name"}
-                # A built-in data set is the same whatever the user's files are.
-                code = self._code if ":" in name else ""
+                code = self._code_of(name)
 
                 def progress(done: int, total: int) -> None:
                     status.update(f"packing {name}: {done} of {total}")

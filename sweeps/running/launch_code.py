@@ -40,7 +40,7 @@ def use_files(study: Study, run: RunDirectory, files: UserFiles) -> tuple[str, s
     # Imports all that the study and its configurations name.
     configuration(study)
     named(study)
-    code = user_code.keep_imported(run.paths)
+    code = user_code.keep_imported(study, run.paths)
     check_code(run, code, accept=files.accept)
     return copy, code
 

@@ -29,7 +29,7 @@ def load_task(study: Study, data: str, device: str) -> Task:
 
     Errors: UserError for what does not fit; ShardError.
     """
-    parts = (study.task, study.settings, study.training.batch, data, device, user_code.imported_hash())
+    parts = (study.task, study.settings, study.training.batch, data, device, user_code.imported_hash(study))
     key = json.dumps(parts, sort_keys=True, default=str)
     if key not in _last:
         # Before the next is made, or two would be held at once.

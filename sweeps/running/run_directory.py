@@ -56,29 +56,35 @@ class RunDirectory:
             there = f"; there are {', '.join(known)}" if known else ", nor any other study"
             raise UserError(f"{self.paths.runs} has no run of {self.name!r}{there}")
 
-    def begin(self, study: Study, *, fresh: bool = False) -> None:
-        """Take the directory for this study: begin it, go on in it, or refuse.
+    def begin(self, study: Study, *, fresh: bool = False) -> Study:
+        """Take the directory for this study: begin it, go on in it, or refuse. Returns the study with what the run
+        fixed before.
 
         fresh: what is there is set aside under a hidden name.
         Errors: UserError if it holds another study, or one of an earlier version, or cannot be written.
         """
-        from seedsweep.sweeps.study.growth import differences
+        from seedsweep.sweeps.study.growth import differences, grown
         from seedsweep.sweeps.study.loading import dump
 
         if fresh and self.paths.folder.exists():
             stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
             self.paths.folder.rename(self.paths.folder.with_name(f".{self.name}.{stamp}"))
         self._refuse_old()
-        if self.exists and (changed := differences(self.study(), study)):
-            raise UserError(
-                f"{self.paths.folder} holds another study of this name; it differs in\n  "
-                + "\n  ".join(changed)
-                + f"\nEither give this one a name of its own (--name {study.name}_2) or start afresh (--fresh: "
-                "the old one is kept beside it under a hidden name)."
-            )
+        # Where no cohort was begun there is nothing that a change could contradict.
+        if self.exists and self.ledger.records():
+            begun = self.study()
+            if changed := differences(begun, study):
+                raise UserError(
+                    f"{self.paths.folder} holds another study of this name; it differs in\n  "
+                    + "\n  ".join(changed)
+                    + f"\nEither give this one a name of its own (--name {study.name}_2) or start afresh (--fresh: "
+                    "the old one is kept beside it under a hidden name)."
+                )
+            study = grown(begun, study)
         self.paths.logs.mkdir(parents=True, exist_ok=True)
         replace(self.paths.study_yaml, dump(study).encode())
         replace(self.paths.study, study.to_json().encode())
+        return study
 
     @contextlib.contextmanager
     def hold(self, inherited: int | None = None) -> Iterator[int]:

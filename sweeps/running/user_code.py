@@ -26,7 +26,8 @@ from seedsweep.core.records.ledger import replace
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import user_files
-from seedsweep.sweeps.running.user_files import inputs_of
+from seedsweep.sweeps.running.source_hash import file_of, source_hashes
+from seedsweep.sweeps.running.user_files import import_paths, inputs_of
 
 MANIFEST = ".seedsweep-manifest.json"
 
@@ -108,28 +109,33 @@ def folder_in_use(run_paths: RunPaths) -> Path | None:
     return folder if folder is not None and folder.parent == run_paths.code else None
 
 
-def imported() -> dict[str, str]:
+def imported(study: Study) -> dict[str, str]:
     """File -> hash of what results depend on: the user's files that are imported by now, of a command all of them; and
-    the inputs. Of no copy: nothing."""
+    the inputs. Import path -> hash of what the study names and is in none of those files. Of built-in components:
+    nothing."""
     folder, manifest = _in_use.folder, _in_use.manifest
+    paths = import_paths(study)
+    if folder is not None:
+        paths = {path for path in paths if not ((of := file_of(path)) and of.is_relative_to(folder))}
+    elsewhere = source_hashes(paths)
     if folder is None:
-        return {}
+        return elsewhere
     files: dict[str, str] = manifest["files"]
     if manifest["imported"]:
         here = {_relative(Path(file), folder) for module in _modules() if (file := _file(module))}
         files = {name: sha for name, sha in files.items() if name in here}
-    return {**files, **manifest["inputs"]} if files else {}
+    return {**elsewhere, **files, **manifest["inputs"]} if files else elsewhere
 
 
-def imported_hash() -> str:
+def imported_hash(study: Study) -> str:
     """Of `imported`: the code's identity in a cohort's record. Empty where the user has none."""
-    files = imported()
+    files = imported(study)
     return _hash(files) if files else ""
 
 
-def keep_imported(run_paths: RunPaths) -> str:
+def keep_imported(study: Study, run_paths: RunPaths) -> str:
     """Record what `imported_hash` is the hash of, so that a later launch can say what changed. Returns it."""
-    files = imported()
+    files = imported(study)
     if not files:
         return ""
     run_paths.code.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from typing import Any
 from seedsweep.core import component
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study
+from seedsweep.sweeps.study.command_line import script_of
 
 #: More than this is no study's code: the study's file lies in a folder of other things, a home perhaps.
 MOST_FILES, MOST_BYTES, MOST_FOLDERS = 2_000, 64 * 2**20, 20_000
@@ -42,6 +43,20 @@ def files_of(study: Study, folder: Path) -> list[Path]:
     return sorted(path.relative_to(folder) for path in _bounded(said, folder))
 
 
+def import_paths(study: Study) -> set[str]:
+    """What the study and its configurations may name as `package.module:Name`, not as `file.py:Name`."""
+    texts = {text for name, part in _sections(study).items() for _, text in _texts(part, name)}
+    return {text for text in texts if not component.is_own(text) and _IMPORT_PATH.fullmatch(text)}
+
+
+def check_files(study: Study, folder: Path) -> None:
+    """Whether all is there that a study names beside its file. Errors: UserError that names the field."""
+    files_of(study, folder)
+    for path in inputs_of(study):
+        if not (folder / path).exists():
+            raise UserError(f"inputs: there is no {folder / path}")
+
+
 def inputs_of(study: Study) -> list[Path]:
     """What a study reads beside its code, relative to its folder; those that lie in another one are part of it.
 
@@ -54,7 +69,29 @@ def inputs_of(study: Study) -> list[Path]:
 def _named(study: Study, folder: Path) -> tuple[list[Path], bool]:
     """Files that the study names, relative to its folder, and whether anything in it is the user's own."""
     named, own = [], bool(study.command)
-    sections: dict[str, Any] = {
+    for where, text in (found for name, part in _sections(study).items() for found in _texts(part, name)):
+        if component.is_own(text):
+            own = True
+            named.append(_existing(text.rpartition(":")[0], where, folder))
+        elif match := _IMPORT_PATH.fullmatch(text):
+            module = folder / match[1]
+            own = own or (match[1] != "seedsweep" and (module.is_dir() or module.with_suffix(".py").is_file()))
+    script = script_of(study.command) if study.command else ""
+    if script and not (folder / script).exists():
+        raise UserError(f"command: there is no file {folder / script}")
+    if script and not PurePosixPath(script).is_absolute() and (folder / _inside(script, "command")).is_file():
+        named.append(_inside(script, "command"))
+    # A word of a command that is a file below the folder is taken along.
+    for word in study.command.split():
+        path = PurePosixPath(word)
+        if not path.is_absolute() and ".." not in path.parts and (folder / path).is_file():
+            named.append(Path(path))
+    return named, own
+
+
+def _sections(study: Study) -> dict[str, Any]:
+    """Those in which a component may be named, by path."""
+    return {
         "task": study.task,
         "settings": study.settings,
         "data": study.data,
@@ -63,19 +100,6 @@ def _named(study: Study, folder: Path) -> tuple[list[Path], bool]:
         "configurations": study.configurations,
         "search.space": {path: list(dimension.choices) for path, dimension in study.search.space.items()},
     }
-    for where, text in (found for name, part in sections.items() for found in _texts(part, name)):
-        if component.is_own(text):
-            own = True
-            named.append(_existing(text.rpartition(":")[0], where, folder))
-        elif match := _IMPORT_PATH.fullmatch(text):
-            module = folder / match[1]
-            own = own or (match[1] != "seedsweep" and (module.is_dir() or module.with_suffix(".py").is_file()))
-    # A word of a command that is a file below the folder is taken along.
-    for word in study.command.split():
-        path = PurePosixPath(word)
-        if not path.is_absolute() and ".." not in path.parts and (folder / path).is_file():
-            named.append(Path(path))
-    return named, own
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
-from seedsweep.core.component import Metric, Range, choose, resolve, settings_from, short_names
+from seedsweep.core.component import Metric, Range, choose, resolve, settings_from, short_names, takes
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study
 from seedsweep.core.task import Task
@@ -112,8 +112,16 @@ def make_optimizer(study: Study) -> Optimizer:
     found = component("optimizer.name", name)
     if not inspect.isclass(found) or not issubclass(found, Optimizer):
         raise UserError(f"optimizer.name: {name} is no optimiser; write it as `class ...(seedsweep.Optimizer)`")
+    for method, arguments in (("scales", 2), ("update", 5)):
+        if getattr(found, method) is getattr(Optimizer, method):
+            raise UserError(f"optimizer.name: {name} has no method `{_written(Optimizer, method)}`")
+        # With itself.
+        if not takes(getattr(found, method), arguments + 1):
+            raise UserError(
+                f"optimizer.name: {name} has `{_written(found, method)}`; it must be `{_written(Optimizer, method)}`"
+            )
     own = {field: value for field, value in study.optimizer.items() if field not in OPTIMIZER_FIELDS}
-    made: Optimizer = found(settings_from(found.Settings, own, "optimizer"))
+    made: Optimizer = _made("optimizer.name", name, found, own, "optimizer")
     return made
 
 
@@ -123,8 +131,10 @@ def schedules_of(study: Study) -> dict[str, Schedule]:
 
 
 def declared(study: Study) -> dict[str, Range]:
-    """The hyperparameters of a study's task and optimiser. Errors: UserError where both declare one."""
-    of_task, of_optimizer = task_class(study).hyperparameters, make_optimizer(study).hyperparameters
+    """The hyperparameters of a study's task and optimiser. Errors: UserError where both declare one, or one is no
+    Range."""
+    of_task = _ranges("task", study.task, task_class(study))
+    of_optimizer = _ranges("optimizer.name", study.optimizer.get("name", DEFAULT_OPTIMIZER), make_optimizer(study))
     for name in of_task:
         if name in of_optimizer:
             raise UserError(
@@ -181,7 +191,14 @@ def _schedule(where: str, values: Mapping[str, Any]) -> Schedule:
     own = {field: value for field, value in values.items() if field != "name"}
     found = component(f"{where}.name", values.get("name"))
     if inspect.isclass(found) and issubclass(found, Schedule):
-        made: Schedule = found(settings_from(found.Settings, own, where))
+        if found.shape is Schedule.shape and found.factor is Schedule.factor:
+            raise UserError(f"{where}.name: {values['name']} has no method `{_written(Schedule, 'shape')}`")
+        if not takes(found.shape, 3):
+            raise UserError(
+                f"{where}.name: {values['name']} has `{_written(found, 'shape')}`; it must be "
+                f"`{_written(Schedule, 'shape')}`"
+            )
+        made: Schedule = _made(f"{where}.name", values["name"], found, own, where)
         return made
     if inspect.isclass(found) or not callable(found):
         raise UserError(
@@ -190,7 +207,44 @@ def _schedule(where: str, values: Mapping[str, Any]) -> Schedule:
         )
     for field in own:
         raise UserError(f"{where}.{field}: {values['name']} is a function, which has no settings")
+    if not takes(found, 2):
+        raise UserError(
+            f"{where}.name: {values['name']}{inspect.signature(found)} must take two arguments, the step and how many "
+            "steps there are"
+        )
     return own_schedule(found)
+
+
+def _made(path: str, name: str, found: type, values: Mapping[str, Any], where: str) -> Any:
+    """An instance of a component with these settings. path: of its name.  where: of its settings."""
+    kind = getattr(found, "Settings", None)
+    if not inspect.isclass(kind) or not dataclasses.is_dataclass(kind):
+        raise UserError(f"{path}: {name} has Settings that are no dataclass; write `@dataclass(frozen=True)` above it")
+    settings = settings_from(kind, values, where)
+    try:
+        return found(settings)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{path}: {name} cannot be made: {in_words(error, found)}") from error
+
+
+def _ranges(path: str, name: str, component: Any) -> Mapping[str, Range]:
+    """The hyperparameters that a component declares."""
+    found = component.hyperparameters
+    if not isinstance(found, Mapping):
+        raise UserError(f'{path}: `hyperparameters` of {name} is {found!r}; write {{"name": Range(low, high)}}')
+    for key, bounds in found.items():
+        if not isinstance(key, str) or not isinstance(bounds, Range):
+            number = isinstance(bounds, int | float) and not isinstance(bounds, bool)
+            right = f"Range(default={bounds!r})" if number else "Range(low, high)"
+            raise UserError(f"{path}: `hyperparameters` of {name} has {key}: {bounds!r}; write {right}")
+    return found
+
+
+def _written(kind: type, method: str) -> str:
+    """As `scales(self, values, step)`."""
+    return f"{method}({', '.join(inspect.signature(getattr(kind, method)).parameters)})"
 
 
 def _metric(where: str, given: Any) -> Metric:

@@ -6,22 +6,36 @@ from collections.abc import Iterable
 from typing import Any
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.study import Study
+from seedsweep.core.records.study import Study, Training
 from seedsweep.sweeps.study.components import kind, names_component
 from seedsweep.sweeps.study.configuration import configuration, reads_total
 
 #: Sections that change no result, or what is said of it.
-FREE = ("format", "question", "claims", "resources", "scale")
+FREE = ("format", "question", "claims", "resources", "scale", "measures")
 #: Of `seeds`: how the comparison is spread over them.
 RACE = ("race", "start")
+
+
+def grown(old: Study, new: Study) -> Study:
+    """`new` as it goes on in the run directory of `old`: what it does not say, and follows from its length, stays as
+    the run has it. Both resolved.
+
+    That is where members are evaluated: every hundredth of the steps that the run was begun with.
+    """
+    if "evaluate_every" in new.training.model_fields_set:
+        return new
+    kept = {"evaluate_every": old.training.evaluate_every}
+    training = Training.model_construct(new.training.model_fields_set, **{**dict(new.training), **kept})
+    return new.model_copy(update={"training": training})
 
 
 def differences(old: Study, new: Study) -> list[str]:
     """What keeps `new` from going on in the run directory of `old`: `path: old -> new`, a line each. Both resolved.
 
     There may be more comparison seeds, explored configurations and named configurations; more steps where no schedule
-    reads how many there are.
+    reads how many there are. What `grown` keeps is no difference.
     """
+    new = grown(old, new)
     before, after = (study.model_dump(mode="json", by_alias=True) for study in (old, new))
     for values in (before, after):
         for section in FREE:

@@ -80,7 +80,7 @@ def _loaded(
 
 def dump(study: Study) -> str:
     """As YAML that `load` reads to the same study, but for its scale's name."""
-    values = study.model_dump(mode="json", by_alias=True)
+    values = study.model_dump(mode="json", by_alias=True, exclude={"measures"})
     configurations, space = values.pop("configurations"), values["search"]["space"]
     for path in space:
         space[path] = {field: value for field, value in space[path].items() if value not in ([], {})}

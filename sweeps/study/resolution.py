@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from seedsweep.core.component import Range, choose
+from seedsweep.core.component import Metric, Range, choose
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion
-from seedsweep.core.records.study import Scalar, Study, Training
+from seedsweep.core.records.study import Claim, Measure, Scalar, Study, Training
 from seedsweep.shards import data_set
 from seedsweep.sweeps.study.components import (
     DEFAULT_OPTIMIZER,
@@ -32,16 +32,24 @@ OF_A_TASK = ("settings", "data", "optimizer", "schedules", "init_from")
 def resolve(study: Study) -> Study:
     """With every section as its component has it. Errors: UserError that begins with the field."""
     what = kind(study)
+    if study.measures:
+        own = "the task says what it measures; leave it out" if what == "task" else f"a {what}'s stand in metrics"
+        raise UserError(f"measures: {own}")
     sections = _of_a_task(study) if what == "task" else _of_an_own_loop(study, what)
     resolved = study.model_copy(update=sections)
-    return resolved.model_copy(update={"criterion": _criterion(resolved)})
+    known = metrics_of(resolved)
+    measured = {name: Measure(direction=m.direction, low=m.low, high=m.high) for name, m in known.items()}
+    claims = tuple(_claim(f"claims.{place}", claim) for place, claim in enumerate(study.claims))
+    return resolved.model_copy(
+        update={"criterion": _criterion(resolved, known), "measures": measured, "claims": claims}
+    )
 
 
 def given(study: Study) -> dict[str, Any]:
     """What a resolved study says that is no default, as it would be read; without what it compares, claims and
     searches."""
     values = study.model_dump(mode="json", by_alias=True)
-    for section in ("configurations", "claims", "search"):
+    for section in ("configurations", "claims", "search", "measures"):
         del values[section]
     ordinary = Training().model_dump(mode="json")
     values["training"] = _other(values["training"], ordinary)
@@ -119,7 +127,8 @@ def _training(training: Training) -> Training:
     if not training.steps and not training.epochs:
         raise UserError("training.steps: is missing; or give training.epochs")
     every = training.evaluate_every or (max(1, training.steps // 100) if training.steps else 0)
-    return training.model_copy(update={"evaluate_every": every})
+    # `growth.grown` asks whether the study said it: a copy would count as if it had.
+    return Training.model_construct(training.model_fields_set, **{**dict(training), "evaluate_every": every})
 
 
 def _hyperparameters(study: Study, ranges: Mapping[str, Range]) -> dict[str, Scalar]:
@@ -146,9 +155,20 @@ def _number(value: Any, bounds: Range) -> Scalar:
     return float(value)
 
 
-def _criterion(study: Study) -> Criterion:
+def _claim(where: str, claim: Claim) -> Claim:
+    """A claim that names a measure is of scores. Errors: UserError where it says otherwise."""
+    if claim.measure is None:
+        return claim
+    if claim.below is not None:
+        raise UserError(f"{where}.measure: how many converge (below) is told by the criterion alone; leave it out")
+    if "axis" in claim.model_fields_set and claim.axis == "converging":
+        raise UserError(f"{where}.measure: who converges is told by the criterion alone; leave it out, or axis")
+    return claim.model_copy(update={"axis": "score"}) if claim.axis == "converging" else claim
+
+
+def _criterion(study: Study, known: Mapping[str, Metric]) -> Criterion:
     """With what the metric says of itself."""
-    known, criterion = metrics_of(study), study.criterion
+    criterion = study.criterion
     if criterion.metric not in known:
         raise UserError(
             f"criterion.metric: {study.task or 'the command'} has no {criterion.metric!r}; "

@@ -3,20 +3,22 @@ field, what is wrong, what would be right."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Iterable
 from typing import Any
 
-from seedsweep.core.component import choose
+from seedsweep.core.component import choose, problems_of, takes
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.study import AUTO, Claim, Study
+from seedsweep.core.records.study import AUTO, Claim, Study, Training
 from seedsweep.shards import data_set
 from seedsweep.shards.data_set import DataSet, in_words
 from seedsweep.shards.images import GeneratedImages
 from seedsweep.shards.read import describe
 from seedsweep.slurm.settings import argument, minutes
-from seedsweep.sweeps.study.components import kind, make_task, metrics_of
+from seedsweep.sweeps.study.command_line import NAMES, check_command
+from seedsweep.sweeps.study.components import component, kind, make_task, metrics_of
 from seedsweep.sweeps.study.configuration import Configuration, configuration
 from seedsweep.sweeps.study.space_validation import problems_of_space
 
@@ -25,8 +27,6 @@ PRECISIONS = ("float32", "bfloat16")
 SCORES = ("last", "best")
 AXES = ("converging", "score")
 CLAIMS = ("best", "better", "alike", "below")
-#: What a command may take beside its hyperparameters, in braces.
-PLACES = ("seed", "folder", "steps")
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
@@ -61,9 +61,24 @@ def problems(study: Study) -> Iterable[str]:
 def problems_of_one(study: Study) -> Iterable[str]:
     """Of a resolved study as one configuration has it."""
     yield from _criterion(study)
-    if kind(study) == "task":
+    what = kind(study)
+    if what == "task":
         yield from _training(study)
+        samples = _samples(study)
+        if samples is not None:
+            yield from problems_with_data(study, samples)
+        elif study.training.steps:
+            yield from _hold(study, study.training)
         yield from _check(study)
+    elif what == "function":
+        yield from _function(study)
+
+
+def problems_with_data(study: Study, samples: int) -> Iterable[str]:
+    """Of a resolved study of a task, as one configuration has it, whose training split has so many samples."""
+    if study.training.batch > samples:
+        yield f"training.batch: {study.training.batch} is larger than the training split, {samples} samples"
+    yield from _hold(study, study.training.resolved(samples))
 
 
 def _names(study: Study) -> Iterable[str]:
@@ -121,38 +136,33 @@ def _criterion(study: Study) -> Iterable[str]:
         yield f"criterion.threshold: {value:g} can never be: {criterion.metric} is {' and '.join(ends)}"
     if criterion.hold < 1:
         yield f"criterion.hold: {criterion.hold} is out of range; it must be at least 1"
-    evaluations = _evaluations(study)
-    if evaluations is not None and criterion.hold > evaluations:
-        yield (
-            f"criterion.hold: {evaluations} evaluations can never hold for {criterion.hold}; hold fewer, or evaluate "
-            "more often (training.evaluate_every)"
-        )
     stop = study.training.stop
     if stop is not None and stop.metric not in metrics:
         yield f"training.stop.metric: there is no {stop.metric!r}; {choose(stop.metric, metrics)}"
 
 
+def _hold(study: Study, training: Training) -> Iterable[str]:
+    """training: with steps."""
+    evaluations, hold = math.ceil(training.steps / training.evaluate_every), study.criterion.hold
+    if hold > evaluations:
+        yield (
+            f"criterion.hold: {evaluations} evaluations can never hold for {hold}; hold fewer, or evaluate more often "
+            "(training.evaluate_every)"
+        )
+
+
 def _training(study: Study) -> Iterable[str]:
-    training, samples = study.training, _samples(study)
+    training = study.training
     if training.precision not in PRECISIONS:
         yield f"training.precision: there is no {training.precision!r}; {choose(training.precision, PRECISIONS)}"
-    if samples is not None and training.batch > samples:
-        yield f"training.batch: {training.batch} is larger than the training split, {samples} samples"
     if training.microbatch and training.batch % training.microbatch:
         yield f"training.microbatch: {training.microbatch} does not divide training.batch, {training.batch}"
 
 
-def _evaluations(study: Study) -> int | None:
-    """Of a member; None where that is not known yet."""
-    training = study.training
-    if kind(study) != "task":
-        return None
-    if not training.steps:
-        samples = _samples(study)
-        if samples is None:
-            return None
-        training = training.resolved(samples)
-    return math.ceil(training.steps / training.evaluate_every)
+def _function(study: Study) -> Iterable[str]:
+    function = component("task", study.task)
+    if not takes(function, 1):
+        yield f"task: {study.task}{inspect.signature(function)} must take one argument, the run"
 
 
 def _samples(study: Study) -> int | None:
@@ -168,7 +178,9 @@ def _check(study: Study) -> Iterable[str]:
     """What the task says of its settings; what the data set says stopped it from being made."""
     task = make_task(study)
     try:
-        yield from task.check()
+        yield from problems_of(task)
+    except UserError as error:
+        yield f"task: {error}"
     except Exception as error:
         yield f"task: `check` of {study.task} fails: {in_words(error, type(task))}"
 
@@ -194,7 +206,7 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
     searched = [path for path in study.search.space if "." not in path] if study.found else []
     names = dict.fromkeys([*study.hyperparameters, *searched, *(n for one in found for n in one.study.hyperparameters)])
     for name in names:
-        if not name.isidentifier() or name in (*Study.model_fields, *PLACES):
+        if not name.isidentifier() or name in (*Study.model_fields, *NAMES):
             yield f"hyperparameters.{name}: is no plain name, or one that is taken; call it otherwise"
         for one in found:
             if name not in one.study.hyperparameters:
@@ -206,11 +218,12 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
         if study.found and name not in study.hyperparameters and name not in searched:
             yield f"hyperparameters.{name}: is missing: what the search asks has no value of it"
     if kind(study) == "command":
+        try:
+            check_command(study.command, names)
+        except UserError as error:
+            yield str(error)
         # Two braces stand for one.
         taken = _PLACE.findall(study.command.replace("{{", "").replace("}}", ""))
-        for name in taken:
-            if name not in (*names, *PLACES):
-                yield f"command: there is no {{{name}}}; {choose(name, (*names, *PLACES))}"
         for name in names:
             if name not in taken:
                 yield f"hyperparameters.{name}: the command does not take it; write {{{name}}} where it belongs"

@@ -13,7 +13,7 @@ from seedsweep.analysis.claims import judge
 from seedsweep.analysis.comparison import compare, validation_variance
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Claim, Search, SeedCounts
+from seedsweep.core.records.study import Claim, Measure, Search, SeedCounts
 
 MIXED = {1.0: 9, 0.5: 8, 0.0: 0, 0.87: 12}
 LOSS = Criterion("loss", 0.1, 2, "min", 0.0)
@@ -146,7 +146,8 @@ def test_claims_are_judged(tmp_path, make_run, claim, words):
 def test_a_claim_on_another_measure_has_its_direction_from_the_record(tmp_path, make_run):
     claim = Claim(better=("alpha 1", "alpha 0"), axis="score", measure="auc")
     for direction, verdict in (("max", "supported"), ("min", "refuted")):
-        results = tables.read(make_run(tmp_path / direction, MIXED, claims=(claim,), metrics={"auc": direction}))
+        known = {"auc": Measure(direction=direction)}
+        results = tables.read(make_run(tmp_path / direction, MIXED, claims=(claim,), measures=known))
         assert [one.verdict for one in judge(results, compare(results))] == [verdict]
 
 

@@ -21,9 +21,9 @@ STUDIES = {
     "fashion_mnist/fashion.yaml": (
         [
             *("seeds.compare=2", "seeds.search=1", "search.explore=3", "data.train=1280", "data.validation=256"),
-            *("training.epochs=2", "training.evaluate_every=20"),
+            *("training.epochs=2", "training.evaluate_every=10"),
         ],
-        [20, 40],
+        [10, 20, 30, 40],
     ),
 }
 

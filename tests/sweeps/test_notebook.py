@@ -87,6 +87,14 @@ def test_more_steps_are_as_if_all_had_been_asked_for(tmp_path, keep):
         run_study(study, runs=tmp_path / "grown", quiet=True)
 
 
+def test_where_nothing_says_so_a_grown_run_is_evaluated_as_it_began(tmp_path):
+    training = {name: value for name, value in STUDY["training"].items() if name != "evaluate_every"}
+    study = {**STUDY, "training": {**training, "steps": 200}, "seeds": {"compare": 2}}
+    run_study(study, runs=tmp_path, quiet=True)
+    grown = run_study({**study, "training": {**training, "steps": 400}}, runs=tmp_path, quiet=True)
+    assert sorted(grown.evaluations.step.unique()) == list(range(2, 401, 2))
+
+
 def test_steps_that_a_schedule_reads_do_not_grow(tmp_path):
     study = {**STUDY, "schedules": {"lr": {"name": "cosine"}}}
     run_study(study, runs=tmp_path, quiet=True)

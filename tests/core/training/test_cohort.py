@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.study import Stop
 from seedsweep.core.training.models import build
 from seedsweep.core.training.optimisers import SGD, AdamW
@@ -182,13 +182,46 @@ def test_a_stopped_member_is_frozen_and_the_others_go_on_to_the_bit(task, member
     assert stopped.evaluated[-1] == 15
 
 
+def test_a_stopped_members_outcome_is_its_own_whatever_its_company(task, members, trained):
+    """Frozen, it is evaluated no more, holds no criterion by standing still, and cannot diverge."""
+    stop, criterion = Stop(metric="loss", patience=1), Criterion("loss", 1.0, 3, direction="min")
+    who = [*members(task, 0, 1, 2, lr=3.0), *members(task, 3, lr=1e30), *members(task, 4, lr=1e-3)]
+
+    def outcomes(one):
+        scores = np.array(one.evaluations)[:, :, one.columns.index("loss")]
+        ends = zip(one.members, one.diverged_at, one.stopped_at, strict=True)
+        return [
+            judge(member.seed, one.evaluated, scores[:, place], diverged, criterion, stopped)
+            for place, (member, diverged, stopped) in enumerate(ends)
+        ]
+
+    company = outcomes(trained(task, who, 1, steps=60, stop=stop, criterion=criterion))
+    alone = [outcomes(trained(task, [member], 1, steps=60, stop=stop, criterion=criterion))[0] for member in who]
+    assert company == alone
+    assert any(outcome.stopped_at for outcome in company)
+
+
+@pytest.mark.parametrize("steps", [10, 12])
+def test_what_was_followed_goes_on_where_fewer_steps_ended(task, members, trained, cohort, steps):
+    who, stop = members(task, 0, 1, lr=0.3), Stop(metric="loss", patience=2)
+    criterion = Criterion("loss", 1.0, direction="min")
+    short, long = (trained(task, who, 1, steps=count, stop=stop, criterion=criterion) for count in (steps, 40))
+    grown = cohort(task, who, 1, steps=40, stop=stop, criterion=criterion)
+    grown.load(short.state())
+    while not grown.done:
+        grown.advance()
+    assert grown.stopped_at == long.stopped_at
+    assert grown.test() == long.test()
+
+
 def test_a_stopped_member_keeps_its_weights(task, members, trained):
     # So large a rate that the loss soon rises.
     who = members(task, 0, 1, lr=3.0)
     stop = Stop(metric="loss", patience=1)
     long, longer = (trained(task, [*who, *members(task, 2, lr=1e-3)], steps=n, stop=stop) for n in (60, 80))
-    assert None not in long.stopped_at[:2]
-    assert torch.equal(long.state()["weights"][:2], longer.state()["weights"][:2])
+    stopped = [member for member in (0, 1) if long.stopped_at[member]]
+    assert stopped
+    assert torch.equal(long.state()["weights"][stopped], longer.state()["weights"][stopped])
 
 
 def test_the_test_split_is_measured_at_the_last_and_the_best_evaluation(task, members, trained, cohort):

@@ -113,6 +113,29 @@ def test_what_draws_nothing_is_let_through_and_not_counted(function):
     assert draws.drawn == 0
 
 
-def test_what_no_key_can_answer_is_refused_in_one_line():
-    with Draws(KEYS[0]), pytest.raises(UserError, match=r"multinomial.* draws random numbers in a way"):
-        torch.multinomial(torch.ones(4), 2)
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: torch.randperm(20),
+        lambda: torch.multinomial(torch.ones(40), 8),
+        lambda: torch.distributions.Beta(torch.tensor(2.0), torch.tensor(3.0)).sample((8,)),
+    ],
+)
+def test_what_has_no_answer_is_torchs_from_the_members_key(function):
+    """Of one member alone; torch's own generator is left as it was."""
+    before, drawn = torch.get_rng_state(), []
+    for key in (KEYS[0], KEYS[1], KEYS[0]):
+        torch.rand(3)
+        state = torch.get_rng_state()
+        with Draws(key):
+            drawn.append((function(), function()))
+        assert torch.equal(torch.get_rng_state(), state)
+    torch.set_rng_state(before)
+    assert torch.equal(drawn[0][0], drawn[2][0])
+    assert not torch.equal(drawn[0][0], drawn[1][0])
+    assert not torch.equal(drawn[0][0], drawn[0][1])
+
+
+def test_together_it_is_refused_in_one_line():
+    with Draws(KEYS), pytest.raises(UserError, match=r"randperm.* draws for one member alone"):
+        vmap(lambda x: x[torch.randperm(4)], randomness="different")(torch.zeros(3, 4))

@@ -3,7 +3,11 @@
 import pytest
 import torch
 
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.study import Training
+from seedsweep.core.training.inputs import inputs_of
 from seedsweep.core.training.optimisers import SGD, Adam, AdamW, clip
+from seedsweep.core.training.seeds import Member
 
 SETTINGS = [
     (SGD, {"momentum": 0.0, "weight_decay": 0.0}, {}),
@@ -61,3 +65,21 @@ def test_clipping_is_of_each_members_whole_gradient():
     gradient = torch.tensor([[3.0, 4.0], [0.3, 0.4], [float("nan"), 1.0]])
     clip(gradient, 1.0)
     torch.testing.assert_close(gradient, torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))
+
+
+@pytest.mark.parametrize(
+    ("scales", "words"),
+    [
+        (lambda self, values, step: values["rate"], r"test_optimisers\.py line \d+: Own\.scales: KeyError: rate"),
+        (lambda self, values, step: None, r"test_optimisers\.py: Own\.scales gives None: a tuple of numbers is needed"),
+        (
+            lambda self, values, step: (1.0,) * step,
+            r"Own\.scales gives \(1\.0,\): a tuple of numbers is needed, always",
+        ),
+    ],
+)
+def test_what_an_own_one_does_wrong_is_one_line(scales, words):
+    own, training = type("Own", (SGD,), {"scales": scales})(), Training(steps=4, batch=2, evaluate_every=4)
+    with pytest.raises(UserError, match=words) as refused:
+        inputs_of(range(4), [Member(0, {"lr": 0.1})], ["lr"], training, own, 8, torch.device("cpu"), draws=False)
+    assert "\n" not in str(refused.value)

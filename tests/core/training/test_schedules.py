@@ -4,7 +4,17 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from seedsweep.core.training.schedules import Constant, Cosine, Linear, MultiStep, OneCycle, Step, own_schedule
+from seedsweep.core.errors import UserError
+from seedsweep.core.training.schedules import (
+    Constant,
+    Cosine,
+    Linear,
+    MultiStep,
+    OneCycle,
+    Schedule,
+    Step,
+    own_schedule,
+)
 from seedsweep.core.training.seeds import Member
 
 STEPS = 40
@@ -68,3 +78,31 @@ def test_what_does_not_read_the_total_is_the_same_for_longer_trainings(kind):
     schedule = kind()
     same = all(schedule.factor(step, 50) == schedule.factor(step, 500) for step in range(50))
     assert same != kind.reads_total
+
+
+def given_none(step, steps):
+    return None
+
+
+def given_step_three(step, steps):
+    return 1 / (3 - step)
+
+
+class Textual(Schedule):
+    def shape(self, step, steps):
+        return "half"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        (own_schedule(given_none), r"^test_schedules\.py: given_none gives NoneType: a number is needed, the factor$"),
+        (own_schedule(given_step_three), r"^test_schedules\.py line \d+: given_step_three: ZeroDivisionError: "),
+        (Textual(), r"^test_schedules\.py: Textual\.shape gives str: a number is needed, the factor$"),
+        (Schedule(), r"^schedules\.py: Schedule has no shape\(step, steps\)$"),
+    ],
+)
+def test_what_an_own_one_does_wrong_is_one_line(schedule, words):
+    with pytest.raises(UserError, match=words) as refused:
+        Member(0, {"lr": 0.4}, {"lr": schedule}).value("lr", 3, 10)
+    assert "\n" not in str(refused.value)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from seedsweep.core.errors import UserError
 from seedsweep.core.training.seeds import Member, batch_orders, draw_key, init_seed, measure_key
 
 
@@ -20,7 +21,7 @@ def test_steps_are_the_same_however_they_are_asked_for():
 
 
 def test_a_batch_larger_than_the_data_is_refused():
-    with pytest.raises(ValueError, match="batch 8 is larger than the 5"):
+    with pytest.raises(UserError, match=r"training\.batch: 8 is larger than the 5 training samples"):
         batch_orders(0, 5, 8, range(1))
 
 

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.criterion import Criterion
 
 
 def accuracy(model, batch):
@@ -15,7 +16,7 @@ def accuracy(model, batch):
 WRONG = {
     "a loss a sample": (
         {"loss": lambda s, m, b, hp: F.cross_entropy(m(b["x"]), b["label"], reduction="none")},
-        r"Wrong\.loss gives loss of shape \[8\]: a scalar is needed, as by \.mean\(\)",
+        r"^test_wrong_tasks\.py: Wrong\.loss gives loss of shape \[8\]: a scalar is needed, as by \.mean\(\)",
     ),
     "no loss among the terms": (
         {"loss": lambda s, m, b, hp: {"total": F.cross_entropy(m(b["x"]), b["label"])}},
@@ -45,17 +46,73 @@ WRONG = {
     ),
     "a measure without a name": (
         {"measure": lambda s, m, b, hp: accuracy(m, b)},
-        r"Wrong\.measure gives Tensor: a dict of tensors by name is needed",
+        r"^test_wrong_tasks\.py: Wrong\.measure gives Tensor: a dict of tensors by name is needed",
     ),
     "a summary that is no number": (
         {"summarise": lambda s, kept: {"accuracy": kept["accuracy"]}},
         r"Wrong\.summarise gives accuracy of shape \[40\]: a number is needed",
+    ),
+    "a summary that is no dict": (
+        {"summarise": lambda s, kept: kept["accuracy"].mean()},
+        r"^test_wrong_tasks\.py: Wrong\.summarise gives Tensor: a dict of numbers by name is needed",
+    ),
+    "a summary in words": (
+        {"summarise": lambda s, kept: {"accuracy": "0.5"}},
+        r"^test_wrong_tasks\.py: Wrong\.summarise gives accuracy as str: a number is needed",
+    ),
+    "a summary that fails": (
+        {"summarise": lambda s, kept: {"accuracy": kept["acuracy"].mean()}},
+        r"^test_wrong_tasks\.py line \d+: Wrong\.summarise: KeyError: acuracy",
+    ),
+    "a model that fails": (
+        {"model": lambda s: nn.Linear(20, s.width)},
+        r"^test_wrong_tasks\.py line \d+: Wrong\.model: AttributeError: .*'width'",
+    ),
+    "a model that nothing trains": (
+        {"model": lambda s: nn.Linear(20, 3).requires_grad_(False)},
+        r"^test_wrong_tasks\.py: Wrong\.model gives a model without trained weights",
+    ),
+    "a loss without a gradient": (
+        {"loss": lambda s, m, b, hp: F.cross_entropy(m(b["x"]), b["label"]).detach()},
+        r"^test_wrong_tasks\.py: Wrong\.loss gives a loss without a gradient",
+    ),
+    "a preparation that fails": (
+        {"prepare": lambda s: s.data.train["z"]},
+        r"^test_wrong_tasks\.py line \d+: Wrong\.prepare: KeyError: z",
+    ),
+    "a derivation that fails": (
+        {"derive": lambda s, split: split["z"]},
+        r"^test_wrong_tasks\.py line \d+: Wrong\.derive: KeyError: z",
+    ),
+    "nothing derived": (
+        {"derive": lambda s, split: None},
+        r"^test_wrong_tasks\.py: Wrong\.derive gives NoneType: a dict of tensors by name is needed",
+    ),
+    "a derived value of no sample": (
+        {"derive": lambda s, split: {"mean": split["x"].mean(0)}},
+        r"^test_wrong_tasks\.py: Wrong\.derive gives mean as \[20\]: one value a sample is needed, \[64, \.\.\.\]",
+    ),
+    "a check that gives a text": (
+        {"check": lambda s: "settings.width: too small"},
+        r"Wrong\.check gives str, 'settings\.width: too small': lines are needed",
     ),
     "random numbers in a later step alone": (
         {"loss": lambda s, m, b, hp: s.later(F.cross_entropy(m(b["x"]), b["label"]))},
         r"Wrong\.loss drew random numbers in a later step and none in its first",
     ),
 }
+
+
+def test_a_criterion_on_what_is_declared_and_not_measured(make, classifier, members, trained):
+    kind = type("Wrong", (classifier,), {"metrics": {**classifier.metrics, "f1": classifier.metrics["accuracy"]}})
+    task = make(kind)
+    with pytest.raises(UserError, match="Wrong declares the metric f1 and does not measure it; it measures accuracy"):
+        trained(task, members(task, 0), criterion=Criterion("f1", 0.9))
+
+
+def test_a_precision_without_effect(task, members, cohort):
+    with pytest.raises(UserError, match=r"training\.precision: bfloat16 would change nothing"):
+        cohort(task, members(task, 0), precision="bfloat16")
 
 
 @pytest.mark.parametrize("wrong", WRONG)
@@ -78,3 +135,10 @@ def test_one_line(wrong, make, classifier, members, trained):
         task = make(kind)
         trained(task, members(task, 0))
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("group", [(0,), (0, 1)])
+def test_a_loss_without_a_gradient_alone_and_together(group, make, classifier, members, trained):
+    task = make(type("Wrong", (classifier,), {"loss": lambda s, m, b, hp: m(b["x"]).detach().mean()}))
+    with pytest.raises(UserError, match="gives a loss without a gradient"):
+        trained(task, members(task, *group))

@@ -97,6 +97,22 @@ def test_a_changed_study_is_refused_with_what_differs_and_the_ways_out(study, tm
     assert contents(run.paths.folder) == before
 
 
+def test_a_study_that_failed_before_any_cohort_may_be_mended(study, tmp_path):
+    small = ("search.explore=0", "seeds.compare=1")
+    with pytest.raises(UserError, match=r"training.batch: 64 is larger than the training split, 48 samples"):
+        run_inline(study, tmp_path, *small, "training.batch=64")
+    run, failed, _ = run_inline(study, tmp_path, *small, "training.batch=4")
+    assert failed == []
+    assert run.study().training.batch == 4
+
+
+def test_what_can_never_hold_is_refused_once_the_data_are_known(study, tmp_path):
+    epochs = "training={epochs: 2, batch: 8, evaluate_every: 0}"
+    with pytest.raises(UserError, match=r"plain.criterion.hold: 2 evaluations can never hold for 3") as refused:
+        run_inline(study, tmp_path, "search.explore=0", epochs, "criterion.hold=3")
+    assert "\n" not in str(refused.value)
+
+
 def test_a_study_may_grow_in_steps(study, tmp_path):
     small = ("search.explore=0", "seeds.compare=2")
     run, *_ = run_inline(study, tmp_path / "grown", *small)

@@ -6,6 +6,7 @@ import importlib
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -128,6 +129,24 @@ def test_what_cannot_travel_is_named_with_its_field(given, said, folder, run):
     write(folder, own="", lib__own="")
     with pytest.raises(UserError, match=said):
         user_code.take(a_study(**given), folder, run)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"command": "python trian.py"}, "command: there is no file .*trian.py"),
+        ({"command": "python ../own.py"}, "command: there is no file|command: ../own.py does not lie below"),
+        ({"command": "python own.py", "inputs": ("../x",)}, "inputs: ../x does not lie below"),
+        ({"task": "own.py:Net", "inputs": ("none",)}, "inputs: there is no .*none"),
+        ({"task": "own.py:Net", "files": ("*.json",)}, r"files: '\*.json' matches no file below"),
+    ],
+)
+def test_what_is_not_there_is_found_by_a_check(given, said, folder):
+    (folder / "own.py").write_text("")
+    with pytest.raises(UserError, match=said) as refused:
+        user_files.check_files(a_study(**given), folder)
+    assert "\n" not in str(refused.value)
+    user_files.check_files(a_study(command="python own.py {seed}"), folder)
 
 
 def test_a_home_full_of_files_is_refused_and_files_cure_it(folder, monkeypatch):
@@ -261,7 +280,7 @@ def test_the_identity_is_of_what_is_imported(folder, run):
     def launch() -> tuple[str, dict[str, str]]:
         user_code.use(run, user_code.take(study, folder, run))
         resolve("own.py:layers", HOME)
-        return user_code.imported_hash(), user_code.imported()
+        return user_code.imported_hash(study), user_code.imported(study)
 
     code, files = launch()
     assert sorted(files) == ["layers.py", "own.py"]
@@ -278,26 +297,76 @@ def test_of_a_command_all_files_count_and_so_do_inputs(folder, run):
     (folder / "x.npz").write_bytes(b"one")
     study = a_study(command="python own.py {seed}", inputs=("x.npz",))
     user_code.use(run, user_code.take(study, folder, run))
-    before = user_code.imported()
+    before = user_code.imported(study)
     assert sorted(before) == ["layers.py", "own.py", "x.npz"]
     (folder / "x.npz").write_bytes(b"two")
     user_code.use(run, user_code.take(study, folder, run))
-    assert user_code.changed(before, user_code.imported()) == ["x.npz"]
+    assert user_code.changed(before, user_code.imported(study)) == ["x.npz"]
 
 
 def test_what_a_hash_was_of_is_kept_and_checked(folder, run):
     write(folder, own="")
-    user_code.use(run, user_code.take(a_study(command="python own.py"), folder, run))
-    code = user_code.keep_imported(run)
-    assert code == user_code.imported_hash()
-    assert user_code.kept_imported(run, code) == user_code.imported()
+    study = a_study(command="python own.py")
+    user_code.use(run, user_code.take(study, folder, run))
+    code = user_code.keep_imported(study, run)
+    assert code == user_code.imported_hash(study)
+    assert user_code.kept_imported(run, code) == user_code.imported(study)
     (run.code / f"{code}.json").write_text('{"own.py": "0"}')
     assert user_code.kept_imported(run, code) == {}
 
 
 def test_without_files_of_the_users_there_is_no_identity(run):
-    assert user_code.imported_hash() == ""
-    assert user_code.keep_imported(run) == ""
+    study = a_study(task="seedsweep.core.models.standard:Standard")
+    assert user_code.imported_hash(study) == ""
+    assert user_code.keep_imported(study, run) == ""
+
+
+def test_a_module_elsewhere_counts_with_all_of_its_file(run, tmp_path, monkeypatch):
+    """What is installed, and what the study's folder does not hold."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    # Two edits within a second have one time.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    study = a_study(task="installed_nets.net:train")
+    found = []
+    for body in ("return 1", "return 1", "return 2"):
+        write(tmp_path / "site", installed_nets__net=f"def train(run):\n    {body}")
+        for name in [name for name in sys.modules if name.startswith("installed_nets")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        resolve(study.task, HOME)
+        found.append(user_code.imported(study))
+    assert found[0] == found[1]
+    assert user_code.changed(found[1], found[2]) == ["installed_nets.net:train"]
+
+
+CELL = """
+STUDY = {{"seeds": {seeds}}}
+SIDE = {side}
+
+def drawn():
+    return SIDE {sign} 1
+
+class Base:
+    def samples(self):
+        return drawn()
+
+class Net(Base):
+    width = {width}
+"""
+
+
+@pytest.mark.parametrize("change", [{"side": 9}, {"sign": "-"}, {"width": 4}])
+def test_of_a_notebook_what_is_named_counts_and_what_it_uses(monkeypatch, change):
+    study = a_study(task="__main__:Net")
+    values = {"seeds": 3, "side": 8, "sign": "+", "width": 2}
+
+    def run_cells(**changed) -> str:
+        cells = ModuleType("__main__")
+        monkeypatch.setitem(sys.modules, "__main__", cells)
+        exec(CELL.format(**{**values, **changed}), vars(cells))
+        return user_code.imported_hash(study)
+
+    assert run_cells() == run_cells(seeds=5) != run_cells(**change)
 
 
 def test_what_changed_names_files_that_came_and_went():

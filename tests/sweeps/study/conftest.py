@@ -19,6 +19,8 @@ from typing import Annotated
 
 from seedsweep.core.component import Choice, Metric, Range
 from seedsweep.core.task import Task
+from seedsweep.core.training.optimisers import Optimizer
+from seedsweep.core.training.schedules import Schedule
 from seedsweep.shards.data_set import DataSet
 
 
@@ -66,6 +68,39 @@ class Points(DataSet):
         noise: float = 0.0
 
     def samples(self, split): ...
+
+
+class Numbers(Net):
+    hyperparameters = {"beta": 0.3}
+
+
+class Listed(Net):
+    hyperparameters = ["beta"]
+
+
+class Says(Net):
+    def check(self):
+        return "settings.width: odd"
+
+
+class Signs(Optimizer):
+    def scales(self, values, step): ...
+    def update(self, weights, gradient): ...
+
+
+class Still(Optimizer):
+    def scales(self, values, step): ...
+
+
+class Shapeless(Schedule): ...
+
+
+class Narrow(Schedule):
+    def shape(self, step): ...
+
+
+def of_step(step):
+    return 0.5
 
 
 def halved(step, steps):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from seedsweep.sweeps.study.growth import differences
+from seedsweep.core.records.study import read_study
+from seedsweep.sweeps.study.growth import differences, grown
 
 STEP, COSINE = {"lr": {"name": "step", "warmup_steps": 3}}, {"lr": {"name": "cosine"}}
 SEARCH = {"space": {"dropout": {"low": 0, "high": 1}}, "explore": 4}
@@ -71,7 +72,32 @@ def test_epochs_may_grow_too(study):
 
 
 def test_where_members_are_evaluated_stays(study):
-    """Every hundredth of the steps, unless the study says otherwise."""
+    """Every hundredth of the steps that the run was begun with, unless the study says otherwise."""
     own = {**OWN, "training": {"steps": 400}}
-    assert differences(study(**own), study("training.steps=800", **own)) == ["training.evaluate_every: 4 -> 8"]
-    assert differences(study(**own), study("training.steps=800", "training.evaluate_every=4", **own)) == []
+    run, longest = study(**own), study("training.steps=1600", **own)
+    for steps in (800, 1600):
+        longer = study(f"training.steps={steps}", **own)
+        assert differences(run, longer) == []
+        run = grown(run, longer)
+        assert (run.training.steps, run.training.evaluate_every) == (steps, 4)
+    assert grown(run, longest) == run
+    assert longest.training.evaluate_every == 16
+
+
+def test_where_members_are_evaluated_is_as_the_study_says(study):
+    """Also where it says what it would be anyway."""
+    own = {**OWN, "training": {"steps": 400}}
+    run, said = study(**own), study("training.steps=800", "training.evaluate_every=8", **own)
+    assert differences(run, said) == ["training.evaluate_every: 4 -> 8"]
+    assert grown(run, said) == said
+    assert differences(run, study("training.steps=800", "training.evaluate_every=4", **own)) == []
+
+
+def test_a_run_keeps_what_its_study_no_longer_says(study, tmp_path):
+    said, unsaid = ({**OWN, "training": {"steps": 400, **every}} for every in ({"evaluate_every": 7}, {}))
+    (tmp_path / "study.json").write_text(study(**said).to_json())
+    run = read_study(tmp_path / "study.json")
+    assert differences(run, study("training.steps=800", **unsaid)) == []
+    assert grown(run, study("training.steps=800", **unsaid)).training.evaluate_every == 7
+    # A run's own record says all.
+    assert grown(study(**unsaid), run) == run

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.study import Measure
 from seedsweep.sweeps.study.loading import STUDIES, cluster_settings, dump, load
 
 CLUSTER = {"scales": {"laptop": {}, "cluster": {"training": {"steps": 4800}}, "wide": {"settings": {"width": 512}}}}
@@ -196,3 +197,25 @@ def test_a_users_core_beside_the_study_is_theirs(write, tmp_path):
 
 def test_a_record_holds_plain_values(study):
     assert json.loads(study().to_json())["settings"] == {"width": 128, "act": "relu", "wide": False}
+
+
+def test_the_record_says_what_is_measured(study):
+    """Which way is better, and the ends: what reads a record has no task to ask."""
+    known = study().measures
+    assert {name: (m.direction, m.low, m.high) for name, m in known.items()} == {
+        "accuracy": ("max", 0, 1),
+        "loss": ("min", None, None),
+    }
+    own = {"task": "net.py:train", "metrics": {"accuracy": "max", "loss": {"direction": "min", "low": 0}}}
+    assert study(of={**own, "criterion": {"metric": "loss", "threshold": 1}}).measures["loss"] == Measure(
+        direction="min", low=0
+    )
+
+
+def test_a_claim_that_names_a_measure_is_of_scores(study, tmp_path):
+    pair = {"a": {"dropout": 0.1}, "b": {"dropout": 0.2}}
+    claims = [{"better": ["a", "b"], "measure": "loss"}, {"better": ["a", "b"]}]
+    loaded = study(configurations=pair, claims=claims)
+    assert [claim.axis for claim in loaded.claims] == ["score", "converging"]
+    (tmp_path / "shown.yaml").write_text(dump(loaded))
+    assert load(str(tmp_path / "shown.yaml")).claims == loaded.claims

@@ -75,6 +75,7 @@ SETTINGS = [
     ("criterion.hold=50", "criterion.hold: 6 evaluations can never hold for 50; hold fewer, or evaluate more often"),
     ("score=middle", "score: there is no 'middle'; known are best, last"),
     ("metrics={f1: max}", "metrics.f1: the task says what it measures; leave it out"),
+    ("measures={f1: {direction: max}}", "measures: the task says what it measures; leave it out"),
     ("name=../elsewhere", "name: '../elsewhere' names a folder"),
     ("name=1e3", "name: input should be a valid string, not 1000.0; put it in quotes"),
     ("resources.engine=jet", "resources.engine: there is no 'jet'"),
@@ -97,6 +98,8 @@ SETTINGS = [
     ("claims=[{better: [alpha 1, alpha 1]}]", "claims.0.better: names 'alpha 1' twice"),
     ("claims=[{below: [alpha 1, 3]}]", "claims.0.below: 3 is no share"),
     ("claims=[{best: alpha 1, measure: f2}]", "claims.0.measure: there is no 'f2'"),
+    ("claims=[{best: alpha 1, measure: f1, axis: converging}]", "claims.0.measure: who converges is told by the"),
+    ("claims=[{below: [alpha 0, 0.5], measure: f1}]", "claims.0.measure: how many converge (below) is told by the"),
     ("claims=[{best: alpha 1, axis: time}]", "claims.0.axis: there is no 'time'; known are converging, score"),
     ("claims=[{best: alpha 1, margin: 0.1}]", "claims.0.margin: is above 0, and of a claim that two are alike"),
     ("configurations.alpha 1.settings.glimpes=3", "configurations.alpha 1.settings.glimpes: there is no such field"),
@@ -140,6 +143,29 @@ def test_a_missing_field_is_named(study_file):
         ({"optimizer": {"name": "net.py:Net"}}, "optimizer.name: net.py:Net is no optimiser"),
         ({"schedules": {"lr": {"name": "net.py:Net"}}}, "schedules.lr.name: net.py:Net is neither a schedule"),
         ({"schedules": {"lr": {"name": "net.py:halved", "by": 3}}}, "schedules.lr.by: net.py:halved is a function"),
+        (
+            {"schedules": {"lr": {"name": "net.py:of_step"}}},
+            "schedules.lr.name: net.py:of_step(step) must take two arguments",
+        ),
+        (
+            {"schedules": {"lr": {"name": "net.py:Shapeless"}}},
+            "schedules.lr.name: net.py:Shapeless has no method `shape(self, step, steps)`",
+        ),
+        (
+            {"schedules": {"lr": {"name": "net.py:Narrow"}}},
+            "schedules.lr.name: net.py:Narrow has `shape(self, step)`; it must be `shape(self, step, steps)`",
+        ),
+        (
+            {"optimizer": {"name": "net.py:Signs"}},
+            "optimizer.name: net.py:Signs has `update(self, weights, gradient)`; it must be `update(self, weights, ",
+        ),
+        ({"optimizer": {"name": "net.py:Still"}}, "optimizer.name: net.py:Still has no method `update(self, weights, "),
+        (
+            {"task": "net.py:Numbers"},
+            "task: `hyperparameters` of net.py:Numbers has beta: 0.3; write Range(default=0.3)",
+        ),
+        ({"task": "net.py:Listed"}, "task: `hyperparameters` of net.py:Listed is ['beta']; write {"),
+        ({"task": "net.py:Says"}, "task: Says.check gives str, 'settings.width: odd': lines are needed"),
         ({"schedules": {"layers": {"name": "cosine"}}}, "schedules.layers: layers is a plain number in net.py:Net"),
         ({"settings": {"wide": True, "width": 3}}, "settings.width: 3 is not wide; it must be at least 64"),
         ({"settings": {"act": "rleu"}}, "settings.act: there is no 'rleu'; did you mean relu?"),
@@ -194,6 +220,7 @@ def test_two_ways_to_say_one_configuration(study):
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
+        ({"task": "net.py:halved"}, "task: net.py:halved(step, steps) must take one argument, the run"),
         ({"metrics": None}, "metrics: is missing: a function has no class to say them; write {accuracy: max}"),
         ({"metrics": {"accuracy": "up"}}, "metrics.accuracy: is max, where more is better, or min, not 'up'"),
         ({"metrics": {"accuracy": {"direction": "max", "hi": 1}}}, "metrics.accuracy.hi: there is no such field"),
@@ -226,6 +253,11 @@ def test_what_is_wrong_with_a_function(study, sections, words):
             "hyperparameters.units: the command does not take it; write {units} where it belongs",
         ),
         ("python t.py --lr {lr} {units} {sed}", "command: there is no {sed}; did you mean seed"),
+        ("python t.py {lr} {units} | tee log", "command: '|' needs a shell, and none runs it"),
+        ("python t.py {lr} {units} > log", "command: '>' needs a shell"),
+        ("CUDA=0 python t.py {lr} {units}", "command: 'CUDA=0' needs a shell"),
+        ("python t.py {lr} '{units}", "command: no closing quotation"),
+        ("python t.py {lr} {units} {}", "command: '{}' is no {name} of a value"),
     ],
 )
 def test_what_is_wrong_with_a_command(study, command, words):

@@ -1,0 +1,63 @@
+"""What a user's own class or function does wrong, in one line that begins with its file."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seedsweep.core.errors import SeedsweepError, UserError
+from seedsweep.core.training.memory import ran_out
+
+
+@contextlib.contextmanager
+def told(component: Any, method: str) -> Iterator[None]:
+    """Around a call of a component's method: its own error becomes a line. Errors: UserError."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, SeedsweepError) or ran_out(error):
+            raise
+        raise UserError(failed(component, method, error)) from error
+
+
+def failed(component: Any, method: str, error: Exception) -> str:
+    """A component's own error, with the line that it arose in or came through.
+
+    component: an instance, or a function, whose `method` is empty.
+    """
+    if method and isinstance(error, NotImplementedError) and not error.args:
+        return f"{named(component)} has no {method}{_arguments(component, method)}"
+    source = _source(component)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+    said = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())[:300]
+    name = named(component, method, lines[-1] if lines else None)
+    return f"{name}: {type(error).__name__}{f': {said}' if said else ''}"
+
+
+def named(component: Any, method: str = "", line: int | None = None) -> str:
+    """`file.py line 3: Class.method`, as messages begin."""
+    source = _source(component)
+    place = f"{Path(source).name}{f' line {line}' if line else ''}: " if source else ""
+    return f"{place}{_kind(component).__name__}{f'.{method}' if method else ''}"
+
+
+def _kind(component: Any) -> Any:
+    return component if inspect.isroutine(component) else type(component)
+
+
+def _source(component: Any) -> str:
+    """Empty of what was typed in, or comes from a string."""
+    with contextlib.suppress(TypeError, OSError):
+        return inspect.getsourcefile(_kind(component)) or ""
+    return ""
+
+
+def _arguments(component: Any, method: str) -> str:
+    """As `(model, batch, hp)`."""
+    with contextlib.suppress(AttributeError, TypeError, ValueError):
+        return f"({', '.join(inspect.signature(getattr(component, method)).parameters)})"
+    return ""

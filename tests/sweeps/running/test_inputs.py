@@ -1,0 +1,56 @@
+"""What a study needs on disk is made again where what makes it has changed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+
+import pytest
+from rich.console import Console
+
+from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import Study
+from seedsweep.sweeps.running.inputs import Inputs
+from seedsweep.sweeps.running.run_directory import RunDirectory
+
+ONES = """
+import numpy as np
+from seedsweep.shards.data_set import DataSet
+
+STEPS = {steps}
+
+def drawn():
+    return np.full((16, 4), {value}, np.float32)
+
+class Ones(DataSet):
+    def samples(self, split):
+        return {{"x": drawn()}}
+"""
+
+
+@pytest.mark.parametrize("module", ["__main__", "installed_ones"])
+def test_a_data_set_that_was_edited_is_packed_again(module, tmp_path, monkeypatch):
+    """Of a notebook, and of a module that the study's folder does not hold."""
+    monkeypatch.syspath_prepend(tmp_path)
+    # Two edits within a second have one time.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    study = Study(name="own", criterion=Criterion("accuracy", 0.9), data={"name": f"{module}:Ones"})
+
+    def packed(value: int, steps: int = 1) -> tuple[str, str]:
+        text = ONES.format(value=value, steps=steps)
+        if module == "__main__":
+            monkeypatch.setitem(sys.modules, module, ModuleType(module))
+            exec(text, vars(sys.modules[module]))
+        else:
+            (tmp_path / f"{module}.py").write_text(text)
+            monkeypatch.delitem(sys.modules, module, raising=False)
+            importlib.invalidate_caches()
+        inputs = Inputs(RunDirectory(RunPaths(tmp_path / "runs" / "own")), "", Console(quiet=True))
+        return inputs.data_of(study), inputs.fingerprint_of(study)
+
+    first = packed(1)
+    assert packed(1) == first
+    assert packed(1, steps=2)[1] == first[1]
+    assert all(one != other for one, other in zip(packed(2), first, strict=True))
