@@ -314,7 +314,7 @@ class Ledger:
 
 
 def _names(folder: Path) -> list[str]:
-    """In a folder; of what is none, nothing."""
+    """What is in a folder; nothing where there is no such folder."""
     with contextlib.suppress(NotADirectoryError, FileNotFoundError):
         return os.listdir(folder)
     return []

@@ -99,7 +99,7 @@ class Cohort:
         self._stopping = None
         if stop := training.stop:
             self._stopping = BestSoFar(count, Criterion(stop.metric, 0.0, direction=_direction(task, stop.metric)))
-        #: What was followed, as it was before an evaluation that is only made because training ends there.
+        #: The state of what is followed before the last evaluation, where that lies between two regular ones.
         self._before_end: dict[str, Any] = {}
         self._stretch: tuple[range, Inputs] | None = None
         self._train = Recorded(self._train_all, self._device)

@@ -113,7 +113,7 @@ class CohortRun:
 
     def finish(self) -> Tests:
         """Once all is trained: of each member the measures of the test split. Weights, and all that members need to
-        train on, are kept where the study asks for it: whoever owns the cohort, its members learn the same."""
+        train on, are kept where the study asks for it. Every owner of the cohort writes the same."""
         if self._study.resources.keep_weights:
             checkpoint.save(self._record.weights, self._cohort.weights())
             checkpoint.save(self._record.state, {**self._cohort.state(), "seconds": self._seconds})

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves
+from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import evaluations, user_code
-from seedsweep.sweeps.running.evaluations import Evaluations
+from seedsweep.sweeps.running.evaluations import Evaluations, ReportedRun
 from seedsweep.sweeps.running.single_run import OwnCodeError
 from seedsweep.sweeps.study.command_line import arguments
 
@@ -41,7 +41,7 @@ def open(spec: CohortSpec, study: Study, record: CohortRecord, claim: Claim, run
     return CommandRun(spec, study, record, claim, user_code.folder_in_use(run_paths))
 
 
-class CommandRun:
+class CommandRun(ReportedRun):
     """See `SingleRun`. What the program writes goes to files, so that no line is lost with this process."""
 
     def __init__(self, spec: CohortSpec, study: Study, record: CohortRecord, claim: Claim, code: Path | None):
@@ -66,20 +66,6 @@ class CommandRun:
             "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             "resumed_at": self._reported.step,
         }
-
-    @property
-    def step(self) -> int:
-        """See `SingleRun`."""
-        return self._reported.step
-
-    @property
-    def diverged_at(self) -> int | None:
-        """See `SingleRun`."""
-        return self._reported.diverged_at
-
-    def curves(self) -> Curves:
-        """See `SingleRun`."""
-        return self._reported.curves()
 
     def advance(self, seconds: float) -> bool:
         """See `SingleRun`."""

@@ -85,6 +85,26 @@ class Evaluations:
         return not self.curves().steps
 
 
+class ReportedRun:
+    """What a `SingleRun` says of its evaluations, which both kinds of it report one by one."""
+
+    _reported: Evaluations
+
+    @property
+    def step(self) -> int:
+        """See `SingleRun`."""
+        return self._reported.step
+
+    @property
+    def diverged_at(self) -> int | None:
+        """See `SingleRun`."""
+        return self._reported.diverged_at
+
+    def curves(self) -> Curves:
+        """See `SingleRun`."""
+        return self._reported.curves()
+
+
 def whole_step(value: Any) -> int:
     """A step as it was reported. Errors: UserError."""
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())

@@ -19,12 +19,12 @@ import torch
 
 from seedsweep.core.component import choose, resolve, takes
 from seedsweep.core.errors import SeedsweepError, UserError
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves, FencedError
+from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, FencedError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.core.training import checkpoint
 from seedsweep.sweeps.running import evaluations, user_code
-from seedsweep.sweeps.running.evaluations import Evaluations
+from seedsweep.sweeps.running.evaluations import Evaluations, ReportedRun
 from seedsweep.sweeps.running.single_run import OwnCodeError
 
 #: Home of the built-in tasks, among which a name without a colon is looked up.
@@ -149,7 +149,7 @@ class Run:
             raise _Stopped
 
 
-class FunctionRun:
+class FunctionRun(ReportedRun):
     """See `SingleRun`. The function runs in a thread of its own, which ends with the process."""
 
     def __init__(self, spec: CohortSpec, study: Study, record: CohortRecord, claim: Claim, folder: Path | None):
@@ -167,20 +167,6 @@ class FunctionRun:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
         self._finished = False
-
-    @property
-    def step(self) -> int:
-        """See `SingleRun`."""
-        return self._reported.step
-
-    @property
-    def diverged_at(self) -> int | None:
-        """See `SingleRun`."""
-        return self._reported.diverged_at
-
-    def curves(self) -> Curves:
-        """See `SingleRun`."""
-        return self._reported.curves()
 
     def advance(self, seconds: float) -> bool:
         """See `SingleRun`."""
