@@ -10,7 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,11 +20,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
-from seedsweep.core.training.draws import Draws
+from seedsweep.core.training.inputs import Inputs
 from seedsweep.core.training.memory import ran_out
 from seedsweep.core.training.models import build
 from seedsweep.core.training.optimisers import Optimizer
-from seedsweep.core.training.program import Program, Terms, in_double, run
+from seedsweep.core.training.program import Constants, Program, State, Terms, without_slow_warnings
 from seedsweep.core.training.seeds import Member, draw_key
 from seedsweep.core.training.weights import Weights
 
@@ -67,7 +67,7 @@ def choose_engine(task: Task, member: Member, training: Training, optimizer: Opt
             return Engine("loop", "members go one after another: two do not fit into memory for a comparison")
         raise
     try:
-        together = _Trial(task, member, training, optimizer, double).results([0, 1])
+        together = _Trial(task, member, training, optimizer, double=double).results([0, 1])
     except Exception as error:
         if ran_out(error.__cause__ or error):
             return Engine("loop", "members go one after another: two do not fit into memory together")
@@ -89,7 +89,7 @@ def _alone(task: Task, member: Member, training: Training, optimizer: Optimizer)
     """Of two members one after another, and whether in float64."""
     for double in (True, False):
         try:
-            trial = _Trial(task, member, training, optimizer, double)
+            trial = _Trial(task, member, training, optimizer, double=double)
             each = [trial.results([place]) for place in (0, 1)]
             return {name: torch.cat([one[name] for one in each]) for name in each[0]}, double
         except SeedsweepError as error:
@@ -101,30 +101,35 @@ def _alone(task: Task, member: Member, training: Training, optimizer: Optimizer)
 class _Trial:
     """Two members and a batch of a few samples."""
 
-    def __init__(self, task: Task, member: Member, training: Training, optimizer: Optimizer, double: bool):
-        models = [build(task, member.seed + place) for place in (0, 1)]
+    def __init__(self, task: Task, member: Member, training: Training, optimizer: Optimizer, *, double: bool):
+        both = [replace(member, seed=member.seed + place) for place in (0, 1)]
+        models = [build(task, each.parts.init) for each in both]
         self._double = double
         if double:
             models = [model.double() for model in models]
-        self._weights = Weights(models)
-        buffers = [dict(model.named_buffers()) for model in models]
-        self._buffers = {name: torch.stack([b[name] for b in buffers]) for name in buffers[0]}
+        weights, buffers = Weights(models), [dict(model.named_buffers()) for model in models]
+        stacked = {name: torch.stack([of_model[name] for of_model in buffers]) for name in buffers[0]}
+        self._state = State(weights.values, stacked, {})
+        self._constants = Constants(weights.fixed, weights.shared, None)
         declared = {**task.hyperparameters, **optimizer.hyperparameters}
-        fixed = {name: value for name, value in member.hyperparameters.items() if not declared[name].tensor}
-        self._program = Program(task, models[0], fixed)
+        names = [name for name in member.hyperparameters if declared[name].tensor]
+        numbers = {name: value for name, value in member.hyperparameters.items() if name not in names}
+        plain = training.model_copy(update={"precision": "float32", "microbatch": 0})
+        self._program = Program(task, models[0], weights, optimizer, plain, names, numbers)
         device, count = task.data.device, min(training.microbatch or training.batch, MOST_SAMPLES)
-        rows = torch.arange(min(count, task.data.count("train")), device=device)
-        self._rows = rows.expand(2, -1)
+        rows = torch.arange(min(count, task.data.count("train")), device=device).expand(2, -1)
         # Few rows, so that the copy in float64 is small; parts of samples are read by row, too.
-        taken = {name: value[: len(rows)] for name, value in task.data.train.items()}
+        taken = {name: value[: rows.shape[1]] for name, value in task.data.train.items()}
         self._split = in_double(taken) if double else taken
+        values = [[each.value(name, 0, training.steps) for name in names] for each in both]
         kind = torch.float64 if double else torch.float32
-        self._values = {
-            name: torch.full((2,), member.value(name, 0, training.steps), dtype=kind, device=device)
-            for name in member.hyperparameters
-            if name not in fixed
-        }
-        self._keys = torch.tensor([draw_key(member.seed + place, 0) for place in (0, 1)], device=device)
+        self._inputs = Inputs(
+            torch.ones((), dtype=torch.int64, device=device),
+            rows,
+            torch.tensor([draw_key(each.parts.draws, 0) for each in both], device=device),
+            torch.tensor(values, dtype=kind, device=device).view(2, -1),
+            torch.zeros((2, 0), device=device),
+        )
 
     def results(self, places: Sequence[int]) -> Terms:
         """By a name in words: losses, gradients, buffers after the step, and measures, the members' axis first."""
@@ -132,37 +137,23 @@ class _Trial:
         if self._double:
             torch.set_default_dtype(torch.float64)
         try:
-            with _Wide() if self._double else nullcontext():
+            with _Wide() if self._double else nullcontext(), without_slow_warnings():
                 return self._results(slice(places[0], places[-1] + 1))
         finally:
             torch.set_default_dtype(default)
 
     def _results(self, group: slice) -> Terms:
-        leaf = self._weights.values[group].detach().requires_grad_()
-        buffers = {name: buffer[group].clone() for name, buffer in self._buffers.items()}
-        self._program.train()
-        terms = self._run("loss", group, self._weights.named(leaf), buffers)
-        (gradient,) = torch.autograd.grad(terms["loss"].sum(), leaf)
-        results = {f"the loss term {name}": value.detach() for name, value in terms.items()}
+        state, constants, inputs = self._state.of(group), self._constants.of(group), self._inputs.of(group)
+        gradient, buffers, terms = self._program.gradient(state, constants, self._split, inputs)
+        results = {f"the loss term {name}": value for name, value in terms.items()}
         results["the gradient"] = gradient
         if buffers:
             # Of all together, as the gradient: a running mean that is zero but for rounding has no size of its own.
-            results["the buffers"] = torch.cat(
-                [buffer.double().reshape(len(leaf), -1) for buffer in buffers.values()], 1
-            )
-        self._program.eval()
-        with torch.no_grad():
-            named = self._weights.named(self._weights.values[group])
-            measures = self._run("measure", group, named, {name: value.clone() for name, value in buffers.items()})
+            flat = [buffer.double().reshape(len(gradient), -1) for buffer in buffers.values()]
+            results["the buffers"] = torch.cat(flat, 1)
+        after = state._replace(buffers=buffers)
+        measures = self._program.measure(after, constants, self._split, inputs.rows, inputs.values, inputs.keys)
         return results | {f"the measure {name}": value for name, value in measures.items()}
-
-    def _run(self, what: str, group: slice, named: Mapping[str, Tensor], buffers: Mapping[str, Tensor]) -> Terms:
-        keys = self._keys[group]
-        draws = Draws(keys[0] if len(keys) == 1 else keys)
-        tensors = {**named, **buffers, **{name: value[group] for name, value in self._weights.fixed.items()}}
-        values = {name: value[group] for name, value in self._values.items()}
-        shared = self._weights.shared
-        return run(self._program, what, tensors, shared, self._split, self._rows[group], values, draws)
 
 
 class _Wide(TorchDispatchMode):
@@ -176,6 +167,11 @@ class _Wide(TorchDispatchMode):
         if kwargs.get("dtype") == torch.float32:
             kwargs["dtype"] = torch.float64
         return func(*args, **kwargs)
+
+
+def in_double(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """With float64 in place of other floats."""
+    return {name: value.double() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def _difference(one: Tensor, other: Tensor) -> float:

@@ -13,9 +13,40 @@ from seedsweep.core.component import problems_of
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
 from seedsweep.core.training.failures import named, told
+from seedsweep.core.training.groups import Groups
+from seedsweep.core.training.program import Constants, Program, State
+from seedsweep.core.training.seeds import measure_key
 
 #: Samples that are measured at once.
 BATCH = 64
+
+
+def measured(
+    program: Program, groups: Groups, state: State, constants: Constants, split: str, values: Tensor
+) -> list[dict[str, Tensor]]:
+    """Of each member, what its task measures of every sample of a split, [N, ...] by name, on the host.
+
+    values: present values of the hyperparameters, [M,H].  Errors: OutOfMemoryError, UserError.
+    """
+    data = program.task.data
+    arrays: dict[str, Tensor] = getattr(data, split)
+    batches = torch.arange(data.count(split), device=data.device).split(BATCH)
+    # The same for all members, whenever: what is random in a model is no part of its score.
+    keys = torch.tensor([measure_key(number) for number in range(len(batches))], device=data.device)
+
+    def of_group(group: slice) -> dict[str, Tensor]:
+        own, fixed, size = state.of(group), constants.of(group), group.stop - group.start
+        parts = [
+            program.measure(own, fixed, arrays, rows.expand(size, -1), values[group], key.expand(size))
+            for rows, key in zip(batches, keys, strict=True)
+        ]
+        return {name: torch.cat([part[name] for part in parts], 1).cpu() for name in parts[0]}
+
+    return [
+        {name: value[place] for name, value in kept.items()}
+        for kept in groups.each(of_group)
+        for place in range(len(next(iter(kept.values()))))
+    ]
 
 
 def summarised(task: Task, kept: Mapping[str, Tensor]) -> dict[str, float]:

@@ -34,6 +34,10 @@ class Inputs(NamedTuple):
         """Of one of several steps, which lie along a first axis."""
         return Inputs(*(part[place] for part in self))
 
+    def of(self, group: slice) -> Inputs:
+        """Of one step and some members."""
+        return Inputs(self.step, *(part[group] for part in self[1:]))
+
 
 def inputs_of(
     steps: range,
@@ -56,10 +60,10 @@ def inputs_of(
             scales.append([optimizer.scales(each, step + 1) for each in now])
     keys = np.zeros((len(steps), len(members)), np.int64)
     if draws:
-        keys[:] = [[draw_key(member.seeds.draws, step) for member in members] for step in steps]
+        keys[:] = [[draw_key(member.parts.draws, step) for member in members] for step in steps]
     parts = (
         np.arange(steps.start, steps.stop) + 1,
-        np.stack([batch_orders(m.seeds.order, samples, training.batch, steps) for m in members], 1),
+        np.stack([batch_orders(m.parts.order, samples, training.batch, steps, m.parts.sample) for m in members], 1),
         keys,
         np.array(values, np.float32).reshape(len(steps), len(members), -1),
         _as_numbers(optimizer, scales).reshape(len(steps), len(members), -1),

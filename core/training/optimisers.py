@@ -40,9 +40,9 @@ class Optimizer:
 
     def update(
         self, weights: Tensor, gradient: Tensor, state: Mapping[str, Tensor], scales: Tensor, decayed: Tensor | None
-    ) -> None:
-        """One step, in place. weights, gradient and each of state: [m,W]; the gradient may be used up.  scales: [m,S].
-        decayed: [W], 1 where weight decay acts and 0 elsewhere; None where no member has any."""
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weights and state after one step; the arguments stay as they are. weights, gradient and each of state: [m,W].
+        scales: [m,S].  decayed: [W], 1 where weight decay acts and 0 elsewhere; None where no member has any."""
         raise NotImplementedError
 
 
@@ -68,14 +68,14 @@ class SGD(Optimizer):
 
     def update(
         self, weights: Tensor, gradient: Tensor, state: Mapping[str, Tensor], scales: Tensor, decayed: Tensor | None
-    ) -> None:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """See the base."""
         lr, momentum, decay = scales.unsqueeze(-1).unbind(1)
         if decayed is not None:
-            gradient.addcmul_(weights, decay * decayed)
-        moving = state["momentum"].mul_(momentum).add_(gradient)
-        direction = gradient.addcmul_(moving, momentum) if self.settings.nesterov else moving
-        weights.addcmul_(direction, lr, value=-1)
+            gradient = torch.addcmul(gradient, weights, decay * decayed)
+        moving = state["momentum"] * momentum + gradient
+        direction = torch.addcmul(gradient, moving, momentum) if self.settings.nesterov else moving
+        return torch.addcmul(weights, direction, lr, value=-1), {"momentum": moving}
 
 
 class Adam(Optimizer):
@@ -105,19 +105,19 @@ class Adam(Optimizer):
 
     def update(
         self, weights: Tensor, gradient: Tensor, state: Mapping[str, Tensor], scales: Tensor, decayed: Tensor | None
-    ) -> None:
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """See the base."""
         rate, floor, new_mean, old_square, new_square, lr, decay = scales.unsqueeze(-1).unbind(1)
         if decayed is not None:
-            self._decay(weights, gradient, lr, decay, decayed)
-        mean, square = state["first_moment"], state["second_moment"]
-        mean.lerp_(gradient, new_mean)
-        square.mul_(old_square).addcmul_(gradient * new_square, gradient)
-        spread = torch.sqrt(square, out=gradient).add_(floor)
-        weights.addcdiv_(mean * rate, spread, value=-1)
+            weights, gradient = self._decay(weights, gradient, lr, decay * decayed)
+        mean = torch.lerp(state["first_moment"], gradient, new_mean)
+        square = torch.addcmul(state["second_moment"] * old_square, gradient * new_square, gradient)
+        weights = torch.addcdiv(weights, mean * rate, square.sqrt() + floor, value=-1)
+        return weights, {"first_moment": mean, "second_moment": square}
 
-    def _decay(self, weights: Tensor, gradient: Tensor, lr: Tensor, decay: Tensor, decayed: Tensor) -> None:
-        gradient.addcmul_(weights, decay * decayed)
+    def _decay(self, weights: Tensor, gradient: Tensor, lr: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights and gradient with weight decay [m,W]."""
+        return weights, torch.addcmul(gradient, weights, decay)
 
 
 class AdamW(Adam):
@@ -128,12 +128,12 @@ class AdamW(Adam):
         "weight_decay": Range(0, default=1e-2),
     }
 
-    def _decay(self, weights: Tensor, gradient: Tensor, lr: Tensor, decay: Tensor, decayed: Tensor) -> None:
-        weights.mul_(1 - lr * decay * decayed)
+    def _decay(self, weights: Tensor, gradient: Tensor, lr: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+        return weights * (1 - lr * decay), gradient
 
 
-def clip(gradient: Tensor, most: float) -> None:
-    """Scale each member's gradient, a row of [m,W], to a norm of at most so much; drop it where it is not finite."""
+def clipped(gradient: Tensor, most: float) -> Tensor:
+    """Each member's gradient, a row of [m,W], scaled to a norm of at most so much; zero where it is not finite."""
     norm = gradient.square().sum(1).sqrt()
     share = torch.where(norm.isfinite(), most / norm.clamp_min(most), 0.0)
-    gradient.nan_to_num_(0.0, 0.0, 0.0).mul_(share[:, None])
+    return gradient.nan_to_num(0.0, 0.0, 0.0) * share[:, None]

@@ -1,46 +1,40 @@
 """A member's randomness: from its seed alone, never from its place in a cohort, the worker, or a resume.
 
-Everything random has a stream of its own, `SeedSequence(DOMAIN, spawn_key=(part, ...))` of NumPy: three parts of a
-member, its start, the order of its samples and what it draws, each with a seed that may differ from the others'.
+Everything random has a stream of its own, `SeedSequence(DOMAIN, spawn_key=(part, ...))` of NumPy. A member's parts
+(`core.records.parts`) have a seed each, which may differ from the others'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.parts import VARIED, Parts, parts_of
 from seedsweep.core.training.schedules import Schedule, factor_of
 
 #: Tells the streams of seedsweep from anybody else's of the same numbers.
 DOMAIN = 0x5EED5
 #: Of the first number of a stream's key.
-INIT, ORDER, DRAWS, MEASURE = range(4)
-
-
-class Seeds(NamedTuple):
-    """Of the parts of a member: its start, the order of its samples, what it draws."""
-
-    init: int
-    order: int
-    draws: int
+INIT, ORDER, DRAWS, MEASURE, SAMPLE = range(5)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One configuration with one seed. hyperparameters: name -> value.  schedules: of some of them, by name."""
+    """One configuration with one seed. hyperparameters: name -> value.  schedules: of some of them, by name.  varied:
+    the parts that follow the seed."""
 
     seed: int
     hyperparameters: Mapping[str, float]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    varied: tuple[str, ...] = VARIED
 
     @property
-    def seeds(self) -> Seeds:
-        """A seed n is short for n of each part."""
-        return Seeds(self.seed, self.seed, self.seed)
+    def parts(self) -> Parts:
+        """Seeds of its parts."""
+        return parts_of(self.seed, self.varied)
 
     def value(self, name: str, step: int, steps: int) -> float:
         """Of a hyperparameter at step 0, 1, ... of `steps`. Errors: UserError for what a schedule does wrong."""
@@ -49,9 +43,11 @@ class Member:
         return value if schedule is None else value * factor_of(schedule, step, steps)
 
 
-def batch_orders(seed: int, samples: int, batch: int, steps: range) -> np.ndarray:
-    """Rows [steps, batch] of some steps in a row: a permutation an epoch, from (seed, epoch) alone; the incomplete
+def batch_orders(order: int, samples: int, batch: int, steps: range, sample: int = 0) -> np.ndarray:
+    """Rows [steps, batch] of some steps in a row: a permutation an epoch, from (order, epoch) alone; the incomplete
     batch is dropped.
+
+    sample: 0: of the `samples` themselves; else of as many that are drawn from them with replacement.
 
     Errors: UserError if a batch is larger than the data set.
     """
@@ -59,10 +55,14 @@ def batch_orders(seed: int, samples: int, batch: int, steps: range) -> np.ndarra
     if not per_epoch:
         raise UserError(f"training.batch: {batch} is larger than the {samples} training samples")
     epochs = range(steps.start // per_epoch, (steps.stop - 1) // per_epoch + 1)
-    streams = (np.random.default_rng(stream(ORDER, seed, epoch)) for epoch in epochs)
+    streams = (np.random.default_rng(stream(ORDER, order, epoch)) for epoch in epochs)
     orders = [of_epoch.permutation(samples)[: per_epoch * batch] for of_epoch in streams]
     first = steps.start - epochs.start * per_epoch
-    return np.concatenate(orders).reshape(-1, batch)[first : first + len(steps)]
+    rows = np.concatenate(orders).reshape(-1, batch)[first : first + len(steps)]
+    if not sample:
+        return rows
+    drawn = np.random.default_rng(stream(SAMPLE, sample)).integers(samples, size=samples)
+    return drawn[rows]
 
 
 def stream(part: int, *key: int) -> np.random.SeedSequence:

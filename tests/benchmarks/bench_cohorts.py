@@ -39,10 +39,11 @@ from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task, Values
 from seedsweep.core.training import memory
 from seedsweep.core.training.batch import Batch
-from seedsweep.core.training.cohort import PRECISIONS, Cohort
+from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.cuda_graph import WARM_UP
 from seedsweep.core.training.models import build
 from seedsweep.core.training.probe import most_held, wait
+from seedsweep.core.training.program import PRECISIONS
 
 ROOT = Path(__file__).parents[2]
 DATA = {"name": "pattern1", "size": 64, "train": 256, "validation": 64, "field": 16, "anywhere": True}
@@ -155,7 +156,7 @@ def check(task: Task, plan: Plan) -> None:
         cohort = Cohort(task, members_of(task, 3), training, OPTIMIZER, at_once)
         cohort.advance()
         losses.append(cohort.evaluations[0][:, cohort.columns.index("train_loss")])
-        moved.append(cohort.state()["slots"]["first_moment"].norm(dim=1))
+        moved.append(cohort.state()["moments"]["first_moment"].norm(dim=1))
     np.testing.assert_allclose(*losses, rtol=1e-3)
     torch.testing.assert_close(*moved, rtol=1e-2, atol=0)
     found = ""

@@ -19,9 +19,10 @@ from seedsweep.core.models.recurrent_attention import RecurrentAttention
 from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
 from seedsweep.core.training import memory
-from seedsweep.core.training.cohort import PRECISIONS, Cohort
+from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.cuda_graph import WARM_UP
 from seedsweep.core.training.probe import wait
+from seedsweep.core.training.program import PRECISIONS
 
 #: The study that is costed, and the report's batch (inferred).
 ALPHAS, SEEDS, STEPS, BATCH = 5, 40, 10_000, 32

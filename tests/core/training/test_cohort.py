@@ -35,7 +35,7 @@ def test_groups_take_the_same_first_step(together, members, cohort):
         one.train_step()
     for other in others:
         # A tenth of the gradient: Adam's first moment.
-        moments = [one.state()["slots"]["first_moment"] for one in (other, alone)]
+        moments = [one.state()["moments"]["first_moment"] for one in (other, alone)]
         torch.testing.assert_close(*moments, atol=1e-6, rtol=1e-4)
         for name, expected in alone.state()["buffers"].items():
             torch.testing.assert_close(other.state()["buffers"][name], expected, atol=1e-6, rtol=1e-4)

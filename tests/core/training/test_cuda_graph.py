@@ -58,7 +58,7 @@ def test_a_step_asks_the_device_for_nothing(together, members, cohort, at_once, 
     one.train_step()
     with Operations() as operations:
         one.train_step()
-    assert "addcdiv_" in operations.names
+    assert "addcdiv" in operations.names
     assert operations.names & ASKING == set()
 
 

@@ -34,4 +34,15 @@ def test_no_two_streams_are_one():
 
 
 def test_a_seed_is_short_for_that_of_each_part():
-    assert Member(7, {}).seeds == (7, 7, 7)
+    assert Member(7, {}).parts == (7, 7, 7, 0)
+    assert Member(7, {}, varied=("order", "sample")).parts == (0, 7, 0, 7)
+
+
+def test_a_sample_is_a_bootstrap_of_the_training_split():
+    """Drawn with replacement, the same in every epoch; the order is the order part's."""
+    epochs = [batch_orders(3, 40, 40, range(epoch, epoch + 1), 5)[0] for epoch in range(2)]
+    plain = batch_orders(3, 40, 40, range(1))[0]
+    assert 10 < len(set(epochs[0])) < 40
+    assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(batch_orders(4, 40, 40, range(1), 5)[0])
+    assert sorted(epochs[0]) != sorted(batch_orders(3, 40, 40, range(1), 6)[0])
+    assert dict(zip(plain, epochs[0], strict=True)).keys() == set(range(40))
