@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from seedsweep.analysis import labels
@@ -24,34 +23,45 @@ MOST_NAMED = 6
 class Answer:
     """verdict: of the configuration and the seed, which it was, and what became of the claims; a few words.
     text:    a sentence or two with its numbers.
+    claims:  each claim with its verdict, a sentence.
+    exploratory: what was added after results and decides nothing, a sentence each with its estimate.
     facts:   what the seeds could show: how many would be needed, what could be found, where the variance is.
     notes:   what varies, where the data differ, and what the test split says.
     """
 
     verdict: str
     text: str
-    facts: list[str]
-    notes: list[str]
+    claims: list[str] = field(default_factory=list)
+    exploratory: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def answer(results: Results, comparison: Comparison) -> Answer:
     """What the comparison says."""
-    table = comparison.configurations
+    table = comparison.decided
+    claims = [_claim(one) for one in judge(results, comparison)]
+    exploratory = [
+        f"{_phrase(row, capital=True)}; the median {results.score_name} is "
+        f"{row.median_score:.3g} ({row.median_score_low:.3g} to {row.median_score_high:.3g})."
+        for row in comparison.configurations[len(table) :].itertuples()
+    ]
     if table.empty:
-        return Answer("None yet.", "No answer yet: no member of the comparison has finished.", [], [])
+        text = "No answer yet: no member of the comparison has finished."
+        return Answer("None yet.", text, claims, exploratory)
     short, text = _judged(results, comparison)
-    judged = judge(results, comparison)
     verdict = f"{'So far: ' if comparison.unfinished else ''}{short}."
-    verdict += "".join(f" {_claim(one)}" for one in judged)
-    text += "".join(_single_runs(results, table, one.claim.best) for one in judged if one.claim.best)
+    text += "".join(_single_runs(results, table, claim.best) for claim in results.claims if claim.best)
     if comparison.unfinished:
         text = f"So far, with seeds still missing: {text}"
-    return Answer(verdict, text, _facts(results, comparison), _notes(results, table))
+    verdict = " ".join([verdict, *claims])
+    return Answer(verdict, text, claims, exploratory, _facts(results, comparison), _notes(results, table))
 
 
 def _judged(results: Results, comparison: Comparison) -> tuple[str, str]:
     """Whether it was the configuration or the seed: in a few words, and in a sentence with its numbers."""
-    table, pairs = comparison.configurations, comparison.pairs
+    table, pairs = comparison.decided, comparison.pairs
+    pairs = pairs[~pairs.exploratory.astype(bool)]
     real = pairs[is_real(pairs)]
     best = best_first(results, table).iloc[0]
     beaten = [str(label) for label in table.label if of_pair(real, best.label, label) is not None]
@@ -114,7 +124,7 @@ def _single_runs(results: Results, table: pd.DataFrame, name: str) -> str:
 def _facts(results: Results, comparison: Comparison) -> list[str]:
     """What the seeds that were run could and could not show."""
     facts = []
-    seeds, table = results.study.seeds, comparison.configurations
+    seeds, table = results.seeds, comparison.decided
     if seeds.race:
         facts.append(
             f"Seeds were raced: {seeds.start} each, then twice as many as long as the interval of a "
@@ -137,14 +147,9 @@ def _facts(results: Results, comparison: Comparison) -> list[str]:
     parts = comparison.variance
     whole = parts.configurations + parts.seeds
     if whole > 0:
-        noise = ""
-        if np.isfinite(parts.validation):
-            share = 100 * parts.validation / whole
-            amount = "less than 1 %" if share < 1 else f"at most about {share:.0f} %"
-            noise = f"; {amount} can come from the validation set's size"
         facts.append(
             f"Of the variance of the {results.score_name}, {100 * parts.configurations / whole:.0f} % is between "
-            f"configurations and {100 * parts.seeds / whole:.0f} % between seeds of one{noise}."
+            f"configurations and {100 * parts.seeds / whole:.0f} % between seeds of one."
         )
     return facts
 
@@ -158,6 +163,7 @@ def _notes(results: Results, table: pd.DataFrame) -> list[str]:
     if data:
         fields = _join([path.removeprefix("data.") for path in data], "and")
         notes.append(f"Their data differ ({fields}): scores may be of different validation splits.")
+    measured = "measured at the end, and anew when steps were added" if results.regrown else "measured once at the end"
     score = f"test_{results.study.score}_{results.metric}"
     if score in table:
         words = [
@@ -165,15 +171,15 @@ def _notes(results: Results, table: pd.DataFrame) -> list[str]:
             for row in table.to_dict("records")
         ]
         notes.append(
-            f"Median {results.metric} on the test split, measured once at the end, of the {results.study.score} "
+            f"Median {results.metric} on the test split, {measured}, of the {results.study.score} "
             f"evaluation, with its 95 % interval: {_join(words, 'and')}."
         )
     elif results.tested:
-        notes.append(f"The test split was measured once at the end: {_join(results.tested, 'and')} in tables/.")
+        notes.append(f"The test split was {measured}: {_join(results.tested, 'and')} in tables/.")
     return notes
 
 
-def _phrase(row: Any, capital: bool = False) -> str:
+def _phrase(row: Any, *, capital: bool = False) -> str:
     seeds = f"{row.converged} of {row.members} seeds (95 % interval {100 * row.low:.0f} to {100 * row.high:.0f} %)"
     label = row.label[0].upper() + row.label[1:] if capital else row.label
     return f"{label} converged in {seeds}"

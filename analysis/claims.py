@@ -1,4 +1,5 @@
-"""What became of a study's claims. A verdict is one of VERDICTS.
+"""What became of a study's claims. A verdict is one of VERDICTS, or, of a claim that was added after results, none:
+`exploratory`.
 
 best, better: of convergence, by the pair's adjusted p; of scores, by the interval of the probability that one is better
 than the other, at Bonferroni's level where there are several others.
@@ -21,6 +22,7 @@ from seedsweep.analysis.tables import Results
 from seedsweep.core.records.study import Claim
 
 VERDICTS = ("supported", "refuted", "undecided")
+EXPLORATORY = "exploratory"
 #: A difference that matters, of P(converge) or of a probability, where a claim does not say its own.
 MARGIN = 0.25
 
@@ -35,8 +37,19 @@ class Judged:
 
 
 def judge(results: Results, comparison: Comparison) -> list[Judged]:
-    """Every claim of the study."""
-    return [_judged(results, comparison, claim) for claim in results.study.claims]
+    """Every claim of the study, the registered ones first."""
+    late = [Judged(claim, EXPLORATORY, "added after results") for claim in results.late_claims]
+    return [_judged(results, comparison, claim) for claim in results.claims] + late
+
+
+def verdict(*, supported: bool, refuted: bool) -> str:
+    """One of VERDICTS."""
+    return "supported" if supported else "refuted" if refuted else "undecided"
+
+
+def higher(found: list[tuple[float, float, float]]) -> str:
+    """Verdict that scores are better than each of others', from `superiority` over each."""
+    return verdict(supported=all(low > 0.5 for _, low, _ in found), refuted=any(high < 0.5 for *_, high in found))
 
 
 def is_real(pairs: pd.DataFrame) -> pd.Series:
@@ -55,14 +68,14 @@ def of_pair(pairs: pd.DataFrame, first: str, second: str) -> dict[str, Any] | No
 
 
 def _judged(results: Results, comparison: Comparison, claim: Claim) -> Judged:
-    named = comparison.configurations[comparison.configurations.origin == "named"]
-    about = _about(claim)
+    about, table = _about(claim), comparison.decided
+    named = table[table.origin == "named"] if len(table) else pd.DataFrame({"name": []})
     if missing := [name for name in about if name not in set(named["name"])]:
         return Judged(claim, "undecided", f"no member of {missing[0]} has finished")
     if claim.below is not None:
         row = named[named["name"] == about[0]].iloc[0]
         share = claim.below[1]
-        return Judged(claim, "supported" if row.high < share else "refuted" if row.low >= share else "undecided")
+        return Judged(claim, verdict(supported=row.high < share, refuted=row.low >= share))
     others = [str(name) for name in named["name"] if name != about[0]] if claim.best else about[1:]
     if not others:
         return Judged(claim, "undecided", "there is no other")
@@ -73,10 +86,8 @@ def _judged(results: Results, comparison: Comparison, claim: Claim) -> Judged:
     if claim.alike is not None:
         margin = MARGIN if claim.margin is None else claim.margin
         return Judged(claim, _alike(pairs[0]["low"], pairs[0]["high"], margin))
-    real = [pair["adjusted"] < SIGNIFICANCE for pair in pairs]
-    if any(told and pair["difference"] < 0 for told, pair in zip(real, pairs, strict=True)):
-        return Judged(claim, "refuted")
-    return Judged(claim, "supported" if all(real) else "undecided")
+    better = [np.sign(pair["difference"]) * (pair["adjusted"] < SIGNIFICANCE) for pair in pairs]
+    return Judged(claim, verdict(supported=min(better) > 0, refuted=min(better) < 0))
 
 
 def _of_scores(results: Results, claim: Claim, own: str, others: list[str]) -> Judged:
@@ -97,15 +108,11 @@ def _of_scores(results: Results, claim: Claim, own: str, others: list[str]) -> J
     if claim.alike is not None:
         _, low, high = found[0]
         return Judged(claim, _alike(low - 0.5, high - 0.5, MARGIN if claim.margin is None else claim.margin))
-    if any(high < 0.5 for _, _, high in found):
-        return Judged(claim, "refuted")
-    return Judged(claim, "supported" if all(low > 0.5 for _, low, _ in found) else "undecided")
+    return Judged(claim, higher(found))
 
 
 def _alike(low: float, high: float, margin: float) -> str:
-    if -margin < low and high < margin:
-        return "supported"
-    return "refuted" if low > margin or high < -margin else "undecided"
+    return verdict(supported=-margin < low and high < margin, refuted=low > margin or high < -margin)
 
 
 def _about(claim: Claim) -> list[str]:

@@ -36,7 +36,7 @@ def write(results: Results, comparison: Comparison, folder: Path, formats: Itera
             if kind == "parquet":
                 table.to_parquet(path, index=False)
             elif kind == "csv":
-                # Many times as fast as pandas, for what may have a million rows.
+                # Many times faster than pandas; evaluations may have a million rows.
                 csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), path)
             elif name in _FOR_PAPERS and len(table):
                 replace(path, _FOR_PAPERS[name](table, results).encode())
@@ -72,15 +72,16 @@ def _pairs(table: pd.DataFrame, results: Results) -> str:
         {
             "pair": table["first"] + " against " + table["second"],
             "difference": _with(table, "difference", "low", "high", 2),
-            "p": [f"{p:.2g}" for p in table.p],
-            "adjusted p": [f"{p:.2g}" for p in table.adjusted],
+            "p": table.p.map("{:.2g}".format, na_action="ignore").fillna("--"),
+            "adjusted p": table.adjusted.map("{:.2g}".format, na_action="ignore").fillna("--"),
             "better": _with(table, "better", "better_low", "better_high", 2),
         }
     )
     return _latex(
         rows,
         "Differences of P(converge) with Newcombe's 95 % intervals; p by Boschloo's exact test, adjusted over all "
-        "pairs (Holm); better: probability that a score of the first is better than one of the second.",
+        "registered pairs (Holm), -- where a pair is exploratory; better: probability that a score of the first is "
+        "better than one of the second.",
     )
 
 

@@ -35,13 +35,13 @@ def read_csv(path: Path, threshold: float, hold: int = 1) -> Results:
                 f"{path}: seed {seed} of {label!r} ends at step {own.step.max()}, others at {budget}: cut all at one "
                 "step, or, where it diverged, give it a last row without a score"
             )
-        # What a member scored after it diverged is nobody's result.
+        # Scores after a divergence do not count.
         out = None if finite.all() else int(own.step[~finite].iloc[0])
         kept = own if out is None else own[own.step <= out]
         scores = np.where(np.isfinite(kept.score), kept.score, np.nan)
         outcome = judge(seed, kept.step.tolist(), scores, out, criterion)
         identity = {"configuration": label, "label": label, "name": label, "phase": "compare", "origin": "named"}
-        members.append({**identity, "number": numbers[label], **outcome_cells(outcome)})
+        members.append({**identity, "exploratory": False, "number": numbers[label], **outcome_cells(outcome)})
     members.sort(key=lambda member: (member["number"], member["seed"]))
     fewest = int(pd.DataFrame(members).groupby("label").size().min())
     study = Study(
@@ -84,15 +84,16 @@ def together(first: Results, second: Results) -> Results:
         members.append(_of(name, run.compared).assign(number=run.compared.number + ahead))
         evaluations.append(_of(name, compared))
     joined = pd.concat(members, ignore_index=True)
+    decided = joined[~joined.exploratory]
     study = first.study.model_copy(
         update={
             "name": f"{names[0]} and {names[1]}",
             "question": f"{names[0]} or {names[1]}: which configuration is better?",
-            "configurations": {label: {} for label in joined.label.unique()},
+            "configurations": {label: {} for label in decided.label.unique()},
             "claims": (),
             "search": Search(),
             "training": Training(steps=max(run.budget for run in runs)),
-            "seeds": SeedCounts(compare=int(joined.groupby("number").size().min())),
+            "seeds": SeedCounts(compare=int(decided.groupby("number").size().min())),
         }
     )
     values = {

@@ -22,7 +22,7 @@ def varying(configurations: Iterable[Mapping[str, Any]]) -> list[str]:
     count: Counter[str] = Counter()
     for values in every:
         for path, value in values.items():
-            # 1 and 1.0 are one value.
+            # 1 and 1.0 are the same value.
             plain = float(value) if is_number(value) else value
             seen.setdefault(path, set()).add(json.dumps(plain, sort_keys=True, default=str))
             count[path] += 1
@@ -69,11 +69,20 @@ def label(spec: CohortSpec, number: int, paths: Sequence[str]) -> str:
     """Of a named configuration its name; of another its number in the search and its values of the paths."""
     if spec.name:
         return spec.name
+    found = "best found" if spec.phase == "compare" else "explored"
+    return f"{found} ({', '.join([f'no. {number}', *_words(spec, paths)])})"
+
+
+def short_label(spec: CohortSpec, paths: Sequence[str]) -> str:
+    """As `label`, where phase and number are said beside it."""
+    return spec.name or ", ".join(_words(spec, paths))
+
+
+def _words(spec: CohortSpec, paths: Sequence[str]) -> list[str]:
+    """A configuration's values of the paths."""
     names = short_names(paths)
     words = [f"{names[path]} {shown(spec.values[path])}" for path in paths if path in spec.values]
-    words = [*words[:MOST_VALUES], "..."] if len(words) > MOST_VALUES else words
-    found = "best found" if spec.phase == "compare" else "explored"
-    return f"{found} ({', '.join([f'no. {number}', *words])})"
+    return [*words[:MOST_VALUES], "..."] if len(words) > MOST_VALUES else words
 
 
 def _parts(path: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from seedsweep.analysis import labels
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves, Ledger
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Study, read_study
+from seedsweep.core.records.registration import Registration, read_registration
+from seedsweep.core.records.study import Claim, SeedCounts, Study, read_study
 
-IDENTITY = ("configuration", "label", "name", "phase", "number", "origin", "seed")
+IDENTITY = ("configuration", "label", "name", "phase", "number", "origin", "exploratory", "seed")
 STEPS = ("first_met", "converged_at", "lost_at", "diverged_at", "stopped_at")
 OUTCOME = ("outcome", *STEPS, "final", "best")
 #: Beginnings of the columns of the test split.
@@ -42,12 +43,15 @@ class Axis:
 class Results:
     """A study and its tables.
 
-    members:     IDENTITY, a column for each path that varies (`column`), OUTCOME as `core.records.criterion.Outcome`
-                 has it, `test_last_NAME` and `test_best_NAME` for each measure of the test split, and RUN.
+    members:     IDENTITY (exploratory: whether a compared member was added after results), a column for each path that
+                 varies (`column_of`), OUTCOME as `core.records.criterion.Outcome` has it, `test_last_NAME` and
+                 `test_best_NAME` for each measure of the test split, and RUN.
     evaluations: configuration, phase, label, seed, step and every measure; unfinished cohorts are here up to their
                  checkpoint.
     curves:      of the comparison's members, by configuration and seed: the cohort's, and the member's place in it.
     values:      what each configuration was resolved to, by its hash: dotted path -> value.
+    registered:  what the run decides; None: all of it.
+    regrown:     whether members had finished with fewer steps than they have now.
     """
 
     study: Study
@@ -55,6 +59,8 @@ class Results:
     evaluations: pd.DataFrame
     curves: Mapping[tuple[str, int], tuple[Curves, int]] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    registered: Registration | None = None
+    regrown: bool = False
 
     @functools.cached_property
     def budget(self) -> int:
@@ -64,20 +70,56 @@ class Results:
 
     @functools.cached_property
     def compared(self) -> pd.DataFrame:
-        """Members of the comparison alone: only these decide the answer."""
+        """Members of the comparison, the exploratory ones too."""
         return self.members[self.members.phase == "compare"]
 
     @functools.cached_property
     def configurations(self) -> list[pd.DataFrame]:
-        """The comparison's members by configuration, the named ones first, in the order of their numbers."""
-        if self.compared.empty:
-            return []
-        return [group for _, group in self.compared.groupby("number", sort=True)]
+        """The members that decide the answer, by configuration: registered ones with their registered seeds, the named
+        ones first, in the order of their numbers."""
+        return _by_number(self.compared[~self.compared.exploratory.astype(bool)])
+
+    @functools.cached_property
+    def exploratory(self) -> list[pd.DataFrame]:
+        """Configurations that were added after results, and registered ones with all their seeds where some were added;
+        their label says so."""
+        groups = []
+        for group in _by_number(self.compared):
+            if group.exploratory.any():
+                seeds = "" if group.exploratory.all() else f", all {len(group)} seeds"
+                groups.append(group.assign(label=f"{group.label.iloc[0]}{seeds} (exploratory)"))
+        return groups
+
+    @property
+    def whole(self) -> dict[int, pd.DataFrame]:
+        """Each configuration with all its seeds, by its number."""
+        found = {int(group.number.iloc[0]): group for group in self.shown}
+        return dict(sorted(found.items()))
+
+    @functools.cached_property
+    def shown(self) -> list[pd.DataFrame]:
+        """All of them, those that decide first."""
+        return [*self.configurations, *self.exploratory]
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """The registered claims, whatever the study says by now."""
+        return self.study.claims if self.registered is None else self.registered.claims
+
+    @property
+    def late_claims(self) -> tuple[Claim, ...]:
+        """Those that were added after results."""
+        return tuple(claim for claim in self.study.claims if claim not in self.claims)
+
+    @property
+    def seeds(self) -> SeedCounts:
+        """How many seeds decide."""
+        return self.study.seeds if self.registered is None else self.registered.seeds
 
     @functools.cached_property
     def varying(self) -> list[str]:
         """Paths in which compared configurations differ."""
-        return labels.varying(self._values_of(group) for group in self.configurations)
+        return labels.varying(self._values_of(group) for group in self.shown)
 
     @functools.cached_property
     def varying_columns(self) -> list[str]:
@@ -93,7 +135,7 @@ class Results:
     def axis(self) -> Axis | None:
         """The path on whose axis the comparison can be drawn: the only one in which the named configurations differ
         (all compared ones, where fewer than two are named), a number in every one. None: there is no such path."""
-        groups = self.configurations
+        groups = self.shown
         named = [group for group in groups if group.origin.iloc[0] == "named"]
         paths = labels.varying(self._values_of(group) for group in (named if len(named) > 1 else groups))
         numbers = [self._values_of(group).get(paths[0]) for group in groups] if len(paths) == 1 else []
@@ -144,12 +186,12 @@ class Results:
 
     @functools.cached_property
     def span(self) -> tuple[float, float]:
-        """Between which values a score can be: the metric's ends where they are known.
+        """Between which values a score that decides can be: the metric's ends where they are known.
 
         Else 0 and 1 where more is better and all scores lie there, or a quarter of their range more than they reach,
         not below 0 where none is.
         """
-        scores = self.members[self.score_column].dropna().to_numpy(float)
+        scores = self._deciding_scores
         low, high = min(scores, default=0.0), max(scores, default=1.0)
         known = self.study.criterion
         if known.low is None and known.high is None and self.sign > 0 and low >= 0 and high <= 1:
@@ -186,10 +228,10 @@ class Results:
         known, the worst score there is."""
         low, high = self.span
         known = self.study.criterion
-        scores = self.members[self.score_column].dropna()
+        scores = self._deciding_scores
         if self.sign > 0:
-            return low if known.low is not None or scores.empty or (low, high) == (0.0, 1.0) else float(scores.min())
-        return high if known.high is not None or scores.empty else float(scores.max())
+            return low if known.low is not None or not len(scores) or (low, high) == (0.0, 1.0) else float(scores.min())
+        return high if known.high is not None or not len(scores) else float(scores.max())
 
     def scores(self, members: pd.DataFrame) -> np.ndarray:
         """The score of each of some members, [n]."""
@@ -214,17 +256,11 @@ class Results:
         keyed = pd.DataFrame({"order": order, "seed": members.seed}).sort_values(["order", "seed"], na_position="first")
         return members.loc[keyed.index]
 
-    def few(self, most: int) -> tuple[Results, str]:
-        """With the comparison of so many configurations at most, those that converged most often, and what to say of
-        the others."""
-        groups = self.configurations
-        if len(groups) <= most:
-            return self, ""
-        ranked = sorted(groups, key=lambda group: (-(group.outcome == "converged").mean(), group.number.iloc[0]))
-        chosen = {int(group.number.iloc[0]) for group in ranked[:most]}
-        kept = self.members[(self.members.phase != "compare") | self.members.number.isin(chosen)]
-        note = f" Of {len(groups)} configurations the {most} that converged most often; all are in tables/."
-        return replace(self, members=kept), note
+    @property
+    def _deciding_scores(self) -> np.ndarray:
+        """Of all members but the exploratory ones, [n]."""
+        deciding = self.members[~self.members.exploratory.astype(bool)]
+        return deciding[self.score_column].dropna().to_numpy(float)
 
     def _values_of(self, group: pd.DataFrame) -> Mapping[str, Any]:
         return self.values.get(group.configuration.iloc[0], {})
@@ -250,12 +286,18 @@ class Reader:
         study = read_study(self._paths.study)
         cohorts = [self._cohort(record) for record in Ledger(self._paths.cohorts).records()]
         specs = [cohort.spec for cohort in cohorts]
-        names = _labels(study, specs)
+        numbers = _numbers(specs)
+        names = _labels(study, specs, numbers)
+        registered = read_registration(self._paths)
+
+        def late(spec: CohortSpec, number: int, seed: int) -> bool:
+            return spec.phase == "compare" and registered is not None and not registered.covers(spec, number, seed)
+
         values = {spec.configuration: spec.values for spec in specs}
         members = pd.DataFrame(
             [
-                {**_identity(cohort.spec, name), **member}
-                for cohort, name in zip(cohorts, names, strict=True)
+                {**_identity(cohort.spec, name), "exploratory": late(cohort.spec, number, member["seed"]), **member}
+                for cohort, name, number in zip(cohorts, names, numbers, strict=True)
                 for member in cohort.members
             ]
         )
@@ -269,7 +311,8 @@ class Reader:
             if cohort.curves is not None and cohort.spec.phase == "compare"
             for place, seed in enumerate(cohort.curves.seeds)
         }
-        return Results(study, members, _evaluations(cohorts, names), curves, values)
+        evaluations, regrown = _evaluations(cohorts, names), self._paths.has_finished(with_fewer_steps=True)
+        return Results(study, members, evaluations, curves, values, registered, regrown)
 
     def _cohort(self, record: CohortRecord) -> _Cohort:
         if known := self._finished.get(record.folder):
@@ -278,13 +321,8 @@ class Reader:
         if not record.finished:
             return _Cohort(spec, [], record.curves())
         run = record.run()
-        where = {
-            "host": run["host"],
-            "device": run["device"],
-            "engine": run["engine"],
-            "cohort_seconds": run["seconds"],
-            "cohort_members": len(spec.seeds),
-        }
+        where = {name: run[name] for name in ("host", "device", "engine")}
+        where |= {"cohort_seconds": run["seconds"], "cohort_members": len(spec.seeds)}
         members = [{**outcome_cells(outcome), **where} for outcome in record.outcomes()]
         cohort = self._finished[record.folder] = _Cohort(spec, members, record.verified_curves())
         return cohort
@@ -339,11 +377,19 @@ class _Cohort:
     curves: Curves | None
 
 
-def _labels(study: Study, specs: Sequence[CohortSpec]) -> list[str]:
-    """Of each cohort's configuration. Its number is that of the search, also where it is compared."""
-    paths = labels.searched(study, specs) or labels.varying(spec.values for spec in specs)
+def _by_number(members: pd.DataFrame) -> list[pd.DataFrame]:
+    return [group for _, group in members.groupby("number", sort=True)]
+
+
+def _numbers(specs: Sequence[CohortSpec]) -> list[int]:
+    """Of each cohort's configuration, the number that it has in the search where it was explored."""
     asked = {spec.configuration: spec.number for spec in specs if spec.phase == "explore"}
-    return [labels.label(spec, asked.get(spec.configuration, spec.number), paths) for spec in specs]
+    return [asked.get(spec.configuration, spec.number) for spec in specs]
+
+
+def _labels(study: Study, specs: Sequence[CohortSpec], numbers: Sequence[int]) -> list[str]:
+    paths = labels.searched(study, specs) or labels.varying(spec.values for spec in specs)
+    return [labels.label(spec, number, paths) for spec, number in zip(specs, numbers, strict=True)]
 
 
 def _identity(spec: CohortSpec, label: str) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Components: whatever a study chooses by name. A name is a built-in's short name or an import path.
 
-An import path is `package.module:Name` or `file.py:Name`, a file below the folder that `use_folder` named. A short name
-is the name of a class or function of the component's home module, without regard to case and underscores, so that
-adding one is writing it there. This module needs the standard library and pydantic alone.
+An import path is `package.module:Name` or `file.py:Name`, a file of the user's. A short name is the name of a class or
+function of the component's home module, without regard to case and underscores, so that adding one is writing it there.
+Where a component is chosen in the settings of another, its own settings stand beside its name: `backbone: {name: small,
+widths: [8, 8]}`. This module needs the standard library and pydantic alone.
 """
 
 from __future__ import annotations
@@ -10,32 +11,24 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import math
 import pkgutil
-import sys
-import traceback
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.source import ROOT
+from seedsweep.core.user_modules import imported, user_file
 
-#: Beginning of the names that modules from a user's files have in `sys.modules`.
-USER_MODULES = "seedsweep_user_"
-#: The folder that `use_folder` named last.
-_folders: list[Path] = []
-#: Modules that were there before.
-_modules_before: set[str] = set()
+T = TypeVar("T")
+#: How a chosen component is written: its name, or a mapping of its name and its settings.
+Named = str | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,25 +76,74 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """A field that names a component.
+class NoSettings:
+    """Of a component that has none."""
 
-    home: module or package of the built-in ones, all public classes and functions in it.  optional: whether the empty
-    name chooses none.
+
+class Component:
+    """What is made of its settings. Subclass it.
+
+    Settings: a frozen dataclass, with a Range, a Choice or a Chosen beside a field.
+    """
+
+    Settings: ClassVar[type] = NoSettings
+    settings: Any
+
+    def __init__(self, settings: Any = None):
+        """settings: an instance of Settings; None: its defaults."""
+        self.settings = self.Settings() if settings is None else settings
+
+
+@dataclass(frozen=True)
+class Chosen(Generic[T]):
+    """A field that chooses a component, `Annotated[Named, Chosen(home)] = "area"`.
+
+    A class with Settings is made of them; any other class, and a function, has none.
+
+    home: module or package of the built-in ones, all public classes and functions in it.  base: class that all are made
+    from; None: any class or function.
     """
 
     home: str
-    optional: bool = False
+    base: type | None = None
 
-    def problem(self, value: Any) -> str | None:
-        """What is wrong with a name, in words, or None."""
-        if self.optional and not value:
-            return None
+    def read(self, value: Named, where: str = "settings") -> tuple[str, Any, Any]:
+        """The name of a component, its class or function, and its settings, or None where it has none.
+
+        where: dotted path of the field, for messages.  Errors: UserError that names the field.
+        """
+        own = dict(value) if isinstance(value, Mapping) else {"name": value}
+        name = own.pop("name", "")
+        place = f"{where}.name" if isinstance(value, Mapping) else where
         try:
-            resolve(value, self.home)
+            found = resolve(name, self.home, self.base)
         except UserError as error:
-            return str(error)
-        return None
+            raise UserError(f"{place}: {error}") from error.__cause__
+        if self.base and not (inspect.isclass(found) and issubclass(found, self.base)):
+            raise UserError(f"{place}: {name} is no subclass of {self.base.__module__}.{self.base.__name__}")
+        name = next((short for short, member in self.built_in().items() if member is found), name)
+        is_class = inspect.isclass(found)
+        kind = getattr(found, "Settings", None) if is_class else None
+        if kind is None:
+            for field in own:
+                raise UserError(f"{where}.{field}: {name} has no settings")
+            return name, found, None
+        if not inspect.isclass(kind) or not dataclasses.is_dataclass(kind):
+            raise UserError(
+                f"{place}: {name} has Settings that are no dataclass; write `@dataclass(frozen=True)` above it"
+            )
+        return name, found, settings_from(kind, own, where)
+
+    def make(self, value: Named) -> T:
+        """A function as it is, of a class an instance. Errors: as of `read`."""
+        _, found, settings = self.read(value)
+        is_class = inspect.isclass(found)
+        made: T = found if not is_class else found() if settings is None else found(settings)
+        return made
+
+    def built_in(self) -> dict[str, Any]:
+        """Short name -> class or function, as they stand in the home."""
+        return {short_name(name): member for name, member in _members(self.home, self.base)}
 
 
 @dataclass(frozen=True)
@@ -115,43 +157,6 @@ class Metric:
     def __post_init__(self) -> None:
         if self.direction not in ("max", "min"):
             raise ValueError(f"a metric's direction is max or min, not {self.direction!r}")
-
-
-def use_folder(folder: Path) -> None:
-    """Look for `file.py:Name`, and for what such files import, below this folder, from now on.
-
-    The folder goes last on the path: a user's `random.py` hides nothing. A checkout of seedsweep leaves the path: its
-    `core` would hide a user's, also from behind, where that is a folder without `__init__.py`.
-    """
-    for old in _folders:
-        if old != folder:
-            _forget_modules(old)
-    leaving = {ROOT, folder, *_folders}
-    sys.path[:] = [place for place in sys.path if Path(place or ".").absolute() not in leaving]
-    sys.path.append(str(folder))
-    if _folders != [folder]:
-        _folders[:] = [folder]
-        _modules_before.clear()
-        _modules_before.update(sys.modules)
-
-
-def leave_folder() -> None:
-    """Look for a user's files below no folder any more, but where the process is."""
-    for folder in _folders:
-        _forget_modules(folder)
-    sys.path[:] = [place for place in sys.path if Path(place or ".").absolute() not in _folders]
-    _folders.clear()
-
-
-def _forget_modules(folder: Path) -> None:
-    """Of a folder that is left, those imported since it was named: else a file of another folder would meet the modules
-    that this one's imported. An environment or a checkout of seedsweep that lies below it is none of the user's files.
-    """
-    files = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules.keys() - _modules_before}
-    for name, file in files.items():
-        kept = name.partition(".")[0] == "seedsweep" or not isinstance(file, str) or "site-packages" in Path(file).parts
-        if not kept and Path(str(file)).is_relative_to(folder):
-            del sys.modules[name]
 
 
 def resolve(name: str, home: str, base: type | None = None) -> Any:
@@ -172,7 +177,7 @@ def resolve(name: str, home: str, base: type | None = None) -> Any:
             f"there is no {name!r}; {choose(name, short_names(home, base))}, or an own one as file.py:Name or "
             "package.module:Name"
         )
-    module = _user_file(where) if where.endswith(".py") else _imported(where)
+    module = user_file(where) if where.endswith(".py") else imported(where)
     found: Any = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -188,7 +193,7 @@ def is_own(name: str) -> bool:
 
 def short_names(home: str, base: type | None = None) -> list[str]:
     """Of the built-in components of a home, in small letters."""
-    return sorted({_plain(name) for name, _ in _members(home, base)})
+    return sorted({short_name(name) for name, _ in _members(home, base)})
 
 
 def settings_from(kind: type, values: Mapping[str, Any], where: str) -> Any:
@@ -200,8 +205,12 @@ def settings_from(kind: type, values: Mapping[str, Any], where: str) -> Any:
     for key in values:
         if key not in known:
             raise UserError(f"{where}.{key}: there is no such field; {choose(str(key), known)}")
+    given = dict(values)
+    for key, chosen in chosen_fields(kind).items():
+        if key in given:
+            given[key] = _in_short(kind, key, chosen, given[key], f"{where}.{key}")
     try:
-        made: Any = _adapter(kind).validate_python(dict(values))
+        made: Any = _adapter(kind).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, (where, *first["loc"])))
@@ -217,25 +226,61 @@ def settings_from(kind: type, values: Mapping[str, Any], where: str) -> Any:
     return made
 
 
+def _in_short(kind: type, field: str, chosen: Chosen[Any], value: Any, where: str) -> Any:
+    """A chosen component as it is recorded: its name alone where its settings are their defaults, else those that
+    differ beside it. Of a tuple each. Errors: UserError."""
+    if isinstance(value, list | tuple):
+        return [_in_short(kind, field, chosen, each, where) for each in value]
+    if isinstance(value, Mapping) and "name" not in value and isinstance(ordinary := defaults(kind).get(field), str):
+        value = {"name": ordinary, **value}
+    name, _, settings = chosen.read(value, where)
+    if settings is None:
+        return name
+    ordinary = defaults(type(settings))
+    other = {key: each for key, each in vars(settings).items() if key not in ordinary or each != ordinary[key]}
+    return {"name": name, **other} if other else name
+
+
+def spread(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by dotted path: of a chosen component the name at its field's, all its settings below,
+    `backbone.widths`. kind: their dataclass.  values: as recorded."""
+    found = dict(values)
+    for key, chosen in chosen_fields(kind).items():
+        if isinstance(found.get(key), str | Mapping):
+            found[key], _, settings = chosen.read(found[key])
+            if settings is not None:
+                below = spread(type(settings), vars(settings))
+                found |= {f"{key}.{field}": value for field, value in below.items()}
+    return found
+
+
+def defaults(kind: type) -> dict[str, Any]:
+    """Of the fields of a settings dataclass that have one."""
+    made = {f.name: f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+            for f in dataclasses.fields(kind)}  # fmt: skip
+    return {name: value for name, value in made.items() if value is not dataclasses.MISSING}
+
+
 @functools.lru_cache(maxsize=256)
 def _adapter(kind: type) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
+def bounds_of(kind: type) -> dict[str, list[Range | Choice]]:
+    """The ranges and choices beside each field of a settings dataclass."""
+    return {name: [one for one in all_ if isinstance(one, Range | Choice)] for name, all_ in _beside(kind).items()}
+
+
+def chosen_fields(kind: type) -> dict[str, Chosen[Any]]:
+    """Those fields of a settings dataclass that choose a component."""
+    return {name: one for name, all_ in _beside(kind).items() for one in all_ if isinstance(one, Chosen)}
+
+
 @functools.lru_cache(maxsize=256)
-def bounds_of(kind: type) -> dict[str, list[Range | Choice | Chosen]]:
-    """What stands beside each field of a settings dataclass."""
+def _beside(kind: type) -> dict[str, tuple[Any, ...]]:
+    """What is annotated of each field."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    beside = {field.name: getattr(hints[field.name], "__metadata__", ()) for field in dataclasses.fields(kind)}
-    kinds = Range | Choice | Chosen
-    return {name: [bound for bound in bounds if isinstance(bound, kinds)] for name, bounds in beside.items()}
-
-
-@functools.lru_cache(maxsize=1024)
-def whole(kind: type, field: str) -> bool:
-    """Whether a field of a settings dataclass holds whole numbers."""
-    hint = typing.get_type_hints(kind)[field]
-    return hint is int or int in typing.get_args(hint)
+    return {field.name: getattr(hints[field.name], "__metadata__", ()) for field in dataclasses.fields(kind)}
 
 
 def problems_of(component: Any) -> list[str]:
@@ -268,7 +313,7 @@ def choose(given: str, known: Iterable[str]) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _plain(name: str) -> str:
+def short_name(name: str) -> str:
     """`Pattern2Rgb` -> `pattern2_rgb`, `UNet` -> `unet`, `AdamW` -> `adamw`."""
     parts: list[str] = []
     for place, letter in enumerate(name):
@@ -303,38 +348,7 @@ def _fits(value: Any, base: type | None) -> bool:
 
 
 def _public(module: ModuleType) -> list[str]:
-    return [name for name in vars(module) if not name.startswith("_")]
-
-
-def _imported(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except Exception as error:
-        raise UserError(_import_failed(name, error)) from error
-
-
-def _user_file(name: str) -> ModuleType:
-    path = (_folders[0] if _folders else Path.cwd()) / name
-    key = f"{USER_MODULES}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    if key in sys.modules:
-        return sys.modules[key]
-    if not path.is_file():
-        raise UserError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(key, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[key] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[key]
-        raise UserError(_import_failed(name, error)) from error
-    return module
-
-
-def _import_failed(name: str, error: Exception) -> str:
-    """With the module's own error, and where it arose."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    place = f" ({Path(frames[-1].filename).name} line {frames[-1].lineno})" if len(frames) > 1 else ""
-    return f"{name} cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}{place}"
+    """What a file defines itself; of a package, which may define nothing itself, all public names."""
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    own = [name for name, value in public.items() if getattr(value, "__module__", None) == module.__name__]
+    return own or list(public)

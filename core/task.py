@@ -6,20 +6,14 @@ M members, B batch, N samples of a split.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seedsweep.core.component import Metric, Range
+from seedsweep.core.component import Component, Metric, Range
 from seedsweep.core.training.batch import Batch, Data
-
-
-@dataclass(frozen=True)
-class NoSettings:
-    """Of a component that has none."""
 
 
 class Values(Mapping[str, Any]):
@@ -47,29 +41,40 @@ class Values(Mapping[str, Any]):
         return len(self._values)
 
 
-class Task:
+class Task(Component):
     """A model, its loss and its measures on a data set, as one member sees them. Subclass it.
 
-    metrics: what it measures that a criterion may be on: name -> Metric. A property where settings decide.
+    metrics: what it measures that a criterion may be on: name -> Metric.
     hyperparameters: name -> Range with a default, beside those of the optimiser.
+    fused: False sends the members one after another without a try, as a large network trains best.
+    These are attributes of the class, or properties where settings decide.
     Settings: a frozen dataclass, with a Range or a Choice beside a field: `width: Annotated[int, Range(1, 4096)] =
     128`.
     """
 
-    metrics: Mapping[str, Metric] = {}
-    hyperparameters: ClassVar[Mapping[str, Range]] = {}
-    Settings: ClassVar[type] = NoSettings
-    #: False sends the members one after another without a try, as a large network trains best.
-    fused: bool = True
+    if TYPE_CHECKING:
+
+        @property
+        def metrics(self) -> Mapping[str, Metric]:
+            """To a type checker a property, so that a subclass may have a property or an attribute."""
+
+        @property
+        def hyperparameters(self) -> Mapping[str, Range]:
+            """Likewise."""
+
+        @property
+        def fused(self) -> bool:
+            """Likewise."""
+    else:
+        metrics, hyperparameters, fused = {}, {}, True
     #: Beginnings of the names of parameters that `training.precision` is of, among convolutions and linear layers.
     coarse: ClassVar[tuple[str, ...]] = ()
 
-    settings: Any
     data: Data
 
     def __init__(self, settings: Any = None, data: Data | None = None):
         """settings: an instance of Settings; None: its defaults.  data: None where only names are asked for."""
-        self.settings = self.Settings() if settings is None else settings
+        super().__init__(settings)
         if data is not None:
             self.data = data
 

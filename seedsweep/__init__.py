@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedsweep.core.component import Choice, Chosen, Metric, Range
+    from seedsweep.core.component import Choice, Chosen, Metric, Named, Range
     from seedsweep.core.errors import SeedsweepError
     from seedsweep.core.task import Task, dropout
     from seedsweep.core.training.optimisers import Optimizer
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: Name -> module. Imported when they are asked for: a look at a run needs no torch.
 _HOMES = {
-    **dict.fromkeys(("Choice", "Chosen", "Metric", "Range"), "core.component"),
+    **dict.fromkeys(("Choice", "Chosen", "Metric", "Named", "Range"), "core.component"),
     "SeedsweepError": "core.errors",
     **dict.fromkeys(("Task", "dropout"), "core.task"),
     "Optimizer": "core.training.optimisers",
@@ -33,6 +33,7 @@ __all__ = [
     "Chosen",
     "DataSet",
     "Metric",
+    "Named",
     "Optimizer",
     "Range",
     "Schedule",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from seedsweep.core.component import is_own, short_names, use_folder
+from seedsweep.core.component import is_own, short_names
 from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.user_modules import use_folder
 from seedsweep.shards import flags
 from seedsweep.shards import pack as packing
 from seedsweep.shards.camelyon16 import command as camelyon16
@@ -25,25 +25,18 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    name = arguments[0] if arguments else "--help"
+    name, code = arguments[0] if arguments else "--help", ""
     if name == "camelyon16":
         return camelyon16.main(arguments[1:])
-    parser = argparse.ArgumentParser(
-        prog="python -m seedsweep.shards.pack",
-        description=packing.__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
+    parser = flags.parser("", packing.__doc__)
     parser.add_argument("name", help=f"{', '.join(short_names(HOME, DataSet))}, or file.py:Name")
-    parser.add_argument("--to", type=Path, default=Path("runs/_data"), help="folder of the data sets")
     if name.startswith("-"):
-        parser.parse_args(arguments)
-    code = ""
+        parser.parse_args([name])
     if is_own(name):
         use_folder(Path.cwd())
     kind = data_set_class(name)
     if is_own(name):
         code = hashlib.sha256(Path(name.rpartition(":")[0]).read_bytes()).hexdigest()
-    flags.add_flags(parser, kind.Settings)
     given = flags.parse(parser, kind.Settings, arguments)
     root = given.pop("to")
 

@@ -7,37 +7,30 @@ import inspect
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from seedsweep.core.component import problems_of, resolve, settings_from, short_names
+from seedsweep.core.component import Component, problems_of, resolve, settings_from, short_names
 from seedsweep.core.errors import UserError
 
 #: Where the built-in data sets are.
 HOME = "seedsweep.shards.sets"
 
 
-@dataclass(frozen=True)
-class NoSettings:
-    """Of a data set that has none."""
-
-
-class DataSet:
+class DataSet(Component):
     """Samples in splits. Subclass it, and write `samples`.
 
     Settings: a frozen dataclass, with a Range or a Choice beside a field: `size: Annotated[int, Range(8)] = 64`.
     classes: number of classes of a label; 0 where there are none. A property where settings or data decide.
     """
 
-    Settings: ClassVar[type] = NoSettings
-    classes: int = 0
+    if TYPE_CHECKING:
 
-    settings: Any
-
-    def __init__(self, settings: Any = None):
-        """settings: an instance of Settings; None: its defaults."""
-        self.settings = self.Settings() if settings is None else settings
+        @property
+        def classes(self) -> int:
+            """To a type checker a property, so that a subclass may have a property or an attribute."""
+    else:
+        classes = 0
 
     def check(self) -> Iterable[str]:
         """What does not fit together in the settings: a line each that begins with a field, `data.field: ...`."""
@@ -49,7 +42,8 @@ class DataSet:
 
         None, or a generator that yields nothing, for `test` says that there is no test split. Names, dtypes and shapes
         are the same in all samples of all splits. It is called when the data set is packed, once for each split; what
-        it depends on is its settings and its code. Where a file that it reads changes, remove the packed folder.
+        it depends on is its settings and its code. What it gives is the identity of the data, wherever it came from:
+        where a file that it reads changes, remove the packed folder.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Flags of a command line, made from the fields of a settings dataclass."""
+"""A command line that is made from the fields of a settings dataclass."""
 
 from __future__ import annotations
 
@@ -6,18 +6,30 @@ import argparse
 import dataclasses
 import typing
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from seedsweep.core.component import Choice, bounds_of
 
 
-def add_flags(parser: argparse.ArgumentParser, kind: type) -> None:
-    """A flag for each field; one that is left out is not among what is parsed."""
+def parser(name: str, text: str | None) -> argparse.ArgumentParser:
+    """Of `python -m seedsweep.shards.pack NAME`, with the flag that all have. text: what `--help` says."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m seedsweep.shards.pack {name}".rstrip(),
+        description=text,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    made.add_argument("--to", type=Path, default=Path("runs/_data"), help="folder of the data sets")
+    return made
+
+
+def parse(made: argparse.ArgumentParser, kind: type, arguments: Sequence[str]) -> dict[str, Any]:
+    """What was given, by name, with a flag for each field of `kind`; one that is left out is not among it. A value out
+    of the range of its field ends the program with a line that names it."""
     hints, bounds = typing.get_type_hints(kind), bounds_of(kind)
     for field in dataclasses.fields(kind):
-        flag, hint = f"--{field.name.replace('_', '-')}", hints[field.name]
-        default = "" if field.default is dataclasses.MISSING else f"default {field.default!r}"
-        more: dict[str, Any] = {"default": argparse.SUPPRESS, "help": default}
+        hint, default = hints[field.name], field.default
+        more: dict[str, Any] = {"help": "" if default is dataclasses.MISSING else f"default {default!r}"}
         if hint is bool:
             more["action"] = argparse.BooleanOptionalAction
         elif typing.get_origin(hint) in (tuple, list):
@@ -27,15 +39,14 @@ def add_flags(parser: argparse.ArgumentParser, kind: type) -> None:
         for bound in bounds[field.name]:
             if isinstance(bound, Choice):
                 more["choices"] = bound.values
-        parser.add_argument(flag, **more)
-
-
-def parse(parser: argparse.ArgumentParser, kind: type, arguments: Sequence[str]) -> dict[str, Any]:
-    """What was given, by name. A value out of the range of its field ends the program with a line that names it."""
-    given = vars(parser.parse_args(arguments))
-    for field, bounds in bounds_of(kind).items():
-        if field in given:
-            for bound in bounds:
-                if problem := bound.problem(given[field]):
-                    parser.error(f"--{field.replace('_', '-')}: {problem}")
+        made.add_argument(_flag(field.name), default=argparse.SUPPRESS, **more)
+    given = vars(made.parse_args(arguments))
+    for name in given.keys() & bounds.keys():
+        for bound in bounds[name]:
+            if problem := bound.problem(given[name]):
+                made.error(f"{_flag(name)}: {problem}")
     return given
+
+
+def _flag(field: str) -> str:
+    return f"--{field.replace('_', '-')}"

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
@@ -20,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from seedsweep.shards.data_set import DataSet
+from seedsweep.shards.disk import to_disk, whole_folder
 from seedsweep.shards.index import write_index
 from seedsweep.shards.layout import FORMAT, SPLITS, Arrays, count, records_per_shard
 from seedsweep.shards.samples import Samples, Split, classes_of
-from seedsweep.shards.tars import to_disk, write_shard
+from seedsweep.shards.tars import write_shard
 
 #: Told (samples of the split that are packed, of how many; 0: not known before the end).
 Progress = Callable[[int, int], None]
@@ -50,18 +49,8 @@ def pack(
     folder = folder_of(name, settings, root, code)
     if (folder / "index.json").exists():
         return folder
-    root.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".packing-", dir=root))
-    try:
+    with whole_folder(folder) as partial:
         _write(name, data_set, settings, partial, progress)
-        partial.chmod(0o755)
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not (folder / "index.json").exists():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     to_disk(root)
     return folder
 

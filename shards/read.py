@@ -11,12 +11,13 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from seedsweep.shards.index import SLIDE_ARRAYS, Index, Shard, ShardError, read_index
+from seedsweep.shards.disk import whole_folder
+from seedsweep.shards.index import Index, Shard, ShardError, read_index
 from seedsweep.shards.layout import Array, Arrays, Layout, count
 
 
@@ -28,8 +29,7 @@ def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
     `default_cache()`); others wait for it and map the same files. Nothing is unpickled.
     Errors: ShardError for a missing, truncated or altered file; OSError of the file system.
     """
-    index = read_index(folder)
-    home = cache or default_cache()
+    index, home = read_index(folder), cache or default_cache()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if home.stat().st_uid != os.getuid():
         raise ShardError(f"{home} belongs to another user: set SEEDSWEEP_CACHE to a folder of your own")
@@ -45,25 +45,6 @@ def read(folder: Path, cache: Path | None = None) -> dict[str, Arrays]:
         | slide_arrays(shards)
         for split, shards in index.splits.items()
     }
-
-
-def describe(folder: Path) -> dict[str, Any]:
-    """Of a packed data set: `name`, `settings`, `classes`, `splits` (name -> samples), and `arrays`, as `read` gives
-    them (name -> `dtype` and `shape` of one sample). Errors: ShardError."""
-    index = read_index(folder)
-    layout = {**index.layout, **(SLIDE_ARRAYS if index.of_slides else {})}
-    return {
-        "name": index.name,
-        "settings": index.settings,
-        "classes": index.classes,
-        "splits": {split: index.samples(split) for split in index.splits},
-        "arrays": {name: {"dtype": str(a.dtype), "shape": a.shape} for name, a in layout.items()},
-    }
-
-
-def data_fingerprint(folder: Path) -> str:
-    """Hash of the content: of every shard's samples, not of where they came from. Errors: ShardError."""
-    return read_index(folder).fingerprint
 
 
 def default_cache() -> Path:
@@ -155,23 +136,17 @@ def _decode(folder: Path, index: Index, entry: Path) -> None:
             f"{folder} needs {needed / 1e9:.1f} GB in the cache {entry.parent}, where {free / 1e9:.1f} are free: set "
             "SEEDSWEEP_CACHE to a folder on a larger disk, or pack fewer samples"
         )
-    partial = Path(tempfile.mkdtemp(prefix=".decoding-", dir=entry.parent))
-    try:
+    shutil.rmtree(entry, ignore_errors=True)
+    with whole_folder(entry) as partial:
         for split, shards in index.splits.items():
             with ExitStack() as files:
-                outputs = {
-                    name: files.enter_context(open(partial / f"{split}.{name}.npy", "wb")) for name in index.layout
-                }
+                outputs = {}
                 for name, array in index.layout.items():
-                    whole = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
+                    outputs[name] = files.enter_context(open(partial / f"{split}.{name}.npy", "wb"))
+                    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False}
                     shape = (sizes[split], *array.shape)
-                    np.lib.format.write_array_header_1_0(outputs[name], {**whole, "shape": shape})
+                    np.lib.format.write_array_header_1_0(outputs[name], {**header, "shape": shape})
                 # Samples lie in a file in the order in which shards and records hold them.
-                for shard in shards:
-                    for record in records_of(shard, index.layout):
-                        for name, values in record.items():
-                            outputs[name].write(values.reshape(-1).view(np.uint8).data)
-        shutil.rmtree(entry, ignore_errors=True)
-        partial.rename(entry)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+                for record in chain.from_iterable(records_of(shard, index.layout) for shard in shards):
+                    for name, values in record.items():
+                        outputs[name].write(values.reshape(-1).view(np.uint8).data)

@@ -50,10 +50,8 @@ class Samples:
         except Exception as error:
             hint = "; where there is no test split, return None" if split == "test" else ""
             raise UserError(f"{where} fails: {in_words(error, type(self._data_set))}{hint}") from error
-        if given is None:
-            if split == "test":
-                return None
-            raise UserError(f"{where} gives nothing; {_RIGHT}")
+        if given is None and split == "test":
+            return None
         if isinstance(given, Mapping):
             return self._of_arrays(given, where)
         if isinstance(given, str | bytes | np.ndarray) or not isinstance(given, Iterable):
@@ -92,28 +90,25 @@ class Samples:
 
     def _checked(self, given: Iterable[Any], where: str) -> Iterator[Arrays]:
         """Sample by sample."""
-        for number, sample in enumerate(self._guarded(given, where)):
-            at = f"{where}, sample {number}"
-            if not isinstance(sample, Mapping):
-                raise UserError(f"{at}: {_kind(sample)} is no dict; {_RIGHT}")
-            arrays = {name: _array(value, at, name) for name, value in sample.items()}
-            if not self._fits(arrays):
-                self._compare({name: Array(a.dtype, a.shape) for name, a in arrays.items()}, at)
-            yield arrays
+        try:
+            for number, sample in enumerate(given):
+                at = f"{where}, sample {number}"
+                if not isinstance(sample, Mapping):
+                    raise UserError(f"{at}: {_kind(sample)} is no dict; {_RIGHT}")
+                arrays = {name: _array(value, at, name) for name, value in sample.items()}
+                if not self._fits(arrays):
+                    self._compare({name: Array(a.dtype, a.shape) for name, a in arrays.items()}, at)
+                yield arrays
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{where} fails: {in_words(error, type(self._data_set))}") from error
 
     def _fits(self, sample: Arrays) -> bool:
         """The short way, for the many samples that are as they should be."""
         if sample.keys() != self.layout.keys():
             return False
         return all(a.dtype == (to := self.layout[name]).dtype and a.shape == to.shape for name, a in sample.items())
-
-    def _guarded(self, given: Iterable[Any], where: str) -> Iterator[Any]:
-        try:
-            yield from given
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(f"{where} fails: {in_words(error, type(self._data_set))}") from error
 
     def _stacked(self, samples: Iterator[Arrays]) -> Iterator[Arrays]:
         size = samples_per_record(self.layout)

@@ -8,15 +8,16 @@ after that. Of several nodes each has its own part of that row, and mixes within
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import webdataset as wds
 
-from seedsweep.shards.index import Index, Shard, ShardError, read_index
-from seedsweep.shards.layout import SPLITS, Arrays, count
+from seedsweep.shards.index import Shard, ShardError, read_index
+from seedsweep.shards.layout import SPLITS, Arrays, Layout, count
 from seedsweep.shards.read import records_of, slide_arrays
 
 
@@ -37,11 +38,23 @@ def batches(
     part of the shards.  mixed: shards whose samples are mixed with each other.
     Errors: ShardError for a split that is not there, and for a shard that is missing, truncated or altered.
     """
-    kept: list[Arrays] = []
-    waiting = 0
-    for block in blocks(folder, split, seed=seed, epoch=epoch, workers=workers, node=node, mixed=mixed):
-        kept.append(block)
-        waiting += count(block)
+    index = read_index(folder)
+    if split not in index.splits:
+        raise ShardError(f"{folder} has no {split} split")
+    place, kept, waiting = SPLITS.index(split), list[Arrays](), 0
+    order = np.random.default_rng([seed, epoch, place]).permutation(len(index.splits[split]))
+    shards = [index.splits[split][number] for number in order][node[0] :: node[1]]
+    # One item a shard: the loader takes them from its workers in turn, which is their order again.
+    pipeline = wds.DataPipeline(partial(iter, shards), wds.split_by_worker, partial(_opened, layout=index.layout))
+    loader: Iterator[Any] = iter(wds.WebLoader(pipeline, batch_size=None, num_workers=workers))
+    for number in itertools.count():
+        some = [{name: np.asarray(part) for name, part in item.items()} for item in itertools.islice(loader, mixed)]
+        if not some:
+            break
+        joined = _join(some)
+        rng = np.random.default_rng([seed, epoch, number, place, *node])
+        kept.append(_rows(joined, rng.permutation(count(joined))))
+        waiting += count(joined)
         if waiting >= size:
             joined = _join(kept)
             whole = waiting - waiting % size
@@ -52,60 +65,10 @@ def batches(
         yield _join(kept)
 
 
-def blocks(
-    folder: Path,
-    split: str,
-    *,
-    seed: int,
-    epoch: int,
-    workers: int = 0,
-    node: tuple[int, int] = (0, 1),
-    mixed: int = 4,
-) -> Iterator[Arrays]:
-    """The samples of so many shards at a time, in mixed order; see `batches`."""
-    index = read_index(folder)
-    if split not in index.splits:
-        raise ShardError(f"{folder} has no {split} split")
-    pipeline = wds.DataPipeline(
-        _Listed(_row_of_shards(index, split, seed, epoch)[node[0] :: node[1]]), wds.split_by_worker, _Opened(index)
-    )
-    # One item a shard: the loader takes them from its workers in turn, which is their order again.
-    loader: Iterable[Any] = wds.WebLoader(pipeline, batch_size=None, num_workers=workers)
-    read = ({name: np.asarray(part) for name, part in item.items()} for item in loader)
-    for number in itertools.count():
-        some = list(itertools.islice(read, mixed))
-        if not some:
-            return
-        joined = _join(some)
-        rng = np.random.default_rng([seed, epoch, number, SPLITS.index(split), node[0], node[1]])
-        yield _rows(joined, rng.permutation(count(joined)))
-
-
-class _Listed:
-    """The first stage: the shards of an epoch."""
-
-    def __init__(self, shards: Sequence[Shard]):
-        self.shards = shards
-
-    def __call__(self) -> Iterator[Shard]:
-        yield from self.shards
-
-
-class _Opened:
-    """The last stage: a shard's arrays, after its checksum was verified. Nothing is unpickled."""
-
-    def __init__(self, index: Index):
-        self.layout = index.layout
-
-    def __call__(self, shards: Iterable[Shard]) -> Iterator[Arrays]:
-        for shard in shards:
-            yield {**_join(list(records_of(shard, self.layout))), **slide_arrays([shard])}
-
-
-def _row_of_shards(index: Index, split: str, seed: int, epoch: int) -> list[Shard]:
-    shards = index.splits[split]
-    order = np.random.default_rng([seed, epoch, SPLITS.index(split)]).permutation(len(shards))
-    return [shards[place] for place in order]
+def _opened(shards: Iterable[Shard], layout: Layout) -> Iterator[Arrays]:
+    """A shard's arrays, after its checksum was verified. Nothing is unpickled."""
+    for shard in shards:
+        yield {**_join(list(records_of(shard, layout))), **slide_arrays([shard])}
 
 
 def _join(parts: list[Arrays]) -> Arrays:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,15 +38,6 @@ def write_shard(path: Path, records: Iterator[tuple[str, dict[str, np.ndarray]]]
         put(bytes(2 * tarfile.BLOCKSIZE))
         put(bytes(-size % tarfile.RECORDSIZE))
     return digest.hexdigest()
-
-
-def to_disk(path: Path) -> None:
-    """Wait until a written file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _npy(array: np.ndarray) -> tuple[bytes, memoryview]:

@@ -17,11 +17,11 @@ from seedsweep.core.records.study import Allocation
 from seedsweep.slurm.ray_cluster import RayAllocation
 from seedsweep.slurm.settings import SlurmError, argument, minutes
 
-#: A job is queued again at its time limit as often as it takes.
+#: How often a job may be queued again at its time limit.
 UNLIMITED = 1_000_000
-#: Of a time limit, the most that the warning before it may take.
+#: The warning before a time limit takes at most this share of it.
 WARNING_SHARE = 0.25
-#: States of a job that is over, as squeue calls them; a job that it does not show any more is, too.
+#: States of a job that is over, as squeue names them.
 OVER = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED",
         "TIMEOUT")  # fmt: skip
 
@@ -54,7 +54,7 @@ def executor(settings: Allocation, name: str, folder: Path, source: Path) -> sub
     except RuntimeError as error:
         raise SlurmError(str(error)) from None
     extra: dict[str, object] = {
-        # After a node is lost the job goes on with the others; after the first is, SLURM queues it again.
+        # The job outlives the loss of any node but the first, whose loss makes SLURM queue it again.
         "no-kill": True,
         "requeue": True,
         **dict(argument(text) for text in settings.sbatch),
@@ -106,15 +106,15 @@ def submit(made: submitit.SlurmExecutor, allocation: RayAllocation) -> str:
 
 
 def jobs(name: str, numbers: Iterable[str]) -> list[Job]:
-    """Those of the jobs submitted under a name that SLURM's controller knows, in the order of submission; it forgets a
-    job some minutes after its end.
+    """Those of a run's jobs that SLURM's controller knows, in the order of submission. It forgets a job some minutes
+    after its end. name: of the run.  numbers: of its jobs.
 
     Errors: SlurmError when it does not answer.
     """
     wanted = set(numbers)
     if not wanted:
         return []
-    # One question for all: a controller has others to answer, too.
+    # One call for all jobs spares the controller.
     done = _ask("squeue", "-h", "-a", "--me", "-t", "all", "-n", _job_name(name), "-o", "%i|%T|%r|%N|%L")
     if done.returncode:
         raise SlurmError(f"squeue: {_last_line(done.stderr)}")
@@ -142,7 +142,7 @@ def _job_name(name: str) -> str:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["failed without a word"])[-1]
+    return (text.strip().splitlines() or ["failed without a message"])[-1]
 
 
 def _ask(*command: str) -> subprocess.CompletedProcess[str]:
@@ -157,7 +157,7 @@ def _ask(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _advice(said: str) -> str:
-    """What to change, for the refusals that are met most."""
+    """What to change, for common refusals."""
     known = {
         "partition": "set resources.allocation.partition to one of: " + ", ".join(_partition_names()),
         "account": "set resources.allocation.account to one of yours (`sacctmgr show associations user=$USER`)",

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 from typing import Any
 
-from seedsweep.slurm.ray_cluster import HEAD_VARIABLE
-
+#: The driver's environment: JSON of its Ray's address and the number of the lease that it runs under.
+HEAD_VARIABLE = "SEEDSWEEP_HEAD"
 #: Seconds for a controller to answer.
 PATIENCE = 20.0
 
@@ -27,7 +27,7 @@ def can_submit() -> bool:
     except FileNotFoundError:
         return False
     except subprocess.TimeoutExpired:
-        # It knows whom to ask.
+        # It is configured for a controller, which is slow.
         return True
     return "configuration source" not in asked.stderr
 
@@ -38,7 +38,7 @@ def in_allocation() -> bool:
 
 
 def head() -> dict[str, Any] | None:
-    """Where this process is the driver beside a Ray's head (`slurm.ray_cluster`): its `address`, the node's `ip`, and
-    the `number` of the run's lease; else None."""
+    """The Ray's head that this process is the driver of (see `slurm.ray_cluster`): its `address`, the node's `ip`, and
+    the `number` of the run's lease; None where it is no such driver."""
     text = os.environ.get(HEAD_VARIABLE)
     return json.loads(text) if text else None

@@ -1,4 +1,4 @@
-"""What commonly keeps a study from running on a cluster, looked at before it does: one line each, with what to do."""
+"""Checks before a study runs on a cluster, for what commonly goes wrong there: a line each, with what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 
 from seedsweep.slurm import detect
 from seedsweep.slurm.allocation import partitions
-from seedsweep.slurm.node import LAUNCHERS
 from seedsweep.slurm.settings import SlurmError
 
 #: Bytes that must be free.
@@ -25,7 +24,7 @@ SHARED = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "fuse", "panfs", "g
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, whether it is well (None: cannot be told here), what was found and what to do."""
+    """What was checked, whether it is well (None: cannot be told here), what was found and what to do."""
 
     what: str
     well: bool | None
@@ -36,12 +35,10 @@ def examine(runs: Path) -> list[Finding]:
     """Every finding. `runs`: the folder that the runs are to be in."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         _slurm,
-        _accounting,
         _ports,
         _temporary_folder,
         lambda: _shared_folder(runs),
         _gpus,
-        _variables,
     )
     return [finding for check in checks for finding in check()]
 
@@ -66,22 +63,6 @@ def _slurm() -> Iterator[Finding]:
         gpus = "" if gres == "(null)" else f", {gres}"
         text = f"at most {limit}, {nodes} nodes of {cpus} CPUs, {memory} MB{gpus}"
         yield Finding(f"partition {name}", True, text)
-
-
-def _accounting() -> Iterator[Finding]:
-    if shutil.which("sacct") is None or not detect.can_submit():
-        return
-    command = ["sacct", "-n", "-X", "-S", "now"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        words = done.stderr.strip().splitlines() if done.returncode else []
-        failed = done.returncode != 0
-    except subprocess.TimeoutExpired:
-        failed, words = True, ["sacct has not answered for 20 s"]
-    if failed:
-        yield Finding("accounting", None, f"{words[-1] if words else 'sacct fails'}: studies do not need it")
-    else:
-        yield Finding("accounting", True, "sacct answers")
 
 
 def _ports() -> Iterator[Finding]:
@@ -118,7 +99,7 @@ def _shared_folder(runs: Path) -> Iterator[Finding]:
             first.write_text("1")
             first.rename(second)
             first.write_text("2")
-            # Ownership is taken with a link that must fail where there is a file, commits with a rename that replaces.
+            # Leases need a link that fails where there is a file, and commits a rename that replaces a file.
             linked = False
             with contextlib.suppress(FileExistsError):
                 os.link(first, second)
@@ -145,15 +126,6 @@ def _gpus() -> Iterator[Finding]:
         return
     names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
     yield Finding("GPUs", bool(names), ", ".join(names) or "nvidia-smi sees none: is the driver loaded?")
-
-
-def _variables() -> Iterator[Finding]:
-    leaked = [name for name in LAUNCHERS if name in os.environ]
-    if leaked:
-        text = f"{', '.join(leaked)} set by a launcher around this shell: trials run without"
-        yield Finding("launchers' variables", None, text)
-    else:
-        yield Finding("launchers' variables", True, "none is set")
 
 
 def _gigabytes(free: int) -> str:

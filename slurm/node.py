@@ -1,4 +1,4 @@
-"""What a process knows of its node, and what every Ray of ours needs there."""
+"""This process's node: its address, ports, processes, and what the job has of it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "RAY_ADDRESS")
 
 
 def clear_launchers() -> None:
-    """Forget the variables of a launcher around this process."""
+    """Remove the variables of a launcher around this process."""
     for name in LAUNCHERS:
         os.environ.pop(name, None)
 
 
-def write_token(path: Path) -> None:
-    """A new secret, which its owner alone may read. Errors: FileExistsError."""
+def write_token(path: Path, token: str | None = None) -> None:
+    """Write a secret, by default a new one, that its owner alone may read. Errors: FileExistsError."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+        file.write(token or secrets.token_hex(32))
 
 
 def allocated_cpus() -> int:
@@ -92,11 +92,13 @@ def listens(address: str, port: int) -> bool:
     return False
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs; a zombie does not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
 def descendants() -> list[psutil.Process]:
-    """Every living descendant of this process."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+    """Every descendant of this process that is alive."""
+    return [process for process in psutil.Process().children(recursive=True) if is_alive(process)]

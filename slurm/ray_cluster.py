@@ -1,17 +1,17 @@
-"""A Ray of one's own over the nodes of one or several allocations, and a command on its head.
+"""A Ray cluster over the nodes of one or several SLURM allocations, and a command (the driver) beside its head.
 
-One task a node, all alike. The first task of an allocation leads it: if nobody else holds the run's lease, it takes it,
-starts the head of a new Ray and the command (the driver) beside it; if another allocation holds it, its nodes join that
-one's Ray. The other tasks follow their allocation's leader. When a head is lost, whoever leads another allocation takes
-over; with one allocation SLURM queues it again. So an allocation may come, go and come again at any time.
+Each node runs one task of this module. The first task of an allocation is its leader. If the run's lease is free, the
+leader takes it, and starts a Ray head and the driver on its node. Otherwise it joins the Ray of the lease's holder. The
+other tasks of an allocation join the Ray that their leader names. When the head is lost, the leader of another
+allocation takes the lease; if there is no other, SLURM queues the job again. Allocations may so start and end at any
+time.
 
-Nothing here uses a file lock, a default port, a default folder or `ray stop`: other jobs of this user and of others may
-run on the same nodes.
+Other jobs, of this user too, may run on the same nodes. So nothing here uses a file lock, a default port, a default
+folder or `ray stop`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import json
 import math
@@ -33,11 +33,11 @@ from typing import Any, NoReturn
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import replace
 from seedsweep.slurm import node, ray_node
+from seedsweep.slurm.detect import HEAD_VARIABLE
 from seedsweep.slurm.ray_node import RayNode
+from seedsweep.slurm.settings import SlurmError
 
-#: The driver's environment: JSON of its Ray's address and the number of the lease that it runs under.
-HEAD_VARIABLE = "SEEDSWEEP_HEAD"
-#: Says where the head is, or with what exit code its command ended.
+#: Says where the head is, or with what exit code its command exited.
 HEAD_FILE = "head.json"
 #: Seconds between two looks at processes and files.
 POLL = 0.2
@@ -71,14 +71,14 @@ class RayAllocation:
     command: tuple[str, ...]
 
     def __call__(self) -> NoReturn:
-        """Take part until the command has ended somewhere; the exit code is the command's."""
-        # Ray's daemons leave their parents: they are to become children of this process, and of no other.
+        """Run this node's part until the command has exited on some node; exits with the command's exit code."""
+        # Ray's daemons detach from their parents, and become children of this process.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         node.clear_launchers()
         os.environ.update(ray_node.SETTINGS)
         task = _Task(self)
-        # SLURM's signals before a time limit (USR2, by --signal) and before it kills (TERM). submitit's handlers write
-        # the pickled job anew before each requeue, which a kill in between makes unreadable: the job never changes.
+        # SLURM's signals before a time limit (USR2, by --signal) and before it kills (TERM). submitit's own handlers
+        # pickle the job again before each requeue, and a kill meanwhile damages the file. This job never changes.
         signal.signal(signal.SIGUSR2, task.on_time_limit)
         signal.signal(signal.SIGTERM, task.on_termination)
         try:
@@ -88,15 +88,15 @@ class RayAllocation:
         sys.exit(code)
 
 
-def ended(folder: Path) -> tuple[int, int] | None:
-    """(number of the lease, exit code) of the last command that ended by itself below the cluster folder, if the last
-    head is no longer at work."""
+def exited(folder: Path) -> tuple[int, int] | None:
+    """(number of the lease, exit code) of the run's last command, below the cluster folder; None while a head runs, or
+    where none has run."""
     state = _read(folder / HEAD_FILE)
-    return (state["number"], state["ended"]) if "ended" in state else None
+    return (state["number"], state["exit_code"]) if "exit_code" in state else None
 
 
 class _Task:
-    """This node's part."""
+    """What this node does."""
 
     def __init__(self, allocation: RayAllocation):
         self._allocation = allocation
@@ -104,7 +104,8 @@ class _Task:
         job, restart = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT") or "0"
         self._leader = f"leader.{job}.{restart}"
         self._leader_file = allocation.folder / f"{self._leader}.json"
-        self._scratch: Path | None = None
+        # A short path, as the path of a socket has at most 107 bytes.
+        self._scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
         self._driver: subprocess.Popen[bytes] | None = None
         self._held: lease.Lease | None = None
         self._heads = 0
@@ -112,7 +113,7 @@ class _Task:
     # Leading
 
     def lead(self) -> int:
-        """Be the head, or join the one there is, until the command has ended. Returns its exit code."""
+        """Run the head, or join the one there is, until the command has exited. Returns its exit code."""
         lease.take(self._allocation.folder, self._leader, lease.this_process()).beat(fenced=lambda: None)
         self._clear_old_leaders()
         while True:
@@ -124,13 +125,13 @@ class _Task:
                     self._leader_file,
                 )
             else:
-                code = self._be_head()
+                code = self._run_head()
             if code is not None:
-                _publish({"ended": code}, self._leader_file)
+                _publish({"exit_code": code}, self._leader_file)
                 return code
 
-    def _be_head(self) -> int | None:
-        """Ray's head and the driver. Returns the driver's exit code; None where another head has taken over."""
+    def _run_head(self) -> int | None:
+        """Run Ray's head and the driver. Returns the driver's exit code; None if the head is lost."""
         self._heads += 1
         if self._heads > MOST_HEADS:
             _say(f"Ray's head died {MOST_HEADS} times: giving up")
@@ -148,8 +149,8 @@ class _Task:
         try:
             # The driver imports its libraries and packs its data while Ray starts.
             self._driver = self._start_driver(state)
-            ray = ray_node.start_head(address, port, self._scratch_folder())
-            _wait_for(lambda: node.listens(address, port) or not ray.lives())
+            ray = ray_node.start_head(address, port, self._scratch)
+            _wait_for(lambda: node.listens(address, port) or not ray.is_alive())
             for readers in (self._head_file, self._leader_file):
                 _publish(state, readers)
             _say(f"Ray's head is at {address}:{port}")
@@ -158,25 +159,24 @@ class _Task:
             self._end_driver()
             ray_node.end_descendants()
         if code is not None:
-            _publish({"ended": code, "number": held.number}, self._head_file)
+            _publish({"exit_code": code, "number": held.number}, self._head_file)
         held.release()
         return code
 
     def _watch(self, ray: RayNode, state: Mapping[str, Any], fenced: threading.Event) -> int | None:
-        """The driver's exit code, once it has ended by itself; None when this is the head no more."""
+        """The driver's exit code, once it has exited; None once Ray's head has died or another has taken over."""
         restarts = 0
         while True:
             code = self._driver.poll() if self._driver else None
             if code:
-                # It may have failed for what is known here only in a moment: that its Ray has died, or that another
-                # head has taken over.
-                _wait_for(lambda: fenced.is_set() or not ray.lives(), SETTLE)
+                # It may have failed because its Ray died or another head took over, which is seen here a moment later.
+                _wait_for(lambda: fenced.is_set() or not ray.is_alive(), SETTLE)
             if fenced.is_set():
                 _say("another head has taken over")
                 return None
             if code == 0:
                 return code
-            if not ray.lives():
+            if not ray.is_alive():
                 _say("Ray's head has died: starting it again")
                 return None
             if code and code > 0:
@@ -199,12 +199,12 @@ class _Task:
     # Following
 
     def follow_leader(self) -> int:
-        """Do as the allocation's first task says; ends with it."""
+        """Join the Ray that this allocation's leader names, until the leader has exited."""
         _wait_for(lambda: lease.numbers(self._allocation.folder, self._leader))
         code = self._follow(self._leader_file, lambda: lease.alive(self._allocation.folder, self._leader) is None)
         if code is None:
-            # With --no-kill SLURM keeps a job whose first node is dead, and nothing on the others would ever end it.
-            _say("the first task of this allocation is gone: going on in the queue again")
+            # With --no-kill SLURM keeps a job whose first node is dead, and nothing on the others would end it.
+            _say("the first task of this allocation is gone: queueing the job again")
             ray_node.end_descendants()
             self._requeue()
             self._await_the_end()
@@ -212,30 +212,30 @@ class _Task:
         return 0
 
     def _follow(self, source: Path, gone: Callable[[], bool], copy_to: Path | None = None) -> int | None:
-        """Join the Ray that `source` names, and any that it names later, until it says that the command has ended
-        (its exit code) or `gone` (None). `copy_to`: a file for those who follow this task."""
+        """Join the Ray that the file `source` names, and any that it names later. Returns the command's exit code once
+        the file has it, or None once `gone` is true. copy_to: a file that names the Ray to this allocation's tasks."""
         joined: int | None = None
         ray: RayNode | None = None
         tried = looked = 0.0
         try:
             while True:
                 state = _read(source)
-                if "ended" in state and (joined or copy_to is None):
-                    return int(state["ended"])
+                if "exit_code" in state and (joined or copy_to is None):
+                    return int(state["exit_code"])
                 now = time.monotonic()
                 if now - looked > lease.BEAT:
                     looked = now
                     if gone():
                         return None
                 number = state.get("number")
-                dead = ray is None or not ray.lives()
+                dead = ray is None or not ray.is_alive()
                 if "address" in state and (number != joined or (dead and now - tried > RETRY)):
                     tried = now
                     if joined == number:
                         _say("this node's Ray has died: joining again")
                     ray_node.end_descendants()
                     os.environ["RAY_AUTH_TOKEN_PATH"] = state["token"]
-                    ray = ray_node.join(state["address"], self._scratch_folder())
+                    ray = ray_node.join(state["address"], self._scratch)
                     joined = number
                     if copy_to:
                         _publish(state, copy_to)
@@ -243,35 +243,31 @@ class _Task:
         finally:
             ray_node.end_descendants()
 
-    def _scratch_folder(self) -> Path:
-        if self._scratch is None:
-            # A short path, as the paths of sockets are limited to 107 bytes; of this task alone.
-            self._scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
-        return self._scratch
-
     # Ending
 
     def on_time_limit(self, number: int, frame: FrameType | None) -> None:
         """SLURM will end the allocation soon: stop, and queue the job again."""
         if _rank() != 0:
             return
-        _say("the time limit is near: stopping, to go on in the queue again")
-        self._end_driver()
-        if self._held:
-            self._held.release()
+        _say("the time limit is near: stopping, and queueing the job again")
+        self._release()
         self._requeue()
         self._await_the_end()
 
     def on_termination(self, number: int, frame: FrameType | None) -> None:
-        """SLURM is about to kill the job: cancelled, or set aside for another."""
+        """SLURM is about to kill the job: it was cancelled or preempted."""
         _say("asked to end: stopping")
+        self._release()
+        self._await_the_end()
+
+    def _release(self) -> None:
+        """End the driver, and let another head take over."""
         self._end_driver()
         if self._held:
             self._held.release()
-        self._await_the_end()
 
     def _requeue(self) -> None:
-        """Queue this job again, as often as the controller refuses or does not answer."""
+        """Queue this job again. Asks until the controller agrees."""
         while True:
             command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -281,7 +277,7 @@ class _Task:
             time.sleep(REQUEUE_RETRY)
 
     def _await_the_end(self) -> NoReturn:
-        """Not end by itself: of a job that ends after a signal, SLURM may say that it failed, and not requeue it."""
+        """Wait to be killed by SLURM: a job that exits after a signal may count as failed, and is not requeued then."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         self.clean_up()
@@ -289,10 +285,9 @@ class _Task:
             signal.pause()
 
     def clean_up(self) -> None:
-        """Leave no process and no file on this node."""
+        """End every process and remove every file of this task."""
         ray_node.end_descendants()
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _end_driver(self) -> None:
         if self._driver and self._driver.poll() is None:
@@ -304,7 +299,7 @@ class _Task:
         self._driver = None
 
     def _clear_old_leaders(self) -> None:
-        """Remove what earlier runs of this job left."""
+        """Remove the leases of earlier runs of this job."""
         job = os.environ.get("SLURM_JOB_ID", "0")
         for old in self._allocation.folder.glob(f"leader.{job}.*"):
             if not old.name.startswith(self._leader):
@@ -316,10 +311,13 @@ def _rank() -> int:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with contextlib.suppress(FileNotFoundError):
-        state: dict[str, Any] = json.loads(path.read_text())
-        return state
-    return {}
+    """What `_publish` wrote; {} where there is nothing. Errors: SlurmError if the file is damaged."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError) as error:
+        raise SlurmError(f"{path} is damaged ({error}): remove it, and launch again") from None
 
 
 def _publish(state: Mapping[str, Any], file: Path) -> None:
@@ -327,7 +325,7 @@ def _publish(state: Mapping[str, Any], file: Path) -> None:
 
 
 def _wait_for(condition: Callable[[], object], seconds: float = math.inf) -> None:
-    """Until it holds, or for so long."""
+    """Wait until it holds, at most so long."""
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(POLL)

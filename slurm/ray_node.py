@@ -1,4 +1,4 @@
-"""Ray's daemons on this node: started, watched, and ended with everything that they have started."""
+"""Ray's daemons on this node: started, watched, and ended with all their descendants."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import psutil
 
 from seedsweep.slurm import node
 
-#: Ray's agents, each with a port of its own: their defaults are another Ray's of this node.
+#: Ray's agents. Each gets a port of its own: another Ray on this node may have the default ones.
 AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
 SETTINGS = {
     "RAY_AUTH_MODE": "token",
@@ -43,20 +43,18 @@ class RayNode:
         )
         self._raylet: psutil.Process | None = None
 
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether its daemons run, or are about to."""
         if self._start.poll() is not None:
             return False
-        # `ray start --block` takes a raylet for one that was asked to end when it goes because its agent has gone, and
-        # stays; trials and driver then wait for ever.
+        # When an agent dies, the raylet exits. `ray start --block` takes this for a normal end and stays: trials and
+        # driver would wait for ever.
         if self._raylet is None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 children = psutil.Process(self._start.pid).children()
                 self._raylet = next((child for child in children if child.name() == "raylet"), None)
             return True
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return self._raylet.is_running() and self._raylet.status() != psutil.STATUS_ZOMBIE
-        return False
+        return node.is_alive(self._raylet)
 
 
 def start_head(address: str, port: int, scratch: Path) -> RayNode:
@@ -80,7 +78,7 @@ def end_descendants() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
         with contextlib.suppress(ChildProcessError):
-            # Those whose parent died become children of this process, and are seen by the next look.
+            # A process whose parent died becomes a child of this process, which the next look finds.
             os.waitpid(-1, 0)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of SLURM, in sbatch's terms. Apart from what submits it, which needs submitit."""
+"""What is asked of SLURM, in sbatch's terms. Needs no submitit."""
 
 from __future__ import annotations
 

@@ -21,14 +21,15 @@ app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
     add_completion=False, rich_markup_mode="rich",
 )  # fmt: skip
-console = Console()
+#: Lines are not wrapped: paths can be copied whole.
+console = Console(highlight=False, soft_wrap=True)
 #: Where a launch runs, by name; else it is an address.
 PLACES = ("here", "inline", "slurm")
 
 STUDY_HELP = "A study of sweeps/studies by name, or the path of a .yaml file."
 StudyName = Annotated[str, typer.Argument(help=STUDY_HELP)]
 RunName = Annotated[Optional[str], typer.Argument(help="Name of the run; may be left out where there is only one.")]
-Scale = Annotated[Optional[str], typer.Option(help="How large: one of the study's scales [default: its own]")]
+Scale = Annotated[Optional[str], typer.Option(help="How large: one of the study's scales \\[default: its own]")]
 On = Annotated[
     Optional[str],
     typer.Option(
@@ -42,11 +43,34 @@ Overrides = Annotated[
     Optional[list[str]], typer.Option("--set", help="path.to.field=value, over the study file; may be repeated.")
 ]
 Name = Annotated[Optional[str], typer.Option("--name", help="Run under another name than the study's.")]
-Runs = Annotated[Optional[Path], typer.Option("--runs", help="Folder of the runs [default: $SEEDSWEEP_RUNS or runs]")]
+Runs = Annotated[Optional[Path], typer.Option("--runs", help="Folder of the runs \\[default: $SEEDSWEEP_RUNS or runs]")]
+To = Annotated[Optional[Path], typer.Option("--to", help="The folder to write to \\[default: named by what is read]")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")]
+AcceptCode = Annotated[
+    bool, typer.Option("--accept-code", help="Go on although your code changed; it is put on record.")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="On SLURM: stay, and follow the jobs to the end.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="On SLURM: show the batch script only.")]
+MaxJobs = Annotated[
+    int, typer.Option("--max-jobs", min=1, help="On SLURM: allocations at once, each joining the study.")
+]
+
+Replication = Annotated[
+    bool, typer.Option("--replication", help="The table of the 2019 report's claims, from the runs of all studies.")
+]
+Tables = Annotated[
+    Optional[Path],
+    typer.Option("--tables", help="CSV of others' results: configuration, seed, step, score (more is better)."),
+]
+Threshold = Annotated[
+    Optional[float], typer.Option("--threshold", help="With --tables: from which score on a seed has converged.")
+]
+Hold = Annotated[int, typer.Option("--hold", min=1, help="With --tables: for how many evaluations up to the last.")]
 
 
 @app.callback(invoke_without_command=True)
 def _version(
+    *,
     version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
 ) -> None:
     if version:
@@ -57,21 +81,18 @@ def _version(
 @app.command()
 def launch(
     study: Annotated[Optional[str], typer.Argument(help=STUDY_HELP)] = None,
+    *,
     on: On = None,
     scale: Scale = None,
     overrides: Overrides = None,
     name: Name = None,
     runs: Runs = None,
     everything: Annotated[bool, typer.Option("--all", help="Every study, one after another.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")] = False,
-    accept_code: Annotated[
-        bool, typer.Option("--accept-code", help="Go on although your code changed; it is put on record.")
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="On SLURM: stay, and follow the jobs to the end.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="On SLURM: show the batch script only.")] = False,
-    max_jobs: Annotated[
-        int, typer.Option("--max-jobs", min=1, help="On SLURM: allocations at once, each joining the study.")
-    ] = 1,
+    fresh: Fresh = False,
+    accept_code: AcceptCode = False,
+    wait: Wait = False,
+    dry_run: DryRun = False,
+    max_jobs: MaxJobs = 1,
     code: Annotated[Optional[str], typer.Option("--code", hidden=True)] = None,
 ) -> None:
     """Run a study, or go on with it: what is finished is never run again.
@@ -86,15 +107,21 @@ def launch(
     if everything:
         if study or name or dry_run:
             raise UserError("--all runs every study under its own name: it goes with no study, --name or --dry-run")
-        _launch_all(where, scale, overrides or [], runs, fresh, wait, max_jobs)
+        from seedsweep.sweeps.commands.all_studies import launch_all
+
+        # Each study's own launch has the same options.
+        options = [word for word in sys.argv[1:] if word not in ("launch", "--all")]
+        leaves = where == "slurm" and not wait
+        if not launch_all(where, scale, overrides or [], runs_folder(runs), options, console, leaves=leaves):
+            raise typer.Exit(1)
         return
     if study is None:
         raise UserError("launch which study? Give its name or file, or --all")
     loaded = _load(study, scale, overrides, name, where)
     run = _run_directory(loaded.name, runs)
-    files = _user_files(study, code, accept_code)
+    files = _user_files(study, code, accept=accept_code)
     if where == "slurm":
-        _submit(loaded, run, files, fresh, wait, dry_run, max_jobs)
+        _submit(loaded, run, files, fresh=fresh, wait=wait, dry_run=dry_run, max_jobs=max_jobs)
         return
     from seedsweep.sweeps.running.driver import launch as run_study
 
@@ -102,8 +129,8 @@ def launch(
     results.show_results(run.paths, loaded, console)
     if failed:
         for line in failed:
-            console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
-        console.print(f"{len(failed)} cohorts failed; the same command tries them again", highlight=False)
+            console.print(f"[red]failed[/]: {escape(line)}")
+        console.print(f"{len(failed)} cohorts failed; the same command tries them again")
         raise typer.Exit(1)
 
 
@@ -129,13 +156,14 @@ def check(study: StudyName, scale: Scale = None, overrides: Overrides = None) ->
     """Build every named configuration, train it for two steps and evaluate it once; leave nothing behind."""
     from seedsweep.sweeps.commands.check import show
 
-    if not show(_load(study, scale, overrides, None, "here"), _user_files(study, None, False).folder, console):
+    if not show(_load(study, scale, overrides, None, "here"), _user_files(study).folder, console):
         raise typer.Exit(1)
 
 
 @app.command()
 def status(
     name: RunName = None,
+    *,
     runs: Runs = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again every few seconds, until nothing runs.")] = False,
 ) -> None:
@@ -153,47 +181,31 @@ def status(
 @app.command()
 def report(
     name: RunName = None,
+    *,
     runs: Runs = None,
-    replication: Annotated[
-        bool, typer.Option("--replication", help="The table of the 2019 report's claims, from the runs of all studies.")
-    ] = False,
-    table: Annotated[
-        Optional[Path],
-        typer.Option(
-            "--tables", help="A CSV file of others' results: configuration, seed, step, score (more is better)."
-        ),
-    ] = None,
-    threshold: Annotated[
-        Optional[float], typer.Option("--threshold", help="With --tables: from which score on a seed has converged.")
-    ] = None,
-    hold: Annotated[
-        int, typer.Option("--hold", min=1, help="With --tables: for how many evaluations up to the last.")
-    ] = 1,
-    to: Annotated[
-        Optional[Path], typer.Option("--to", help="With --replication or --tables: the folder to write to.")
-    ] = None,
+    replication: Replication = False,
+    table: Tables = None,
+    threshold: Threshold = None,
+    hold: Hold = 1,
+    to: To = None,
 ) -> None:
     """Write tables, figures and the report anew from the ledger, finished or not; or those of others' results."""
-    if table:
-        if name or replication:
-            raise UserError("--tables goes with no run and not with --replication")
-        if threshold is None:
-            raise UserError(
-                "--tables needs --threshold: from which score on has a seed converged? (and --hold, for how long)"
-            )
+    if sum(map(bool, (name, table, replication))) > 1:
+        raise UserError("a report is of one run, of --tables or of --replication: name one of them")
+    if (table is None) != (threshold is None):
+        raise UserError(
+            "--tables and --threshold go together: from which score on has a seed converged? (and --hold, for how "
+            "long); a run's own criterion is part of its study"
+        )
+    if table and threshold is not None:
         results.show_table(table, threshold, hold, to or Path(f"{table.stem}-report"), console)
-        return
-    if threshold is not None:
-        raise UserError("--threshold goes with --tables: a run's own criterion is part of its study")
-    if replication:
-        if name:
-            raise UserError("--replication takes all runs together: leave the name out")
+    elif replication:
         folder = runs_folder(runs)
         results.show_replication(folder, to or folder / "replication", console)
-        return
-    if to:
+    elif to:
         raise UserError("--to goes with --replication or --tables")
-    results.show_report(_existing(name, runs).paths, console)
+    else:
+        results.show_report(_existing(name, runs).paths, console)
 
 
 @app.command()
@@ -201,7 +213,7 @@ def compare(
     first: Annotated[str, typer.Argument(help="Name of a run.")],
     second: Annotated[str, typer.Argument(help="Name of another.")],
     runs: Runs = None,
-    to: Annotated[Optional[Path], typer.Option("--to", help="The folder to write to.")] = None,
+    to: To = None,
 ) -> None:
     """Two runs side by side: the same statistics and report over the configurations of both."""
     one, other = _existing(first, runs), _existing(second, runs)
@@ -212,22 +224,10 @@ def compare(
 
 
 @app.command()
-def export(
-    name: RunName = None,
-    runs: Runs = None,
-    to: Annotated[
-        Optional[Path], typer.Option("--to", help="The folder to write to [default: the run's export]")
-    ] = None,
-) -> None:
+def export(name: RunName = None, runs: Runs = None, to: To = None) -> None:
     """Write a run's tables as parquet, CSV and, for a paper, LaTeX."""
-    from seedsweep.analysis import export as exported
-    from seedsweep.analysis import tables
-    from seedsweep.analysis.comparison import compare as compared
-
-    run = _existing(name, runs)
-    read = tables.read(run.paths.folder)
-    for path in exported.write(read, compared(read), to or run.paths.export):
-        console.print(escape(str(path)), highlight=False, soft_wrap=True)
+    paths = _existing(name, runs).paths
+    results.write_tables(paths, to or paths.export, console)
 
 
 @app.command()
@@ -273,7 +273,7 @@ def doctor(runs: Runs = None) -> None:
     marks = {True: "[green]ok[/]  ", False: "[red]bad[/] ", None: "[yellow]?[/]   "}
     findings = examine(runs_folder(runs))
     for finding in findings:
-        console.print(f"{marks[finding.well]}{finding.what}: {escape(finding.text)}", highlight=False, soft_wrap=True)
+        console.print(f"{marks[finding.well]}{finding.what}: {escape(finding.text)}")
     if any(finding.well is False for finding in findings):
         raise typer.Exit(1)
 
@@ -295,29 +295,16 @@ def main() -> None:
         sys.exit(130)
 
 
-def _launch_all(
-    where: str, scale: str | None, overrides: list[str], runs: Path | None, fresh: bool, wait: bool, max_jobs: int
-) -> None:
-    from seedsweep.sweeps.commands.all_studies import launch_all
-
-    options = [f"--on={where}"] + ([f"--scale={scale}"] if scale else [])
-    options += [f"--set={override}" for override in overrides]
-    options += ["--fresh"] * fresh + ["--wait"] * wait + [f"--max-jobs={max_jobs}"] * (max_jobs > 1)
-    leaves = where == "slurm" and not wait
-    if not launch_all(where, scale, overrides, runs_folder(runs), options, console, leaves=leaves):
-        raise typer.Exit(1)
-
-
-def _submit(study: Any, run: Any, files: Any, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
+def _submit(study: Any, run: Any, files: Any, *, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
     from seedsweep.sweeps.commands import cluster
 
     if dry_run:
-        console.print(cluster.dry_run(study, files.folder, run), highlight=False, markup=False, soft_wrap=True)
+        console.print(cluster.dry_run(study, files.folder, run), markup=False)
         return
     if run.exists and not fresh:
         from seedsweep.sweeps.running.launch_code import use_files
 
-        # Changed code is best refused before a job waits for hours.
+        # Refuses changed code now, not after a job has waited for hours.
         use_files(study, run, files)
     since = cluster.next_launch(run)
     cluster.launch(study, files.folder, run, console, max_jobs=max_jobs, fresh=fresh)
@@ -333,7 +320,7 @@ def _submit(study: Any, run: Any, files: Any, fresh: bool, wait: bool, dry_run: 
     if code is None:
         console.print("[red]the jobs ended before the study did[/]: see `seedsweep logs`, then launch again")
         raise typer.Exit(1)
-    if run.paths.report.exists():
+    if run.paths.report.folder.exists():
         results.show_results(run.paths, study, console)
     raise typer.Exit(code)
 
@@ -358,14 +345,14 @@ def _load(study: str, scale: str | None, overrides: list[str] | None, name: str 
     return load(study, scale, overrides or [], name, on)
 
 
-def _user_files(study: str, code: str | None, accept: bool) -> Any:
+def _user_files(study: str, code: str | None = None, *, accept: bool = False) -> Any:
     from seedsweep.sweeps.running.launch_code import UserFiles
 
     path = Path(study).absolute()
     if path.suffix == ".json":
-        # The record of a run, beside whose copies of the user's files no others are.
+        # The record of a run: its copies of the user's files are used, or none.
         return UserFiles(path.parent, code or "", accept)
-    # A built-in study, by its name, has no files beside it.
+    # A built-in study has no user's files beside it.
     return UserFiles(path.parent if path.suffix else Path.cwd(), code, accept)
 
 
@@ -388,5 +375,5 @@ def _existing(name: str | None, runs: Path | None) -> Any:
 
 
 def _stop(text: str, code: int = 2) -> None:
-    Console(stderr=True).print(f"[bold red]error[/]: {escape(text)}", highlight=False, soft_wrap=True)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error[/]: {escape(text)}")
     sys.exit(code)

@@ -20,13 +20,13 @@ from seedsweep.core.records.paths import RunPaths, runs_folder
 from seedsweep.sweeps.running.driver import launch
 from seedsweep.sweeps.running.launch_code import UserFiles
 from seedsweep.sweeps.running.run_directory import RunDirectory
-from seedsweep.sweeps.study.loading import STUDIES, load, load_values
+from seedsweep.sweeps.study.loading import STUDIES, load
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a run has found so far. answer: in words.  page: one file that opens in a browser.  members: a row a member.
-    evaluations: a row a member's evaluation.  figures: by name."""
+    """What a run has found so far. answer: in words, with a line for each claim.  page: one file that opens in a
+    browser.  members: a row a member.  evaluations: a row a member's evaluation.  figures: by name."""
 
     answer: str
     page: Path
@@ -44,25 +44,26 @@ def run_study(
     overrides: Sequence[str] = (),
     name: str | None = None,
     fresh: bool = False,
+    accept_code: bool = False,
     quiet: bool = False,
 ) -> Report:
     """Run what a study still misses, in this process unless `on` says otherwise, and report.
 
     study: name of a built-in one, path of a YAML file, or its fields as a dict; a dict's task may be
     `__main__:Name`, a class of the notebook, which runs inline alone.  overrides: `path.to.field=value`.
-    runs: folder of the runs.  quiet: print nothing.
+    runs: folder of the runs.  fresh: start anew; what is there is set aside.  accept_code: go on although the user's
+    code changed.  quiet: print nothing.
     Errors: SeedsweepError, whose text is one line; UserError if cohorts failed.
     """
-
-    console = Console(quiet=quiet)
+    console = Console(quiet=quiet, highlight=False, soft_wrap=True)
     if isinstance(study, Mapping):
-        loaded, folder = load_values(study, Path.cwd(), scale, overrides, name, on), Path.cwd()
+        loaded, folder = load(study, scale, overrides, name, on), Path.cwd()
     else:
         loaded = load(str(study), scale, overrides, name, on)
         of_file = Path(study).absolute().parent
         folder = of_file if Path(study).suffix and of_file != STUDIES else Path.cwd()
     run = _run(loaded.name, runs)
-    failed = launch(loaded, run, UserFiles(folder), console, on=on, fresh=fresh)
+    failed = launch(loaded, run, UserFiles(folder, accept=accept_code), console, on=on, fresh=fresh)
     if failed:
         raise UserError(f"{len(failed)} cohorts failed; the same call tries them again: {failed[0]}")
     return _report(run)
@@ -75,13 +76,11 @@ def report(run: str, runs: str | Path | None = None) -> Report:
 
 def read_members(run: str, runs: str | Path | None = None) -> pd.DataFrame:
     """A row a member of a run: its configuration, its seed, and what became of it. Errors: SeedsweepError."""
-
     return tables.read(_existing(run, runs).paths.folder).members
 
 
 def read_evaluations(run: str, runs: str | Path | None = None) -> pd.DataFrame:
     """A row a member's evaluation of a run. Errors: SeedsweepError."""
-
     return tables.read(_existing(run, runs).paths.folder).evaluations
 
 
@@ -90,15 +89,14 @@ def _run(name: str, runs: str | Path | None) -> RunDirectory:
 
 
 def _existing(name: str, runs: str | Path | None) -> RunDirectory:
-
     run = _run(name, runs)
     run.check_begun()
     return run
 
 
 def _report(run: RunDirectory) -> Report:
-
-    answer, results = write(run.paths.folder), tables.read(run.paths.folder)
+    said, results = write(run.paths.folder), tables.read(run.paths.folder)
     drawn = convergence.draw(results, compare(results).configurations, pd.DataFrame())
     figures = {name: one.figure for name, one in drawn.items()}
-    return Report(answer, run.paths.page, results.members, results.evaluations, figures)
+    answer = "\n".join([said.text, *said.claims, *said.exploratory])
+    return Report(answer, run.paths.report.page, results.members, results.evaluations, figures)

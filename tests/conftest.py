@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seedsweep.core import component
+from seedsweep.core.user_modules import leave_folder
 
 #: As it was before any study was loaded.
 PATH = tuple(sys.path)
@@ -49,7 +49,7 @@ def own_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test meets a folder of user's files that another used."""
     monkeypatch.setattr(sys, "path", list(PATH))
     yield
-    component.leave_folder()
+    leave_folder()
 
 
 @pytest.fixture(autouse=True)

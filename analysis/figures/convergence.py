@@ -11,10 +11,13 @@ from matplotlib.figure import Figure
 from seedsweep.analysis import tables
 from seedsweep.analysis.figures import scores as score_figures
 from seedsweep.analysis.figures.style import (
+    EXPLORATORY,
     FOUND,
     Banded,
     Drawn,
     banded,
+    in_rows,
+    label_outer,
     logarithmic,
     margin,
     numbers,
@@ -22,6 +25,7 @@ from seedsweep.analysis.figures.style import (
     sampled,
     some,
     styled,
+    title,
 )
 from seedsweep.analysis.statistics.proportions import wilson
 from seedsweep.analysis.statistics.survival import incidence
@@ -47,8 +51,8 @@ def draw(results: Results, configurations: pd.DataFrame, importance: pd.DataFram
             ("profiles", score_figures.profiles, MOST_PANELS),
             ("expected_best", score_figures.best_of_n, MOST_PANELS),
         ):
-            few, note = results.few(most)
-            one = figure(few)
+            groups, note = _few(results, most)
+            one = figure(results, groups)
             drawn[name] = replace(one, caption=one.caption + note)
         if named := score_figures.named_best(configurations, MOST_ROWS):
             drawn["named_best"] = named
@@ -59,24 +63,33 @@ def draw(results: Results, configurations: pd.DataFrame, importance: pd.DataFram
     return drawn
 
 
-def p_converge(results: Results) -> Drawn:
+def _few(results: Results, most: int) -> tuple[list[pd.DataFrame], str]:
+    """So many configurations at most, those that converged most often, and what to say of the others. Of registered
+    ones the registered seeds alone."""
+    groups, note = [group for group in results.shown if group.exploratory.nunique() == 1], ""
+    if len(groups) > most:
+        places = np.argsort([-_share_converged(group.outcome) for group in groups], kind="stable")
+        note = f" Of {len(groups)} configurations the {most} that converged most often; all are in tables/."
+        groups = [groups[place] for place in sorted(places[:most])]
+    if any(group.exploratory.any() for group in groups):
+        note += " Exploratory: added after results; it decides nothing."
+    return groups, note
+
+
+def p_converge(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """P(converge) of each configuration with Wilson intervals: by the number in which they differ (`Results.axis`), or
     a row each where there is no such number."""
-    return _on_axis(results, results.axis) if results.axis else _in_rows(results)
+    return _on_axis(results, groups, results.axis) if results.axis else _a_row_each(results, groups)
 
 
-def _in_rows(results: Results) -> Drawn:
-    groups = results.configurations
-    figure = Figure(figsize=(6.4, 0.9 + 0.45 * len(groups)))
-    axes = figure.subplots()
-    for place, group in enumerate(reversed(groups)):
-        k, n, low, high = _rate(group)
-        colour, marker = _mark(group)
-        error = [[k / n - low], [high - k / n]]
-        axes.errorbar(k / n, place, xerr=error, fmt=marker, color=colour, capsize=4, ms=7)
+def _a_row_each(results: Results, groups: list[pd.DataFrame]) -> Drawn:
+    rates = [_rate(group) for group in groups]
+    rows = [(group.label.iloc[0], k / n, low, high) for group, (k, n, low, high) in zip(groups, rates, strict=True)]
+    table = pd.DataFrame(rows, columns=["label", "share", "low", "high"])
+    figure, axes = in_rows(table, [_mark(group) for group in groups], every=0.45)
+    for place, (k, n, *_) in enumerate(rates):
         axes.annotate(f"{k}/{n}", (k / n, place), (0, 7), textcoords="offset points", ha="center", fontsize=9)
-    axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in reversed(groups)])
-    axes.set(xlabel="P(converge)", xlim=(-0.04, 1.04), ylim=(-0.5, len(groups) - 0.3))
+    axes.set_xlabel("P(converge)")
     caption = (
         "P(converge) of each configuration: converged/seeds above the point, bars are 95 % Wilson intervals. Where "
         "bars overlap widely the seed explains as much as the configuration."
@@ -84,7 +97,7 @@ def _in_rows(results: Results) -> Drawn:
     return Drawn(figure, caption, _shares(results))
 
 
-def _on_axis(results: Results, axis: Axis) -> Drawn:
+def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis) -> Drawn:
     figure = Figure(figsize=(6.4, 3.8))
     axes = figure.subplots()
     explored = results.members[results.members.phase == "explore"]
@@ -92,23 +105,24 @@ def _on_axis(results: Results, axis: Axis) -> Drawn:
         rates = explored.groupby("number").agg(at=(axis.column, "first"), p=("outcome", _share_converged)).dropna()
         axes.plot(rates["at"], rates.p, "o", mfc="none", mec="0.6", ms=5, label="explored (search seeds)")
     said = set()
-    for group in results.configurations:
+    for group in groups:
         k, n, low, high = _rate(group)
-        (colour, marker), origin, at = _mark(group), group.origin.iloc[0], group[axis.column].iloc[0]
-        label = {"named": "compared: named by the study", "search": "compared: best found"}[origin]
+        (colour, marker), at = _mark(group), group[axis.column].iloc[0]
+        label = {"named": "compared: named by the study", "search": "compared: best found"}[group.origin.iloc[0]]
+        label = "exploratory" if group.exploratory.any() else label
         error = [[k / n - low], [high - k / n]]
-        own = None if origin in said else label
+        own = None if label in said else label
         axes.errorbar(at, k / n, yerr=error, fmt=marker, color=colour, capsize=4, ms=7, label=own)
-        said.add(origin)
-        if len(results.configurations) <= MOST_PANELS:
+        said.add(label)
+        if len(groups) <= MOST_PANELS:
             axes.annotate(f"{k}/{n}", (at, k / n), (7, 4), textcoords="offset points", fontsize=9, color=colour)
     if axis.log:
         drawn = results.members[axis.column].dropna()
         logarithmic(axes, drawn.min(), drawn.max())
     axes.set(xlabel=axis.name, ylabel="P(converge)", ylim=(-0.04, 1.06))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside upper center")
-    sizes = results.compared.groupby("number").size()
-    seeds = f"{sizes.min()}" if sizes.min() == sizes.max() else f"{sizes.min()} to {sizes.max()}"
+    sizes = [len(group) for group in groups]
+    seeds = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     caption = f"P(converge) by {axis.name}. Filled: {seeds} comparison seeds each, bars are 95 % Wilson intervals."
     if len(explored):
         caption += " Hollow: the explored configurations, a few search seeds each, which decide nothing."
@@ -119,7 +133,9 @@ def _on_axis(results: Results, axis: Axis) -> Drawn:
 
 
 def _mark(group: pd.DataFrame) -> tuple[str, str]:
-    """Colour and marker: what the search found is told from what the study names."""
+    """Colour and marker: what the search found, and what is exploratory, is told from what the study names."""
+    if group.exploratory.any():
+        return EXPLORATORY, "s"
     return (FOUND, "D") if group.origin.iloc[0] == "search" else ("black", "o")
 
 
@@ -129,23 +145,21 @@ def _rate(group: pd.DataFrame) -> tuple[int, int, float, float]:
     return k, n, *wilson(k, n)
 
 
-def kaplan_meier(results: Results) -> Drawn:
+def kaplan_meier(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Share converged by step, a panel a configuration, with its band and the number at risk."""
     budget = results.budget
-    found = [incidence(tables.convergence_steps(group), budget) for group in results.configurations]
+    found = [incidence(tables.convergence_steps(group), budget) for group in groups]
     curves = []
-    for group, curve in zip(results.configurations, found, strict=True):
-        label = group.label.iloc[0]
-        title = f"{label}: {round(curve.share[-1] * curve.members)}/{curve.members}"
-        band = (curve.steps, curve.share, curve.low, curve.high)
-        curves.append(Banded(label, group.origin.iloc[0], title, *band))
+    for group, curve in zip(groups, found, strict=True):
+        title = f"{group.label.iloc[0]}: {round(curve.share[-1] * curve.members)}/{curve.members}"
+        curves.append(Banded(group, title, curve.steps, curve.share, curve.low, curve.high))
     marks = np.linspace(0, budget, 5)
     figure, every = banded(curves, step=True, sharey=True)
     for panel, curve in zip(every, found, strict=True):
-        # At risk: without the event before the mark.
+        # Members without the event before the mark.
         waiting = curve.at_risk[np.searchsorted(curve.steps, marks)]
         panel.set_xticks(marks, [f"{mark:g}\n{left}" for mark, left in zip(marks, waiting, strict=True)], fontsize=8)
-        # Beyond the budget too, where a seed's last chance shows as a rise at the very end.
+        # A little beyond the budget, where a rise at the last step would not be seen.
         panel.set(ylim=(-0.02, 1.04), xlim=(-0.02 * budget, 1.04 * budget))
     for panel in every[-3:]:
         panel.set_xlabel("training step, and seeds still at risk")
@@ -160,16 +174,15 @@ def kaplan_meier(results: Results) -> Drawn:
     return Drawn(figure, caption, table)
 
 
-def learning_curves(results: Results) -> Drawn:
+def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """The criterion's metric of every seed, a panel a configuration."""
     criterion, metric = results.study.criterion, results.metric
     compared = results.evaluations[results.evaluations.phase == "compare"]
-    groups = results.configurations
     each = max(MOST_LINES // len(groups), 10)
     figure, every = panels(len(groups), sharex=True, sharey=True)
     for panel, group in zip(every, groups, strict=True):
-        configuration = group.configuration.iloc[0]
-        curves = compared[compared.configuration == configuration].pivot(index="step", columns="seed", values=metric)
+        own = (compared.configuration == group.configuration.iloc[0]) & compared.seed.isin(group.seed)
+        curves = compared[own].pivot(index="step", columns="seed", values=metric)
         for member in some(results, group, each).sort_values("seed").itertuples():
             look = {"color": "#0072b2", "ls": "-"} if member.outcome == "converged" else {"color": "0.45", "ls": DASHES}
             # Members of a function or a command may be evaluated at different steps.
@@ -178,10 +191,8 @@ def learning_curves(results: Results) -> Drawn:
         panel.plot(between.median(axis=1), color="black", lw=2.2)
         panel.axhline(criterion.threshold, color="black", lw=0.6, ls=":")
         k = int((group.outcome == "converged").sum())
-        panel.set_title(f"{group.label.iloc[0]}: {k}/{len(group)}")
-    for panel in every:
-        panel.set(xlabel="training step", ylabel=metric.upper() if len(metric) < 4 else metric)
-        panel.label_outer()
+        panel.set_title(title(f"{group.label.iloc[0]}: {k}/{len(group)}"))
+    label_outer(every, "training step", metric.upper() if len(metric) < 4 else metric)
     every[0].set_ylim(margin(results.curve_span))
     caption = (
         f"Validation {metric} of every comparison seed. Thin solid blue: converged; thin dashed grey: did not; thick "
@@ -195,14 +206,14 @@ def learning_curves(results: Results) -> Drawn:
 
 def _shares(results: Results) -> pd.DataFrame:
     """Converged seeds of every configuration and phase, with Wilson's interval."""
-    grouped = results.members.groupby(["phase", "number", "label"], sort=True)
-    rows = []
-    for (phase, number, label), group in grouped:
-        k, n, low, high = _rate(group)
-        values = [group[column].iloc[0] for column in results.varying_columns]
-        rows.append((phase, number, label, *values, k, n, k / n, low, high))
-    columns = ["phase", "number", "label", *results.varying_columns, "converged", "seeds", "p", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    explored = results.members[results.members.phase == "explore"]
+    own = ["phase", "number", "label", *results.varying_columns]
+    rows = [
+        (*group[own].iloc[0], k, n, k / n, low, high)
+        for group in (*results.shown, *(group for _, group in explored.groupby("number")))
+        for k, n, low, high in [_rate(group)]
+    ]
+    return pd.DataFrame(rows, columns=[*own, "converged", "seeds", "p", "low", "high"])
 
 
 def _share_converged(outcomes: pd.Series) -> float:

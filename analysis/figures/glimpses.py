@@ -19,7 +19,8 @@ from seedsweep.analysis.figures.style import Drawn, spread, styled
 from seedsweep.analysis.tables import Results
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.shards.read import describe, read
+from seedsweep.shards.index import read_index
+from seedsweep.shards.read import read
 
 _DATA = "data."
 #: Configurations shown, evaluations shown of each member.
@@ -65,10 +66,10 @@ class Images:
         settings = {name: value for name, value in data.items() if name != "name"}
         for folder in sorted(self._root.glob("[!.]*")):
             with contextlib.suppress(SeedsweepError, OSError, KeyError):
-                said = describe(folder)
-                if said["name"] == data.get("name") and said["settings"] == settings:
+                said = read_index(folder)
+                if said.name == data.get("name") and said.settings == settings:
                     return folder
-        # One that was packed elsewhere says where.
+        # A data set that was packed elsewhere has its folder among its settings.
         elsewhere = data.get("folder")
         return Path(elsewhere) if isinstance(elsewhere, str) and elsewhere else None
 
@@ -96,7 +97,7 @@ def of_member(results: Results, member: Any, images: Images) -> Watched | None:
         return None
     windows = curves.windows[:, place, 0]
     finite = np.isfinite(windows).all((1, 2))
-    # A window that never moves is not chosen by the model.
+    # Windows that never move were not chosen by the model.
     if not finite.any() or not np.ptp(windows[finite], axis=0).any():
         return None
     values = results.values.get(member.configuration, {})

@@ -13,6 +13,8 @@ from seedsweep.analysis.figures.style import (
     Banded,
     Drawn,
     banded,
+    in_rows,
+    label_outer,
     logarithmic,
     margin,
     numbers,
@@ -29,9 +31,8 @@ from seedsweep.analysis.tables import Results
 MOST_DOTS = 2400
 
 
-def final_scores(results: Results) -> Drawn:
+def final_scores(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Final scores of every seed, a row a configuration."""
-    groups = results.configurations
     each = max(MOST_DOTS // len(groups), 10)
     figure = Figure(figsize=(6.4, 0.55 * len(groups) + 1.3))
     axes = figure.subplots()
@@ -40,7 +41,7 @@ def final_scores(results: Results) -> Drawn:
             drawn = some(results, group, each)
             chosen = drawn[drawn.outcome == outcome]
             scores = results.scores(chosen)
-            # Spread by the seed's rank, not at random: same ledger, same picture.
+            # Spread by the seed's rank, not at random: the same ledger gives the same picture.
             heights = place + (chosen.seed.rank().to_numpy(float) / (len(group) + 1) - 0.5) * 0.5
             axes.scatter(scores, heights, marker=marker, color=colour, s=26, lw=1.2, alpha=0.9)
         median = float(np.median(results.scores(group)))
@@ -48,27 +49,28 @@ def final_scores(results: Results) -> Drawn:
     for marker, colour, label in OUTCOMES.values():
         axes.scatter([], [], marker=marker, color=colour, label=label)
     axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups])
-    axes.set(xlabel=f"{results.score_name} on validation", xlim=margin(results.span), ylim=(len(groups) - 0.4, -0.6))
+    every = np.concatenate([results.span, *(results.scores(group) for group in groups)])
+    span = (float(every.min()), float(every.max()))
+    axes.set(xlabel=f"{results.score_name} on validation", xlim=margin(span), ylim=(len(groups) - 0.4, -0.6))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")
     caption = (
         f"The {results.score_name} of every comparison seed; the black bar is the median. A row in two clumps is "
         "random convergence: its median or mean describes no run that happened." + sampled(groups, each)
     )
-    return Drawn(figure, caption, results.compared[["label", "seed", "outcome", results.score_column]])
+    return Drawn(figure, caption, pd.concat(groups)[["label", "seed", "outcome", results.score_column]])
 
 
-def profiles(results: Results) -> Drawn:
+def profiles(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Share of seeds that are better than each score."""
     thresholds = np.linspace(*results.upward_span, 101)
     curves = []
-    for group in results.configurations:
-        found = profile([results.sign * results.scores(group)], thresholds)
+    for group in groups:
+        found = profile(results.sign * results.scores(group), thresholds)
         curves.append(_banded(group, results.sign * thresholds, found))
     side = "above" if results.sign > 0 else "below"
     figure, every = banded(curves, step=True, sharex=True, sharey=True)
-    for panel in every:
-        panel.set(xlabel=results.score_name, ylabel=f"share of seeds {side}", ylim=(-0.02, 1.04))
-        panel.label_outer()
+    every[0].set_ylim(-0.02, 1.04)
+    label_outer(every, results.score_name, f"share of seeds {side}")
     caption = (
         f"Performance profiles: the share of seeds whose {results.score_name} is {side} each value, with pointwise "
         "95 % bands (Jeffreys); grey: the other configurations. A curve that is higher everywhere is better whatever "
@@ -77,19 +79,17 @@ def profiles(results: Results) -> Drawn:
     return Drawn(figure, caption, numbers(curves, "score", "share"))
 
 
-def best_of_n(results: Results) -> Drawn:
+def best_of_n(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Expected best score of n seeds against n."""
     curves = []
-    for group in results.configurations:
+    for group in groups:
         upward = expected_best(results.sign * results.scores(group), span=results.upward_span)
         value, low, high = (results.sign * curve for curve in upward)
         band = (value, np.minimum(low, high), np.maximum(low, high))
         curves.append(_banded(group, np.arange(1, len(value) + 1), band))
     figure, every = banded(curves, sharex=True, sharey=True)
-    for panel in every:
-        panel.set(xlabel="runs", ylabel=f"expected best {results.metric}")
-        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        panel.label_outer()
+    every[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    label_outer(every, "runs", f"expected best {results.metric}")
     caption = (
         f"Luck: the {results.score_name} that the best of so many seeds is expected to have, with 95 % bands; grey: "
         "the other configurations. Who reports the best of ten runs of one configuration and a single run of another "
@@ -101,21 +101,15 @@ def best_of_n(results: Results) -> Drawn:
 def named_best(configurations: pd.DataFrame, most: int) -> Drawn | None:
     """How often one seed of each named configuration names each the best, of the `most` that it names most often; None
     with fewer than two."""
-    named = configurations[configurations.origin == "named"]
+    named = configurations[configurations.named_best.notna()]
     if len(named) < 2:
         return None
     every = named[["label", "named_best", "named_best_low", "named_best_high"]]
     every = every.set_axis(["label", "share", "low", "high"], axis=1)
     table = every.loc[every.share.nlargest(most).index.sort_values()]
-    figure = Figure(figsize=(6.4, 0.4 * len(table) + 1.0))
-    axes = figure.subplots()
-    places = np.arange(len(table))
-    errors = [table.share - table.low, table.high - table.share]
-    axes.errorbar(table.share, places, xerr=errors, fmt="o", color="black", capsize=4, ms=6)
+    figure, axes = in_rows(table, [("black", "o")] * len(table), every=0.4)
     axes.axvline(1 / len(every), color="0.4", lw=0.9, ls="--")
-    axes.set_yticks(places, table.label)
-    axes.invert_yaxis()
-    axes.set(xlabel="share of single-seed comparisons that name it the best", xlim=(-0.02, 1.02))
+    axes.set_xlabel("share of single-seed comparisons that name it the best")
     caption = (
         "What single runs would have said: how often a study with one seed of each named configuration names each the "
         "best (exact over the seeds that were run; bars: 95 % intervals for their finite number). Dashed: drawing lots."
@@ -131,7 +125,7 @@ def effects(results: Results) -> Drawn | None:
     explored = results.members[results.members.phase == "explore"]
     own = [results.values.get(configuration, {}) for configuration in explored.configuration.unique()]
     varied = labels.varying(own)
-    # A number that only some have, under a condition, is no axis for all.
+    # A number that is there under a condition alone has no place on an axis of all configurations.
     paths = [path for path in varied if all(labels.is_number(values.get(path)) for values in own)]
     if not paths:
         return None
@@ -193,5 +187,4 @@ def importances(importance: pd.DataFrame) -> Drawn:
 
 
 def _banded(group: pd.DataFrame, x: np.ndarray, curve: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Banded:
-    label = group.label.iloc[0]
-    return Banded(label, group.origin.iloc[0], f"{label} (n = {len(group)})", x, *curve)
+    return Banded(group, f"{group.label.iloc[0]} (n = {len(group)})", x, *curve)

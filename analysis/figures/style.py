@@ -1,4 +1,4 @@
-"""What all figures have in common: a look that is the same in grey print, and files that are the same for one ledger.
+"""What all figures share: a style that can be read in grey print, and files that are equal to the byte for one ledger.
 
 Colours are from a lightness-ordered, colour-blind-safe map, and line styles and markers repeat what they say.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,9 @@ from matplotlib.figure import Figure
 from seedsweep.analysis.tables import Results
 
 PNG_DPI = 200
-#: Draws and saves in the look of all figures, as a decorator; whoever imports this keeps their own settings.
+#: Characters of a panel's title on one line.
+TITLE_WIDTH = 40
+#: A decorator: within the function matplotlib has these settings; elsewhere it keeps the user's.
 styled = matplotlib.rc_context(
     {
         "font.size": 10,
@@ -33,9 +36,9 @@ styled = matplotlib.rc_context(
         "axes.titlesize": 10,
         "figure.dpi": 100,
         "figure.constrained_layout.use": True,
-        # A `$` in the name of a configuration is a `$`.
+        # Names of configurations may have a `$`, which is no mathtext.
         "text.parse_math": False,
-        # Same ledger, same bytes.
+        # The same ledger gives the same bytes.
         "svg.hashsalt": "seedsweep",
     }
 )
@@ -46,8 +49,8 @@ OUTCOMES = {
     "never": ("x", "#555555", "never converged"),
     "diverged": ("P", "#d55e00", "diverged"),
 }
-#: Of what the search found.
-FOUND = "#0072b2"
+#: Colours of what the search found, and of what was added after results.
+FOUND, EXPLORATORY = "#0072b2", "#cc79a7"
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 
 
@@ -82,20 +85,22 @@ _PATH, _DIGITS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
 @styled
 def svg(figure: Figure) -> bytes:
     """The picture, without a date inside."""
-    # Arranged once; `savefig` would do it for each kind, and draw each twice.
+    # The layout is computed once; `savefig` would compute it for every file format.
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
     figure.set_layout_engine("none")
     buffer = io.BytesIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
-    # A hundredth of a point is enough: most of a picture's bytes are digits beyond.
+    # Hundredths of a point are enough; further digits would be most of the file.
     return _PATH.sub(lambda path: _DIGITS.sub(rb"\1", path[0]), buffer.getvalue())
 
 
-def look(place: int, count: int, origin: str = "named") -> dict[str, Any]:
-    """Of the line of one configuration among so many."""
-    if origin == "search":
+def look(place: int, count: int, group: pd.DataFrame) -> dict[str, Any]:
+    """Of the line of one configuration, with these members, among so many."""
+    if group.exploratory.any():
+        return {"color": EXPLORATORY, "ls": "--", "lw": 2.0}
+    if group.origin.iloc[0] == "search":
         return {"color": FOUND, "ls": "-", "lw": 2.6}
     # Evenly spaced in lightness, without the palest end.
     colour = matplotlib.colormaps["cividis"](0.75 * place / max(count - 1, 1))
@@ -113,12 +118,21 @@ def panels(count: int, **options: Any) -> tuple[Figure, list[Axes]]:
     return figure, list(every.flat[:count])
 
 
+def label_outer(every: Sequence[Axes], x: str, y: str) -> None:
+    """Labels and numbers of shared axes, once a column and once a row. matplotlib's own leaves out the columns that
+    end above a panel that is not there."""
+    columns = min(3, len(every))
+    for place, panel in enumerate(every):
+        bottom, left = place + columns >= len(every), place % columns == 0
+        panel.tick_params(labelbottom=bottom, labelleft=left)
+        panel.set(xlabel=x if bottom else "", ylabel=y if left else "")
+
+
 @dataclass(frozen=True)
 class Banded:
-    """A configuration's curve with its band: label, origin, title of its panel; x, value, low, high, each [N]."""
+    """A configuration's curve with its band: its members, title of its panel; x, value, low, high, each [N]."""
 
-    label: str
-    origin: str
+    members: pd.DataFrame
     title: str
     x: np.ndarray
     value: np.ndarray
@@ -134,18 +148,37 @@ def banded(curves: Sequence[Banded], *, step: bool = False, **options: Any) -> t
     for place, (panel, curve) in enumerate(zip(every, curves, strict=True)):
         for other in curves:
             panel.plot(other.x, other.value, color="0.75", lw=0.8, **drawn)
-        line = look(place, len(curves), curve.origin)
+        line = look(place, len(curves), curve.members)
         panel.plot(curve.x, curve.value, **drawn, **line)
         panel.fill_between(curve.x, curve.low, curve.high, color=line["color"], alpha=0.15, lw=0, **filled)
-        panel.set_title(curve.title)
+        panel.set_title(title(curve.title))
     return figure, every
+
+
+def in_rows(table: pd.DataFrame, marks: Sequence[tuple[str, str]], *, every: float) -> tuple[Figure, Axes]:
+    """A row for each configuration, the first on top: `share` with its interval. table: label, share, low, high.
+
+    marks: colour and marker of each.  every: inches between two.
+    """
+    figure = Figure(figsize=(6.4, 1.0 + every * len(table)))
+    axes = figure.subplots()
+    ends = table[["share", "low", "high"]].to_numpy(float)
+    for place, ((share, low, high), (colour, marker)) in enumerate(zip(ends, marks, strict=True)):
+        axes.errorbar(share, place, xerr=[[share - low], [high - share]], fmt=marker, color=colour, capsize=4, ms=7)
+    axes.set_yticks(range(len(table)), table.label)
+    axes.set(xlim=(-0.04, 1.04), ylim=(len(table) - 0.5, -0.7))
+    return figure, axes
+
+
+def title(text: str) -> str:
+    """Of a panel, in lines that are no wider than it."""
+    return textwrap.fill(text, TITLE_WIDTH)
 
 
 def numbers(curves: Sequence[Banded], x: str, value: str) -> pd.DataFrame:
     """The curves as a table, with these names for x and value."""
-    return pd.concat(
-        [pd.DataFrame({"label": c.label, x: c.x, value: c.value, "low": c.low, "high": c.high}) for c in curves]
-    )
+    tables = [pd.DataFrame({x: c.x, value: c.value, "low": c.low, "high": c.high}) for c in curves]
+    return pd.concat(tables, keys=[c.members.label.iloc[0] for c in curves], names=["label"]).reset_index("label")
 
 
 def some(results: Results, group: pd.DataFrame, most: int) -> pd.DataFrame:

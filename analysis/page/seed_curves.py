@@ -15,11 +15,11 @@ from seedsweep.analysis.figures.style import spread
 from seedsweep.analysis.page.render import inline
 from seedsweep.analysis.tables import Results
 
-#: So many seeds are on the page: of each configuration as many, the first ones.
+#: Seeds on the page; each configuration shows equally many, its first ones.
 MOST_SHOWN = 1000
-#: Of a curve's picture, pixels; evaluations drawn at most.
+#: Width and height of a curve's picture in pixels; evaluations drawn at most.
 WIDTH, HEIGHT, MOST_POINTS = 160, 34, 60
-#: Of an image under glimpses, pixels along its longer side; points of a glimpse's path at most.
+#: Longer side of an image under glimpses in pixels; points of a glimpse's path at most.
 SIDE, MOST_STEPS = 96, 12
 
 
@@ -36,7 +36,7 @@ class Seeds:
 def shown(results: Results, images: Images | None = None) -> Seeds:
     """The seeds that the page shows; with their glimpses where the images are given."""
     found = Seeds()
-    groups = results.configurations
+    groups = list(results.whole.values())
     if not groups:
         return found
     each = max(1, MOST_SHOWN // len(groups))

@@ -12,24 +12,30 @@ Differences that are compared with several others have intervals at Bonferroni's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import yaml
+from scipy import stats
 
 from seedsweep.analysis import tables
-from seedsweep.analysis.claims import MARGIN
+from seedsweep.analysis.claims import MARGIN, higher, verdict
+from seedsweep.analysis.comparison import counts
 from seedsweep.analysis.statistics.proportions import newcombe, wilson
 from seedsweep.analysis.statistics.scores import median_interval, superiority
 from seedsweep.core.records.paths import RunPaths
 
 ROWS = Path(__file__).with_name("claims.yaml")
 CONFIDENCE = 0.95
-#: Beyond so many seeds a number is not worth giving.
+#: What a row of the table takes from `claims.yaml`.
+REPORTED = (
+    *("row", "data", "setting", "result", "study", "configuration", "metric", "number"),
+    *("claim", "differs"),
+)
+#: Above so many seeds no number is given.
 MOST_SEEDS = 1000
 
 
@@ -70,7 +76,8 @@ def read_run(run: RunPaths) -> tables.Results | None:
 
 def final_values(results: tables.Results, name: str, metric: str) -> np.ndarray:
     """A measure of each seed of a named configuration at its last evaluation, [seeds]; NaN where it diverged."""
-    return results.last(results.compared[results.compared["name"] == name], metric)
+    (group,) = (group for group in results.configurations if group["name"].iloc[0] == name)
+    return results.last(group, metric)
 
 
 def judge(kind: str, shares: Shares) -> str:
@@ -78,15 +85,13 @@ def judge(kind: str, shares: Shares) -> str:
     if kind in ("mostly", "rarely"):
         low, high = wilson(*shares.own, CONFIDENCE)
         above, below = low > 0.5, high < 0.5
-        return "supported" if (above, below)[kind == "rarely"] else "refuted" if above or below else "undecided"
+        return verdict(supported=(above, below)[kind == "rarely"], refuted=above or below)
     intervals = differences(shares)
     if kind == "better":
-        if all(low > 0 for low, _ in intervals):
-            return "supported"
-        return "refuted" if any(high < MARGIN for _, high in intervals) else "undecided"
-    if any(low > 0 or high < 0 for low, high in intervals):
-        return "refuted"
-    return "supported" if all(low > -MARGIN and high < MARGIN for low, high in intervals) else "undecided"
+        return verdict(supported=all(low > 0 for low, _ in intervals), refuted=any(h < MARGIN for _, h in intervals))
+    differ = any(low > 0 or high < 0 for low, high in intervals)
+    within = all(low > -MARGIN and high < MARGIN for low, high in intervals)
+    return verdict(supported=within and not differ, refuted=differ)
 
 
 def differences(shares: Shares) -> list[tuple[float, float]]:
@@ -109,110 +114,66 @@ def seeds_to_decide(kind: str, shares: Shares) -> int | None:
 def percentile(values: np.ndarray, number: float) -> float:
     """Share of the values below a number, ties by half, in percent; a member that diverged counts as below."""
     filled = np.where(np.isfinite(values), values, -np.inf)
-    return float(100 * ((filled < number).mean() + (filled == number).mean() / 2))
+    return float(stats.percentileofscore(filled, number, kind="mean"))
 
 
 def _judged(row: Mapping[str, Any], results: tables.Results | None) -> dict[str, Any]:
-    said = {
-        key: row.get(key) for key in ("row", "data", "setting", "result", "study", "configuration", "metric", "number")
-    }
-    claimed = {"claim": row["claim"], "differs": row["differs"]}
+    said = {key: row.get(key) for key in REPORTED}
     ((kind, about),) = row["judge"].items()
-    others = about if isinstance(about, list) else []
-    groups = {} if results is None else {group["name"].iloc[0]: group for group in results.configurations}
-    if results is None or not {row["configuration"], *others} <= set(groups):
-        return {**said, **claimed, "verdict": "not run"}
-    values = final_values(results, row["configuration"], row["metric"])
-    decided = (
-        _compare_values(results, row, values, others)
-        if kind == "higher"
-        else _compare_shares(results, row, kind, about, groups, others)
-    )
+    name, metric, others = row["configuration"], row["metric"], about if isinstance(about, list) else []
+    known = {} if results is None else {group["name"].iloc[0]: counts(group) for group in results.configurations}
+    if results is None or not {name, *others} <= set(known):
+        return {**said, "verdict": "not run"}
+    values = final_values(results, name, metric)
+    if kind == "higher":
+        decided = _by_values(metric, values, {other: final_values(results, other, metric) for other in others})
+    elif isinstance(about, dict):
+        side, measured = "above" if "above" in about else "below", final_values(results, name, about["metric"])
+        holds = measured > about[side] if side == "above" else measured < about[side]
+        what = f"{about['metric'].replace('_', ' ')} {side} {about[side]}"
+        decided = _by_shares(kind, what, Shares((int(holds.sum()), len(measured))), others)
+    else:
+        decided = _by_shares(kind, about, Shares(known[name], tuple(known[other] for other in others)), others)
     low, high = median_interval(values[np.isfinite(values)], CONFIDENCE)
-    converged = _converged(groups[row["configuration"]])
-    p_low, p_high = wilson(*converged, CONFIDENCE)
+    p_low, p_high = wilson(*known[name], CONFIDENCE)
     return {
         **said,
         "scale": results.study.scale,
         "seeds": len(values),
         "median": float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan,
-        "low": low,
-        "high": high,
+        **{"low": low, "high": high},
         "percentile": percentile(values, row["number"]) if row.get("number") is not None else np.nan,
-        "converged": converged[0],
-        "p_low": p_low,
-        "p_high": p_high,
-        **claimed,
+        **{"converged": known[name][0], "p_low": p_low, "p_high": p_high},
         **decided,
     }
 
 
-def _compare_shares(
-    results: tables.Results,
-    row: Mapping[str, Any],
-    kind: str,
-    about: Any,
-    groups: Mapping[str, pd.DataFrame],
-    others: list[str],
-) -> dict[str, Any]:
-    counts = others or about == "converged"
-    own = _converged(groups[row["configuration"]]) if counts else _holding(results, row["configuration"], about)
-    shares = Shares(own, tuple(_converged(groups[other]) for other in others))
-    verdict = judge(kind, shares)
-    return {
-        "verdict": verdict,
-        "evidence": _evidence(kind, about, shares, others),
-        "seeds_to_decide": seeds_to_decide(kind, shares) if verdict == "undecided" else None,
-    }
+def _by_shares(kind: str, what: str, shares: Shares, others: Sequence[str]) -> dict[str, Any]:
+    """The verdict, and what decided it in words."""
+    k, n = shares.own
+    if others:
+        parts = [
+            f"{name} {other[0]}/{other[1]} (difference {100 * low:+.0f} to {100 * high:+.0f} points)"
+            for name, other, (low, high) in zip(others, shares.others, differences(shares), strict=True)
+        ]
+        evidence = f"converged {k}/{n}, against {'; '.join(parts)}"
+    else:
+        low, high = wilson(k, n, CONFIDENCE)
+        evidence = f"{what} in {k} of {n} seeds ({100 * low:.0f} to {100 * high:.0f} %)"
+    decided = judge(kind, shares)
+    seeds = seeds_to_decide(kind, shares) if decided == "undecided" else None
+    return {"verdict": decided, "evidence": evidence, "seeds_to_decide": seeds}
 
 
-def _compare_values(
-    results: tables.Results, row: Mapping[str, Any], values: np.ndarray, others: list[str]
-) -> dict[str, Any]:
+def _by_values(metric: str, own: np.ndarray, others: Mapping[str, np.ndarray]) -> dict[str, Any]:
     confidence = 1 - (1 - CONFIDENCE) / len(others)
-    found = [superiority(values, final_values(results, other, row["metric"]), confidence) for other in others]
-    verdict = "undecided"
-    if all(low > 0.5 for _, low, _ in found):
-        verdict = "supported"
-    elif any(high < 0.5 for _, _, high in found):
-        verdict = "refuted"
+    found = [superiority(own, other, confidence) for other in others.values()]
     parts = [
         f"{other} (with probability {p:.2f}, {low:.2f} to {high:.2f})"
         for other, (p, low, high) in zip(others, found, strict=True)
     ]
-    evidence = f"{row['metric']} above that of {'; '.join(parts)}"
-    return {"verdict": verdict, "evidence": evidence, "seeds_to_decide": None}
-
-
-def _evidence(kind: str, about: Any, shares: Shares, others: Iterable[str]) -> str:
-    """What decided, in words."""
-    k, n = shares.own
-    if not shares.others:
-        low, high = wilson(k, n, CONFIDENCE)
-        what = "converged" if about == "converged" else _words(about)
-        return f"{what} in {k} of {n} seeds ({100 * low:.0f} to {100 * high:.0f} %)"
-    parts = [
-        f"{name} {other[0]}/{other[1]} (difference {100 * low:+.0f} to {100 * high:+.0f} points)"
-        for name, other, (low, high) in zip(others, shares.others, differences(shares), strict=True)
-    ]
-    return f"converged {k}/{n}, against {'; '.join(parts)}"
-
-
-def _words(about: Mapping[str, Any]) -> str:
-    name = about["metric"].replace("_", " ")
-    return f"{name} above {about['above']}" if "above" in about else f"{name} below {about['below']}"
-
-
-def _holding(results: tables.Results, name: str, about: Mapping[str, Any]) -> tuple[int, int]:
-    values = final_values(results, name, about["metric"])
-    test: Callable[[np.ndarray], np.ndarray] = (
-        (lambda v: v > about["above"]) if "above" in about else (lambda v: v < about["below"])
-    )
-    return int(test(values).sum()), len(values)
-
-
-def _converged(members: pd.DataFrame) -> tuple[int, int]:
-    return int((members.outcome == "converged").sum()), len(members)
+    evidence = f"{metric} above that of {'; '.join(parts)}"
+    return {"verdict": higher(found), "evidence": evidence, "seeds_to_decide": None}
 
 
 def _grown(share: tuple[int, int], seeds: int) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def replication(
     """
     share = named_best(scores)
     quantiles = [smoothed(values, rounds, points=64, span=span) for values in scores]
-    # Each configuration's draws in an order of its own: alike seeds of the generator would pair them.
+    # The draws of all configurations come from one seed: without another order for each they would be paired.
     orders = np.random.default_rng(1).permuted(np.tile(np.arange(rounds), (len(scores), 1)), axis=1)
     drawn = [named_best([q[o[i]] for q, o in zip(quantiles, orders, strict=True)]) for i in range(rounds)]
     low, high = central(drawn, confidence)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-#: Of the posteriors: Jeffreys' prior of a proportion is Beta(1/2, 1/2).
+#: Jeffreys' prior of a proportion is Beta(1/2, 1/2).
 PRIOR = 0.5
 SIGNIFICANCE, POWER = 0.05, 0.8
-#: Beyond so many seeds of each configuration a number is not worth giving.
+#: Above so many seeds of each configuration no number is given.
 MOST_SEEDS = 1000
 #: Seeds to which power is computed table by table.
 EXACT_TO = 100
@@ -82,7 +82,7 @@ def boschloo(first: tuple[int, int], second: tuple[int, int]) -> float:
 def _boschloo_greater(a: int, m: int, b: int, n: int) -> float:
     """Largest probability, over the common p, of tables whose Fisher p for "first greater" is not above the own."""
     fisher = _fisher_greater(m, n)
-    # Tables of one p are not to be told apart by their last digits.
+    # Tables with the same p may differ in the last digits.
     extreme = (fisher <= fisher[a, b] * (1 + 1e-9)).astype(float)
 
     def probability(p: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def _boschloo_greater(a: int, m: int, b: int, n: int) -> float:
         found: np.ndarray = np.einsum("pk,pk->p", own @ extreme, other)
         return found
 
-    # A polynomial with humps no narrower than some 1/sqrt(m + n): a grid finds the highest, finer ones its top.
+    # A polynomial whose maxima are about 1/sqrt(m + n) wide: a grid finds the highest, finer grids its top.
     low, high, count = 0.0, 1.0, 33 + 4 * math.isqrt(m + n)
     while True:
         p = np.linspace(low, high, count)
@@ -210,7 +210,7 @@ def rejected(seeds: int, significance: float) -> np.ndarray:
     smaller of the two sides' is compared with the level.
     """
     greater = _fisher_greater(seeds, seeds).ravel()
-    # Rounded, or tables of one p would be ordered by their last digits.
+    # Rounded: tables with the same p may differ in the last digits.
     order = np.argsort(np.round(greater, 12), kind="stable")
     ordered = np.round(greater, 12)[order]
     ends = np.searchsorted(ordered, ordered, side="right") - 1

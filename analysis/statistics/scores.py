@@ -16,9 +16,9 @@ from scipy import optimize, stats
 
 from seedsweep.analysis.statistics.proportions import jeffreys
 
-#: Draws of every interval that is drawn. They have a fixed seed: same values, same interval.
+#: Draws of every bootstrapped interval. They have a fixed seed: the same values give the same interval.
 ROUNDS = 1000
-#: Results kept of each function: a report that is written while a study runs asks the same again and again.
+#: Results cached of each function: a report is written again and again while a study runs.
 MOST_CACHED = 20_000
 
 
@@ -29,11 +29,12 @@ def smoothed(
     [rounds,points]: Banks' smoothed Bayesian bootstrap (1988).
 
     Shares of the gaps between neighbours, and between the extremes and the ends of the span, are Dirichlet's; equal
-    values stay equal. The plain bootstrap draws nothing beyond the extremes: of 12 scores in two clumps its intervals
-    at 95 % hold in 80 % (profiles) to 93 % (interquartile mean) of simulations, these in 93 to 96 %.
+    values stay equal; the span reaches at least as far as the values. The plain bootstrap draws nothing beyond the
+    extremes: of 12 scores in two clumps its intervals at 95 % hold in 80 % (profiles) to 93 % (interquartile mean) of
+    simulations, these in 93 to 96 %.
     """
     rng = np.random.default_rng(0)
-    knots = np.concatenate([[span[0]], np.sort(values), [span[1]]])
+    knots = np.sort(np.concatenate([span, values]))
     reached = np.cumsum(rng.dirichlet(np.ones(len(values) + 1), rounds), axis=1)
     middles = (np.arange(points) + 0.5) / points
     return np.stack([np.interp(middles, np.concatenate([[0.0], row[:-1], [1.0]]), knots) for row in reached])
@@ -46,24 +47,13 @@ def central(drawn: Any, confidence: float) -> np.ndarray:
 
 
 def profile(
-    strata: Sequence[np.ndarray], thresholds: np.ndarray, confidence: float = 0.95
+    values: np.ndarray, thresholds: np.ndarray, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Performance profile P(score > t) (Agarwal 2021), each [T], with a pointwise band.
-
-    strata: scores [n] of each task; tasks weigh alike, and seeds are drawn within them. Each task's share is drawn from
-    its posterior by Jeffreys' prior, not by the bootstrap, whose band is empty where all or no seeds are above t; of
-    one task the band is Jeffreys' interval itself.
-    """
-    above = [(np.asarray(values, float)[:, None] > thresholds).sum(0) for values in strata]
-    sizes = [len(values) for values in strata]
-    share = np.mean([k / n for k, n in zip(above, sizes, strict=True)], axis=0)
-    if len(strata) == 1:
-        low, high = np.array([jeffreys(int(k), sizes[0], confidence) for k in above[0]]).T
-        return share, low, high
-    rng = np.random.default_rng(0)
-    drawn = [rng.beta(k + 0.5, n - k + 0.5, (ROUNDS, len(thresholds))) for k, n in zip(above, sizes, strict=True)]
-    low, high = central(np.mean(drawn, axis=0), confidence)
-    return share, low, high
+    """Performance profile P(score > t) (Agarwal 2021) of scores [n], with a pointwise band, Jeffreys' interval: each
+    [T]. The bootstrap's band is empty where all or no seeds are above t."""
+    above = (np.asarray(values, float)[:, None] > thresholds).sum(0)
+    low, high = np.array([jeffreys(int(k), len(values), confidence) for k in above]).T
+    return above / len(values), low, high
 
 
 def median_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
@@ -119,7 +109,7 @@ def _superiority(first: bytes, second: bytes, confidence: float) -> tuple[float,
     middle = (m + n) / 2 - 1
     z = stats.norm.ppf((1 + confidence) / 2)
 
-    # At 0 and 1 the variance is 0: the roots that are sought lie beside what was seen.
+    # At 0 and 1 the variance is 0: the roots lie next to the observed share.
     def excess(theta: float) -> float:
         variance = theta * (1 - theta) / (m * n)
         variance *= 1 + middle * (1 - theta) / (2 - theta) + middle * theta / (1 + theta)
@@ -132,37 +122,22 @@ def _superiority(first: bytes, second: bytes, confidence: float) -> tuple[float,
 
 @dataclass(frozen=True)
 class Variance:
-    """Of final scores, in squares of the score: between configurations, between the seeds of one, and, within that, the
-    share that a validation set of finite size may make; NaN where it cannot be told."""
+    """Of final scores, in squares of the score: between configurations, and between the seeds of one."""
 
     configurations: float
     seeds: float
-    validation: float
 
 
-def split_variance(groups: Sequence[np.ndarray], validation: float = float("nan")) -> Variance:
+def split_variance(groups: Sequence[np.ndarray]) -> Variance:
     """Variance components of one-way random effects (Searle 1992, section 3.6), not below 0; NaN with fewer than two
     groups or no group of two. `groups`: scores [n] of each configuration."""
     sizes = np.array([len(group) for group in groups if len(group)], float)
     total, count = sizes.sum(), len(sizes)
     if count < 2 or total <= count:
-        return Variance(float("nan"), float("nan"), validation)
+        return Variance(float("nan"), float("nan"))
     means = np.array([group.mean() for group in groups if len(group)])
     within = sum(((group - group.mean()) ** 2).sum() for group in groups if len(group)) / (total - count)
     grand = (sizes * means).sum() / total
     between = (sizes * (means - grand) ** 2).sum() / (count - 1)
     n0 = (total - (sizes**2).sum() / total) / (count - 1)
-    return Variance(max(float((between - within) / n0), 0.0), float(within), validation)
-
-
-def f1_variance(true_positive: np.ndarray, false: np.ndarray) -> np.ndarray:
-    """Variance of an F1 by the images that it was measured on. `false`: false positives and negatives together.
-
-    Of all that are positive or were called so, the share that is both is a proportion J, and F1 = 2J/(1+J) (Hand,
-    Christen & Kirielle 2021): by the delta method.
-    """
-    counted = np.maximum(true_positive + false, 1)
-    share = true_positive / counted
-    slope = 2 / (1 + share) ** 2
-    variance: np.ndarray = slope**2 * share * (1 - share) / counted
-    return variance
+    return Variance(max(float((between - within) / n0), 0.0), float(within))

@@ -18,9 +18,9 @@ from scipy import stats
 from seedsweep.analysis.statistics.proportions import pairwise, wilson_of
 from seedsweep.analysis.statistics.scores import MOST_CACHED
 
-#: Of a test by permutation.
+#: Permutations of a test.
 PERMUTATIONS = 2000
-#: Pairs that are tested so.
+#: Most pairs that are tested by permutation.
 MOST_PERMUTED = 30
 
 
@@ -99,16 +99,16 @@ def _logrank(event_at: tuple[bytes, ...], budget: float, rounds: int) -> float:
     end = np.where(np.isfinite(values), values, budget)
     waiting, happening = (end[:, None] >= times).astype(float), (values[:, None] == times).astype(float)
     number = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    # The last group's excess follows from the others'.
+    # The last group is left out: its excess follows from the others'.
     member = (number[:, None] == np.arange(len(groups) - 1)).astype(float)
     own = _logrank_statistic(member[None], waiting, happening)[0]
     if not rounds:
         return float(stats.chi2.sf(own, len(groups) - 1))
     orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(values)), (rounds, 1)), axis=1)
-    # In parts: many members need much memory.
+    # Permutations are done in parts, to bound memory.
     size = max(1, 4_000_000 // waiting.size)
     parts = [_logrank_statistic(member[orders[i : i + size]], waiting, happening) for i in range(0, rounds, size)]
-    # A statistic equal but for rounding counts as large as the own.
+    # A statistic that differs from the observed one by rounding alone counts as equal.
     return float((1 + (np.concatenate(parts) >= own * (1 - 1e-9)).sum()) / (rounds + 1))
 
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from torch import Tensor, nn
 
+from seedsweep.core.component import Range
 from seedsweep.core.models import pretrained
 from seedsweep.core.models.convolutions import convolve
 from seedsweep.core.models.features import Backbone
 from seedsweep.core.models.pretrained import Pretrained
 
-#: Of the layers of Small.
-WIDTHS = (16, 32, 32)
-
 
 class Small(Backbone):
     """3x3 convolutions of stride 2, each followed by a relu."""
 
-    def __init__(self, channels: int, glimpse: int, weights: str = "", widths: tuple[int, ...] = WIDTHS):
-        super().__init__(channels, glimpse)
+    @dataclass(frozen=True)
+    class Settings:
+        """widths: of the layers."""
+
+        widths: Annotated[tuple[int, ...], Range(1)] = (16, 32, 32)
+
+    def __init__(self, settings: Settings, channels: int, glimpse: int):
+        super().__init__(settings, channels, glimpse)
         self.layers = nn.ModuleList()
         side = glimpse
-        for width in widths:
+        for width in settings.widths:
             layer = nn.Linear(9 * channels, width)
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
@@ -32,11 +37,10 @@ class Small(Backbone):
         self.features = side * side * channels
 
     @classmethod
-    def check(cls, channels: int | None, glimpse: int, weights: str, frozen: bool) -> Iterable[str]:
+    def check(cls, settings: Any, channels: int | None, glimpse: int, *, frozen: bool) -> Iterable[str]:
         """It has no weights of its own."""
-        for field, value in (("weights", weights), ("frozen", frozen)):
-            if value:
-                yield f"{field}: the small backbone has no weights of its own: choose another backbone, or leave it out"
+        if frozen:
+            yield "frozen: the small backbone has no weights of its own: choose another backbone, or leave it out"
 
     def forward(self, glimpses: Tensor) -> Tensor:
         """[B,C,G,G] -> [B, features]."""
@@ -51,8 +55,8 @@ class InceptionV3(Pretrained):
     name, least_glimpse = "inception_v3", 75
     features: int = 2048
 
-    def __init__(self, channels: int, glimpse: int, weights: str = ""):
-        super().__init__(pretrained.inception_v3(channels, weights), channels, weights)
+    def __init__(self, settings: Pretrained.Settings, channels: int, glimpse: int):
+        super().__init__(settings, channels, pretrained.inception_v3(channels, settings.weights))
 
 
 class EfficientnetLite0(Pretrained):
@@ -61,5 +65,5 @@ class EfficientnetLite0(Pretrained):
     name, least_glimpse, package = "efficientnet_lite0", 32, "efficientnet_lite_pytorch"
     features: int = 1280
 
-    def __init__(self, channels: int, glimpse: int, weights: str = ""):
-        super().__init__(pretrained.efficientnet_lite0(channels, glimpse, weights), channels, weights)
+    def __init__(self, settings: Pretrained.Settings, channels: int, glimpse: int):
+        super().__init__(settings, channels, pretrained.efficientnet_lite0(channels, glimpse, settings.weights))

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seedsweep.core.component import Choice, Chosen, Range, resolve
+from seedsweep.core.component import Choice, Named, Range
 from seedsweep.core.models import glimpses
 from seedsweep.core.models.extractions import Gaussian
-from seedsweep.core.models.glimpse_task import EXTRACTIONS, GlimpseSettings, GlimpseTask
+from seedsweep.core.models.glimpse_task import EXTRACTION, GlimpseSettings, GlimpseTask
 from seedsweep.core.models.glimpses import Extraction, Window
 from seedsweep.core.models.images import whole_images, whole_masks
 from seedsweep.core.models.normalisation import StepNorm
@@ -50,7 +50,7 @@ class Edram(GlimpseTask):
 
         glimpses: Annotated[int, Range(1, 64)] = 6
         glimpse_size: Annotated[int, Range(LEAST_GLIMPSE)] = 26
-        extraction: Annotated[str, Chosen(EXTRACTIONS)] = "spatial_transformer"
+        extraction: Annotated[Named, EXTRACTION] = "spatial_transformer"
         initial: Annotated[str, Choice("context", "overview")] = "context"
         prediction: Annotated[str, Choice("last", "all")] = "last"
         state: Annotated[int, Range(1)] = 512
@@ -66,8 +66,8 @@ class Edram(GlimpseTask):
         s = self.settings
         if s.initial == "context" and s.state % 32:
             yield f"settings.state: {s.state} is no multiple of 32, as the context network makes it"
-        if getattr(resolve(s.extraction, EXTRACTIONS), "affine", None) is Extraction.affine:
-            yield f"settings.extraction: {s.extraction} has no `affine`, and this model scales its windows"
+        if type(self.extraction).affine is Extraction.affine:
+            yield "settings.extraction: has no `affine`, and this model scales its windows"
 
     def model(self) -> nn.Module:
         """See the base."""
@@ -77,7 +77,7 @@ class Edram(GlimpseTask):
         """[B,C,12,12] for the context network, or glimpse 0, [B,C,G,G]."""
         s = self.settings
         size = CONTEXT if s.initial == "context" else s.glimpse_size
-        return glimpses.overview(images, Window(Gaussian(), size, 1.0, s.sigma))
+        return glimpses.overview(images, Window(Gaussian(), size, 1.0))
 
 
 class EdramNet(nn.Module):
@@ -89,7 +89,7 @@ class EdramNet(nn.Module):
         super().__init__()
         self.settings, self.mean, self.std = settings, mean, std
         s = settings
-        self.extraction = resolve(s.extraction, EXTRACTIONS)()
+        self.extraction = EXTRACTION.make(s.extraction)
         overview = s.initial == "overview"
         self.glimpse = _GlimpseNet(s, channels, s.glimpses + overview)
         # Before a normalisation a bias has no effect, and a gradient that is rounding alone.
@@ -133,7 +133,7 @@ class EdramNet(nn.Module):
             decoder = (self.start(overview), zeros)
         for step in range(first, first + s.glimpses):
             affine = self.emit(decoder[0])
-            glimpse, covered = self.extraction.affine(images, masks, affine, s.glimpse_size, s.sigma)
+            glimpse, covered = self.extraction.affine(images, masks, affine, s.glimpse_size)
             f = self.glimpse((glimpse - self.mean) / self.std, step)
             g = F.relu(self.norms[0](f, step)) * F.relu(self.norms[1](self.where(affine), step))
             encoder = self.encoder(g, encoder)

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seedsweep.core.component import Range
 from seedsweep.core.models.glimpses import Extraction, Window, coverage, extract
 
 #: Least standard deviation of a window that a model makes as small as it likes, in pixels: below it a Gaussian sees one
@@ -22,6 +24,12 @@ REACH = 6.0
 class Gaussian(Extraction):
     """Each pixel of a glimpse is the image under a Gaussian."""
 
+    @dataclass(frozen=True)
+    class Settings:
+        """sigma: of the Gaussians, in strides (0.5: neighbouring ones overlap)."""
+
+        sigma: Annotated[float, Range(1e-2, 100)] = 0.5
+
     def centres(self, location: Tensor, side: int, w: Window) -> tuple[Tensor, float]:
         """`mu_i = centre + (i - (G-1)/2) * stride`, `stride = window * side / G` pixels."""
         steps = torch.arange(w.glimpse, dtype=location.dtype, device=location.device) - (w.glimpse - 1) / 2
@@ -33,7 +41,7 @@ class Gaussian(Extraction):
 
         The softmax keeps each row's sum at 1 and its gradient alive where the window leaves the image.
         """
-        spread = w.sigma * w.window * side / w.glimpse
+        spread = self.settings.sigma * w.window * side / w.glimpse
         filters = torch.softmax((distance * (0.5**0.5 / spread)).square().neg(), -1)
 
         def slope() -> Tensor:
@@ -44,23 +52,21 @@ class Gaussian(Extraction):
 
     def extent(self, side: int, w: Window) -> float:
         """From the first to the last Gaussian's reach."""
-        return w.window * side / w.glimpse * (w.glimpse - 1 + 2 * REACH * w.sigma)
+        sigma: float = self.settings.sigma
+        return w.window * side / w.glimpse * (w.glimpse - 1 + 2 * REACH * sigma)
 
-    def affine(
-        self, images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, sigma: float
-    ) -> tuple[Tensor, Tensor]:
+    def affine(self, images: Tensor, masks: Tensor, affine: Tensor, glimpse: int) -> tuple[Tensor, Tensor]:
         """The banks lie along the axes and take the scales and the place."""
-        bank_x = self.scaled_bank(affine[:, 2], images.shape[-1], glimpse, affine[:, 0], sigma)
-        bank_y = self.scaled_bank(affine[:, 5], images.shape[-2], glimpse, affine[:, 4], sigma)
+        bank_x = self.scaled_bank(affine[:, 2], images.shape[-1], glimpse, affine[:, 0])
+        bank_y = self.scaled_bank(affine[:, 5], images.shape[-2], glimpse, affine[:, 4])
         return extract(images, bank_y, bank_x), coverage(masks, bank_y, bank_x)
 
-    @staticmethod
-    def scaled_bank(location: Tensor, side: int, glimpse: int, window: Tensor, sigma: float) -> Tensor:
+    def scaled_bank(self, location: Tensor, side: int, glimpse: int, window: Tensor) -> Tensor:
         """The filters of windows [...] that a model makes as large as it likes, [..., G, side]."""
         steps = torch.arange(glimpse, dtype=location.dtype, device=location.device) - (glimpse - 1) / 2
         centre = ((location + 1) * ((side - 1) / 2)).unsqueeze(-1)
         stride = (window * (side / glimpse)).unsqueeze(-1)
-        spread = (sigma * stride).clamp_min(LEAST_SIGMA).unsqueeze(-1)
+        spread = (self.settings.sigma * stride).clamp_min(LEAST_SIGMA).unsqueeze(-1)
         pixels = torch.arange(side, dtype=location.dtype, device=location.device)
         return torch.softmax(-0.5 * ((pixels - (centre + steps * stride).unsqueeze(-1)) / spread).square(), -1)
 
@@ -89,9 +95,7 @@ class SpatialTransformer(Extraction):
         """From the first to the last sample's neighbours."""
         return w.window * (side - 1) + 2
 
-    def affine(
-        self, images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, sigma: float
-    ) -> tuple[Tensor, Tensor]:
+    def affine(self, images: Tensor, masks: Tensor, affine: Tensor, glimpse: int) -> tuple[Tensor, Tensor]:
         """All of the affine is taken, as by `affine_grid` and `grid_sample` with align_corners and the border for what
         is off the image: EDRAM's clipping."""
         steps = torch.linspace(-1, 1, glimpse, dtype=affine.dtype, device=affine.device)

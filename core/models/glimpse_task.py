@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
-from seedsweep.core.component import Choice, Chosen, Metric, Range, resolve
-from seedsweep.core.models import images, location_losses, losses
+from seedsweep.core.component import Chosen, Metric, Named, Range
+from seedsweep.core.models import images, losses
 from seedsweep.core.models.glimpses import Extraction
+from seedsweep.core.models.losses import LEAST_COVERAGE, LocationInputs, LocationLoss
 from seedsweep.core.models.metrics import CLASSIFICATION, SLIDES, classification_metrics, slide_metrics
 from seedsweep.core.models.rollout import IMAGE_AXES, Rollout
-from seedsweep.core.task import Task, Values
+from seedsweep.core.task import Values
 from seedsweep.core.training.batch import Batch, Data
 
-CLASSIFICATION_LOSSES = "seedsweep.core.models.classification_losses"
-EXTRACTIONS = "seedsweep.core.models.extractions"
-LOCATION_LOSSES = "seedsweep.core.models.location_losses"
-#: Recorded whichever is trained.
-LOCATION_TERMS = ("area", "distance", "mse", "iou", "affine")
-#: Tumour images of the validation split whose glimpses are followed through training, the first ones.
-WATCHED = 2
+CLASSIFICATION_LOSS: Chosen[Callable[[Tensor, Tensor], Tensor]] = Chosen("seedsweep.core.models.classification_losses")
+EXTRACTION: Chosen[Extraction] = Chosen("seedsweep.core.models.extractions", Extraction)
+LOCATION_LOSS: Chosen[Callable[[LocationInputs], Tensor]] = Chosen("seedsweep.core.models.location_losses")
 
 
 @dataclass(frozen=True)
@@ -37,45 +34,46 @@ class GlimpseSettings:
     glimpses:       P, looked at after glimpse 0, the whole image.
     glimpse_size:   G, pixels.
     extraction:     how glimpses are cut.
-    sigma:          of the Gaussians, in strides.
     classification: what is made of the predictions' cross-entropies.
     rank:           weight of the rank loss in the total.
     rank_margin:    its margin.
     location:       the location loss, which gamma weighs.
-    distance:       which pairs of locations the distance loss takes, see `losses.DISTANCE_PAIRS`.
-    area_floor:     clamp inside the area loss's logarithm.
     """
 
     glimpses: Annotated[int, Range(0, 64)] = 3
     glimpse_size: Annotated[int, Range(2)] = 16
-    extraction: Annotated[str, Chosen(EXTRACTIONS)] = "gaussian"
-    sigma: Annotated[float, Range(1e-2, 100)] = 0.5
-    classification: Annotated[str, Chosen(CLASSIFICATION_LOSSES)] = "aggregated"
+    extraction: Annotated[Named, EXTRACTION] = "gaussian"
+    classification: Annotated[Named, CLASSIFICATION_LOSS] = "aggregated"
     rank: Annotated[float, Range(0)] = 1.0
     rank_margin: float = 0.05
-    location: Annotated[str, Chosen(LOCATION_LOSSES)] = "combined"
-    distance: Annotated[str, Choice(*losses.DISTANCE_PAIRS)] = "consecutive"
-    area_floor: Annotated[float, Range(1e-30, 1)] = 1e-6
+    location: Annotated[Named, LOCATION_LOSS] = "combined"
 
 
-class GlimpseTask(Task, ABC):
+class GlimpseTask(images.ImageTask):
     """Classification of images, uint8 [C,H,W] with masks, by a network that takes a Batch and gives a Rollout."""
 
-    hyperparameters: ClassVar[Mapping[str, Range]] = {
-        "alpha": Range(0, 1, default=0.5),
-        "gamma": Range(0, math.inf, default=1.0),
-    }
     #: Between which a location's coordinates lie.
     ends: tuple[float, float] = (-1.0, 1.0)
 
     def __init__(self, settings: Any = None, data: Data | None = None):
         super().__init__(settings, data)
         s = self.settings
-        self._classification = resolve(s.classification, CLASSIFICATION_LOSSES)
-        self._location = resolve(s.location, LOCATION_LOSSES)
+        self.extraction = EXTRACTION.make(s.extraction)
+        self._classification = CLASSIFICATION_LOSS.make(s.classification)
+        self._location = LOCATION_LOSS.make(s.location)
+        # Recorded whichever is trained: the built-in ones; and the trained one, with its settings.
+        self._recorded: dict[str, LocationLoss] = {}
+        for each in (*map(LOCATION_LOSS.make, LOCATION_LOSS.built_in()), self._location):
+            self._recorded |= each.recorded() if isinstance(each, LocationLoss) else {}
 
     @property
-    def metrics(self) -> Mapping[str, Metric]:  # type: ignore[override]
+    def hyperparameters(self) -> Mapping[str, Range]:
+        """alpha, gamma, and those of an own location loss."""
+        own = self._location.hyperparameters if isinstance(self._location, LocationLoss) else {}
+        return {"alpha": Range(0, 1, default=0.5), "gamma": Range(0, math.inf, default=1.0), **own}
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
         """All that `summarise` gives but the mean places and windows, of which none is better than another."""
         count = self.settings.glimpses
         shares = [*CLASSIFICATION, *(f"overview_{name}" for name in CLASSIFICATION)]
@@ -95,19 +93,12 @@ class GlimpseTask(Task, ABC):
     @property
     def _terms(self) -> tuple[str, ...]:
         trained = ("loss", "loss_classification", "loss_rank", "loss_location")
-        return (*trained, *(f"loss_{name}" for name in LOCATION_TERMS))
+        return (*trained, *(f"loss_{name}" for name in self._recorded))
 
     def check(self) -> Iterable[str]:
         """See the base."""
-        kind = resolve(self.settings.extraction, EXTRACTIONS)
-        if not (isinstance(kind, type) and issubclass(kind, Extraction)):
-            yield "settings.extraction: is no subclass of seedsweep.core.models.glimpses.Extraction"
         if hasattr(self, "data"):
             yield from images.misfits(self.data)
-
-    def prepare(self) -> None:
-        """Mean and deviation of the training images' pixels."""
-        self.mean, self.std = images.mean_and_std(self.data.train["image"])
 
     def derive(self, split: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """overview: see there.  regions: [N,3,2], see `images.mask_regions`."""
@@ -123,7 +114,7 @@ class GlimpseTask(Task, ABC):
     def loss(self, model: nn.Module, batch: Batch, hp: Values) -> Mapping[str, Tensor]:
         """`loss` is the total, classification + rank + gamma * location."""
         rollout = model(batch)
-        return self._losses(self._inputs(rollout, batch["label"], batch["regions"], hp), hp)
+        return self._losses(LocationInputs(rollout, batch["label"], batch["regions"], hp))
 
     def measure(self, model: nn.Module, batch: Batch, hp: Values) -> Mapping[str, Tensor]:
         """score, overview_score: [B], tumour-minus-normal logits, from all glimpses and from glimpse 0 alone (a model
@@ -175,25 +166,18 @@ class GlimpseTask(Task, ABC):
             "location_distance": (locations[:, i] - locations[:, j]).norm(dim=-1).mean().item(),
             "saturation": saturated.double().mean().item(),
             "what_where": kept["what_where"].double().mean().item(),
-            "empty_mask": (tumour <= self.settings.area_floor).double().mean().item(),
+            "empty_mask": (tumour <= LEAST_COVERAGE).double().mean().item(),
         }
         if "slide" in kept:
             values |= slide_metrics(scores, kept["slide"].numpy(), kept["slide_label"].numpy())
         return values | {name: kept[name].double().mean().item() for name in self._terms}
-
-    def watched(self) -> np.ndarray:
-        """The first tumour images."""
-        return images.first_tumours(self.data, WATCHED)
 
     def windows(self, kept: Mapping[str, Tensor]) -> np.ndarray:
         """Glimpses 1..P."""
         chosen = torch.cat([kept["locations"], kept["extents"]], -1)[torch.from_numpy(self.watched())]
         return chosen.float().cpu().numpy()
 
-    def _inputs(self, rollout: Rollout, labels: Tensor, regions: Tensor, hp: Values) -> losses.LocationInputs:
-        return losses.LocationInputs(rollout, labels, regions, hp.alpha, self.settings)
-
-    def _losses(self, given: losses.LocationInputs, hp: Values) -> dict[str, Tensor]:
+    def _losses(self, given: LocationInputs) -> dict[str, Tensor]:
         """What is trained, and its terms."""
         s, labels = self.settings, given.labels
         per_glimpse = losses.cross_entropy(given.rollout.glimpse_logits, labels)
@@ -204,7 +188,7 @@ class GlimpseTask(Task, ABC):
             "loss_rank": losses.rank(torch.exp(-per_glimpse), s.rank_margin),
             "loss_location": self._location(given),
         }
-        total = terms["loss_classification"] + s.rank * terms["loss_rank"] + hp.gamma * terms["loss_location"]
+        total = terms["loss_classification"] + s.rank * terms["loss_rank"] + given.hp.gamma * terms["loss_location"]
         return {"loss": total, **terms}
 
     def _losses_of_each(self, rollout: Rollout, labels: Tensor, regions: Tensor, hp: Values) -> dict[str, Tensor]:
@@ -212,9 +196,8 @@ class GlimpseTask(Task, ABC):
 
         def of_one(rollout: Rollout, label: Tensor, region: Tensor) -> dict[str, Tensor]:
             parts = (part.unsqueeze(axis) for part, axis in zip(rollout, IMAGE_AXES, strict=True))
-            given = self._inputs(Rollout(*parts), label[None], region[None], hp)
-            others = {f"loss_{name}": getattr(location_losses, name)(given) for name in LOCATION_TERMS}
-            return self._losses(given, hp) | others
+            given = LocationInputs(Rollout(*parts), label[None], region[None], hp)
+            return {f"loss_{name}": loss(given) for name, loss in self._recorded.items()} | self._losses(given)
 
         of_each: dict[str, Tensor] = vmap(of_one, (Rollout._make(IMAGE_AXES), 0, 0), randomness="different")(
             rollout, labels, regions

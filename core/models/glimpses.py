@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from seedsweep.core.component import Component
+
 #: The pixels that are read of a line are a multiple of it.
 VECTOR = 16
 
 
-class Extraction(ABC):
+class Extraction(Component, ABC):
     """A kind of filters along one axis. Subclass it for an own one.
 
     Its methods take a location [...], the axis' side and a Window.
@@ -44,9 +46,7 @@ class Extraction(ABC):
         pixels = torch.arange(side, dtype=location.dtype, device=location.device)
         return self.weights(pixels - mu.unsqueeze(-1), side, w)[0]
 
-    def affine(
-        self, images: Tensor, masks: Tensor, affine: Tensor, glimpse: int, sigma: float
-    ) -> tuple[Tensor, Tensor]:
+    def affine(self, images: Tensor, masks: Tensor, affine: Tensor, glimpse: int) -> tuple[Tensor, Tensor]:
         """Glimpses [B,C,G,G] of images [B,C,H,W] and the means of those of masks [B,1,H,W], [B], in windows given by an
         affine (a11, a12, tx, a21, a22, ty), [B,6], from [-1,1]^2 into the image. Only models that move and scale their
         windows need it."""
@@ -56,14 +56,12 @@ class Extraction(ABC):
 class Window(NamedTuple):
     """What a glimpse sees, and how.
 
-    glimpse: G.  window: its extent as a share of the image.  sigma: of the Gaussians, in strides (0.5: neighbouring
-    ones overlap).
+    glimpse: G.  window: its extent as a share of the image.
     """
 
     extraction: Extraction
     glimpse: int
     window: float
-    sigma: float
 
 
 def glimpses(images: Tensor, masks: Tensor, rows: Tensor, location: Tensor, window: Window) -> tuple[Tensor, Tensor]:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from seedsweep.core.task import Task
 from seedsweep.core.training.batch import Batch, Data
 
 #: Images whose pixels are counted at a time.
 PART = 64
+#: Tumour images of the validation split whose windows are followed through training, the first ones.
+WATCHED = 2
+
+
+class ImageTask(Task, ABC):
+    """A task on images in bytes with masks."""
+
+    @abstractmethod
+    def model(self) -> nn.Module:
+        """See the base."""
+
+    def prepare(self) -> None:
+        """Mean and deviation of the training images' pixels."""
+        self.mean, self.std = mean_and_std(self.data.train["image"])
+
+    def watched(self) -> np.ndarray:
+        """The first tumour images."""
+        return np.flatnonzero(self.data.validation["label"].cpu().numpy() == 1)[:WATCHED]
 
 
 def misfits(data: Data) -> Iterable[str]:
@@ -71,8 +91,3 @@ def mask_regions(masks: Tensor) -> Tensor:
             places = np.array([np.average(pixels, weights=along[pixels]), pixels[0] - 0.5, pixels[-1] + 0.5])
             regions[index, :, axis] = places / ((side - 1) / 2) - 1
     return torch.from_numpy(regions).to(masks.device)
-
-
-def first_tumours(data: Data, count: int) -> np.ndarray:
-    """Rows of the first tumour images of the validation split, int64."""
-    return np.flatnonzero(data.validation["label"].cpu().numpy() == 1)[:count]

@@ -1,45 +1,92 @@
-"""The location losses, what gamma weighs: each a function of LocationInputs to a scalar, the mean over the batch of a
-value of each image. Measured are the images one by one, each as a batch of its own."""
+"""The location losses, what gamma weighs: each takes LocationInputs to a scalar, the mean over the batch of a value of
+each image. Measured are the images one by one, each as a batch of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
 from torch import Tensor
 
+from seedsweep.core.component import Choice, Range
 from seedsweep.core.models import losses
-from seedsweep.core.models.losses import LocationInputs
+from seedsweep.core.models.losses import LocationInputs, LocationLoss
 
 
-def combined(given: LocationInputs) -> Tensor:
-    """The report's alpha * area + (1 - alpha) * distance."""
-    of_area, of_distance = area(given), distance(given)
-    return given.alpha * of_area + (1 - given.alpha) * of_distance
-
-
-def area(given: LocationInputs) -> Tensor:
+class Area(LocationLoss):
     """See `losses.area`."""
-    return losses.area(given.rollout.coverage, given.labels, given.settings.area_floor)
+
+    @dataclass(frozen=True)
+    class Settings:
+        """floor: clamp inside the logarithm."""
+
+        floor: Annotated[float, Range(1e-30, 1)] = losses.LEAST_COVERAGE
+
+    def __call__(self, given: LocationInputs) -> Tensor:
+        """See the class."""
+        return losses.area(given.rollout.coverage, given.labels, self.settings.floor)
 
 
-def distance(given: LocationInputs) -> Tensor:
+class Distance(LocationLoss):
     """See `losses.distance`."""
-    return losses.distance(*losses.DISTANCE_PAIRS[given.settings.distance](given.rollout.locations))
+
+    @dataclass(frozen=True)
+    class Settings:
+        """pairs: of locations, see `losses.DISTANCE_PAIRS`."""
+
+        pairs: Annotated[str, Choice(*losses.DISTANCE_PAIRS)] = "consecutive"
+
+    def __call__(self, given: LocationInputs) -> Tensor:
+        """See the class."""
+        return losses.distance(*losses.DISTANCE_PAIRS[self.settings.pairs](given.rollout.locations))
 
 
-def mse(given: LocationInputs) -> Tensor:
+class Mse(LocationLoss):
     """See `losses.squared_error`."""
-    return losses.squared_error(given.rollout.locations[:-1], given.regions[:, 0], given.labels)
+
+    def __call__(self, given: LocationInputs) -> Tensor:
+        """See the class."""
+        return losses.squared_error(given.rollout.locations[:-1], given.regions[:, 0], given.labels)
 
 
-def iou(given: LocationInputs) -> Tensor:
+class Iou(LocationLoss):
     """See `losses.overlap`."""
-    rollout = given.rollout
-    return losses.overlap(rollout.locations[:-1], rollout.linear[:-1, ..., ::3], given.regions[:, 1:], given.labels)
+
+    def __call__(self, given: LocationInputs) -> Tensor:
+        """See the class."""
+        rollout = given.rollout
+        return losses.overlap(rollout.locations[:-1], rollout.linear[:-1, ..., ::3], given.regions[:, 1:], given.labels)
 
 
-def affine(given: LocationInputs) -> Tensor:
+class Affine(LocationLoss):
     """See `losses.affine_error`."""
-    rollout = given.rollout
-    return losses.affine_error(rollout.linear[:-1], rollout.locations[:-1], given.regions[:, 1:], given.labels)
+
+    def __call__(self, given: LocationInputs) -> Tensor:
+        """See the class."""
+        rollout = given.rollout
+        return losses.affine_error(rollout.linear[:-1], rollout.locations[:-1], given.regions[:, 1:], given.labels)
+
+
+class Combined(LocationLoss):
+    """The report's alpha * area + (1 - alpha) * distance."""
+
+    @dataclass(frozen=True)
+    class Settings(Area.Settings, Distance.Settings):
+        """Those of both."""
+
+    def __init__(self, settings: Any = None):
+        super().__init__(settings)
+        self.parts: dict[str, LocationLoss] = {"area": Area(self.settings), "distance": Distance(self.settings)}
+
+    def __call__(self, given: LocationInputs) -> Tensor:
+        """See the class."""
+        alpha: Tensor = given.hp.alpha
+        return alpha * self.parts["area"](given) + (1 - alpha) * self.parts["distance"](given)
+
+    def recorded(self) -> Mapping[str, LocationLoss]:
+        """Both parts."""
+        return self.parts
 
 
 def none(given: LocationInputs) -> Tensor:

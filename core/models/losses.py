@@ -5,15 +5,21 @@ P glimpses after glimpse 0, B batch, K classes. y_i is 1 for tumour.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seedsweep.core.component import Component, Range, short_name
 from seedsweep.core.models.rollout import Rollout
+from seedsweep.core.task import Values
+
+#: Mean of a glimpse of the mask that counts as nothing of it.
+LEAST_COVERAGE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,30 @@ class LocationInputs:
     """What a location loss sees of a batch.
 
     rollout: of the B images.  labels: int64 [B].  regions: [B,3,2], centre and the box's first and last corner of each
-    mask, as locations.  alpha: [], the hyperparameter.  settings: the task's.
+    mask, as locations.  hp: the hyperparameters, [] each.
     """
 
     rollout: Rollout
     labels: Tensor
     regions: Tensor
-    alpha: Tensor
-    settings: Any
+    hp: Values
+
+
+class LocationLoss(Component, ABC):
+    """Where glimpses should be. Subclass it for an own one; a function of LocationInputs does where nothing is set.
+
+    hyperparameters: that it reads beside the task's.
+    """
+
+    hyperparameters: ClassVar[Mapping[str, Range]] = {}
+
+    @abstractmethod
+    def __call__(self, given: LocationInputs) -> Tensor:
+        """A scalar, the mean over the batch."""
+
+    def recorded(self) -> Mapping[str, LocationLoss]:
+        """What is measured as `loss_NAME` where it is trained: itself."""
+        return {short_name(type(self).__name__): self}
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +36,12 @@ class Pretrained(Backbone):
     name: of its weights.  least_glimpse: side.  package: that it comes with, if it is an extra.
     """
 
+    @dataclass(frozen=True)
+    class Settings:
+        """weights: empty, a random start; `imagenet`; or a file."""
+
+        weights: str = ""
+
     own_scale = True
     fused = False
     name: ClassVar[str]
@@ -43,28 +50,28 @@ class Pretrained(Backbone):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, channels: int, weights: str):
-        super().__init__(channels, 0)
-        self.network, self.given = network, bool(weights)
+    def __init__(self, settings: Settings, channels: int, network: nn.Module):
+        super().__init__(settings, channels, 0)
+        self.network, self.given = network, bool(settings.weights)
         for name, values in (("mean", MEAN), ("std", STD)):
             self.register_buffer(name, torch.tensor(values[:channels]).view(-1, 1, 1), persistent=False)
         self.train()
 
     @classmethod
-    def check(cls, channels: int | None, glimpse: int, weights: str, frozen: bool) -> Iterable[str]:
+    def check(cls, settings: Settings, channels: int | None, glimpse: int, *, frozen: bool) -> Iterable[str]:
         """Whether the network can be made here."""
         if glimpse < cls.least_glimpse:
             yield f"glimpse_size: {glimpse} is out of range; {cls.name} needs at least {cls.least_glimpse}"
         if cls.package and importlib.util.find_spec(cls.package) is None:
             yield f"backbone: {cls.name} comes with {EXTRA}"
             return
-        if weights:
+        if settings.weights:
             try:
-                weights_file(cls.name, weights)
+                weights_file(cls.name, settings.weights)
             except UserError as error:
-                yield f"weights: {error}"
+                yield f"backbone.weights: {error}"
             if channels not in (None, 3):
-                yield f"weights: those of {cls.name} take 3 channels and the data have {channels}: choose others"
+                yield f"backbone.weights: those of {cls.name} take 3 channels, and the data have {channels}"
 
     def train(self, mode: bool = True) -> Pretrained:
         """Statistics of the batch where the weights are not given."""

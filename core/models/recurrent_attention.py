@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seedsweep.core.component import Chosen, Range, resolve
+from seedsweep.core.component import Chosen, Named, Range
 from seedsweep.core.models import glimpses
 from seedsweep.core.models.features import Backbone, shared
-from seedsweep.core.models.glimpse_task import EXTRACTIONS, GlimpseSettings, GlimpseTask
+from seedsweep.core.models.glimpse_task import EXTRACTION, GlimpseSettings, GlimpseTask
 from seedsweep.core.models.glimpses import Window
 from seedsweep.core.models.rollout import Rollout
 from seedsweep.core.training.batch import Batch, Data
 
-BACKBONES = "seedsweep.core.models.backbones"
-LOCATION_MAPS = "seedsweep.core.models.location_maps"
+BACKBONE: Chosen[Backbone] = Chosen("seedsweep.core.models.backbones", Backbone)
+LOCATION_MAP: Chosen[Callable[[Tensor], Tensor]] = Chosen("seedsweep.core.models.location_maps")
 CLASSES = 2
 
 
@@ -33,7 +33,6 @@ class RecurrentAttention(GlimpseTask):
         """Settings of the model, beside those of GlimpseSettings.
 
         backbone:     from a glimpse to its features.
-        weights:      of a backbone that has some: empty, a random start; `imagenet`; or a file.
         frozen:       the backbone is not trained: all members share it.
         window:       extent of glimpses 1..P as a share of the image.
         location_map: from the emission's output to a location.
@@ -41,11 +40,10 @@ class RecurrentAttention(GlimpseTask):
         normalise:    layer normalisation before the relu of what and of where (EDRAM has it).
         """
 
-        backbone: Annotated[str, Chosen(BACKBONES)] = "small"
-        weights: str = ""
+        backbone: Annotated[Named, BACKBONE] = "small"
         frozen: bool = False
         window: Annotated[float, Range(1e-3, 2)] = 0.3
-        location_map: Annotated[str, Chosen(LOCATION_MAPS)] = "tanh"
+        location_map: Annotated[Named, LOCATION_MAP] = "tanh"
         state: Annotated[int, Range(1)] = 64
         normalise: bool = False
 
@@ -53,25 +51,22 @@ class RecurrentAttention(GlimpseTask):
 
     def __init__(self, settings: Any = None, data: Data | None = None):
         super().__init__(settings, data)
-        self._backbone = _backbone(self.settings)
+        _, self._backbone, self._own = BACKBONE.read(self.settings.backbone)
         infinity = torch.tensor([-torch.inf, torch.inf])
-        low, high = sorted(resolve(self.settings.location_map, LOCATION_MAPS)(infinity).tolist())
+        low, high = sorted(LOCATION_MAP.make(self.settings.location_map)(infinity).tolist())
         self.ends = low, high
 
     @property
-    def fused(self) -> bool:  # type: ignore[override]
+    def fused(self) -> bool:
         """Whether the backbone trains with others; a frozen one does not train."""
-        return self.settings.frozen or self._backbone.fused
+        fused: bool = self.settings.frozen or self._backbone.fused
+        return fused
 
     def check(self) -> Iterable[str]:
         """See the base."""
         yield from super().check()
-        s, kind = self.settings, self._backbone
-        if not (isinstance(kind, type) and issubclass(kind, Backbone)):
-            yield f"settings.backbone: {s.backbone} is no subclass of seedsweep.core.models.features.Backbone"
-            return
-        image = self.data.shapes.get("image") if hasattr(self, "data") else None
-        problems = kind.check(image[0] if image else None, s.glimpse_size, s.weights, s.frozen)
+        s, image = self.settings, self.data.shapes.get("image") if hasattr(self, "data") else None
+        problems = self._backbone.check(self._own, image[0] if image else None, s.glimpse_size, frozen=s.frozen)
         yield from (f"settings.{problem}" for problem in problems)
 
     def model(self) -> nn.Module:
@@ -85,7 +80,7 @@ class RecurrentAttention(GlimpseTask):
         if not s.frozen:
             return glimpse
         given = glimpse if self._backbone.own_scale else (glimpse - self.mean) / self.std
-        features: Tensor = _shared(self._backbone, s, images.shape[1], images.device)(given)
+        features: Tensor = shared(self._backbone, self._own, images.shape[1], s.glimpse_size, images.device)(given)
         return features
 
 
@@ -98,13 +93,13 @@ class AttentionNet(nn.Module):
         super().__init__()
         self.settings, self.mean, self.std = settings, mean, std
         self.window = _window(settings, settings.window)
-        self.to_location = resolve(settings.location_map, LOCATION_MAPS)
-        self.kind = _backbone(settings)
+        self.to_location = LOCATION_MAP.make(settings.location_map)
+        _, self.kind, self.own = BACKBONE.read(settings.backbone)
         state = settings.state
         if settings.frozen:
-            features = _shared(self.kind, settings, channels, torch.device("cpu")).features
+            features = shared(self.kind, self.own, channels, settings.glimpse_size, torch.device("cpu")).features
         else:
-            self.backbone = self.kind(channels, settings.glimpse_size, settings.weights)
+            self.backbone = self.kind(self.own, channels, settings.glimpse_size)
             features = self.backbone.features
         self.what = nn.Linear(features, state)
         self.where = nn.Linear(2, state)
@@ -160,7 +155,7 @@ class AttentionNet(nn.Module):
         if not self.kind.own_scale:
             glimpse = (glimpse - self.mean) / self.std
         if self.settings.frozen:
-            given: Tensor = _shared(self.kind, self.settings, glimpse.shape[1], glimpse.device)(glimpse)
+            given: Tensor = shared(self.kind, self.own, glimpse.shape[1], glimpse.shape[-1], glimpse.device)(glimpse)
             return given
         features: Tensor = self.backbone(glimpse.to(next(self.backbone.parameters()).dtype))
         return features.float()
@@ -179,13 +174,4 @@ class AttentionNet(nn.Module):
 
 
 def _window(s: RecurrentAttention.Settings, extent: float) -> Window:
-    return Window(resolve(s.extraction, EXTRACTIONS)(), s.glimpse_size, extent, s.sigma)
-
-
-def _backbone(s: RecurrentAttention.Settings) -> type[Backbone]:
-    kind: type[Backbone] = resolve(s.backbone, BACKBONES)
-    return kind
-
-
-def _shared(kind: type[Backbone], s: RecurrentAttention.Settings, channels: int, device: torch.device) -> Backbone:
-    return shared(kind, channels, s.glimpse_size, s.weights, device)
+    return Window(EXTRACTION.make(s.extraction), s.glimpse_size, extent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -14,11 +13,8 @@ from torch.nn import functional as F
 from seedsweep.core.component import Metric
 from seedsweep.core.models import images
 from seedsweep.core.models.metrics import SEGMENTATION, segmentation_metrics
-from seedsweep.core.task import Task, Values
+from seedsweep.core.task import Values
 from seedsweep.core.training.batch import Batch
-
-#: Tumour images of the validation split whose windows are followed through training, the first ones.
-WATCHED = 2
 
 
 class Segmentation(NamedTuple):
@@ -45,7 +41,7 @@ class Segmentation(NamedTuple):
         return torch.where(self.actual > 0, overlap, 0.0)
 
 
-class SegmentationTask(Task, ABC):
+class SegmentationTask(images.ImageTask):
     """Segmentation of square images, uint8 [C,H,H] with masks, by a network that takes a Batch and gives a
     Segmentation. `settings.depth`: poolings of its U-Nets."""
 
@@ -55,7 +51,7 @@ class SegmentationTask(Task, ABC):
     terms: tuple[str, ...] = ("loss", "loss_segmentation")
 
     @property
-    def metrics(self) -> Mapping[str, Metric]:  # type: ignore[override]
+    def metrics(self) -> Mapping[str, Metric]:
         """All that `summarise` gives."""
         of_each = [f"{what}_{level}" for level in range(1, self.levels + 1) for what in ("dice", "seen")]
         shares = {name: Metric("max", 0, 1) for name in (*SEGMENTATION, *of_each)}
@@ -75,14 +71,6 @@ class SegmentationTask(Task, ABC):
             yield f"data: the images are {height} x {width}; this task needs square ones"
         elif height % multiple:
             yield f"settings.depth: a U-Net of this depth needs images of a side that {multiple} divides, not {height}"
-
-    def prepare(self) -> None:
-        """Mean and deviation of the training images' pixels."""
-        self.mean, self.std = images.mean_and_std(self.data.train["image"])
-
-    @abstractmethod
-    def model(self) -> nn.Module:
-        """See the base."""
 
     def losses(self, rollout: Segmentation, hp: Values) -> Mapping[str, Tensor]:
         """Of each image, [B], by the names in `terms`."""
@@ -112,10 +100,6 @@ class SegmentationTask(Task, ABC):
             values[f"dice_{level + 1}"] = metrics["dice"]
             values[f"seen_{level + 1}"] = seen[level]
         return values | {name: kept[name].mean().item() for name in self.terms}
-
-    def watched(self) -> np.ndarray:
-        """The first tumour images."""
-        return images.first_tumours(self.data, WATCHED)
 
     def windows(self, kept: Mapping[str, Tensor]) -> np.ndarray:
         """Those of all levels."""

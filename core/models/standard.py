@@ -9,16 +9,19 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from seedsweep.core.component import Chosen, Metric, resolve
+from seedsweep.core.component import Chosen, Metric, Named, resolve, short_name
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task, Values
-from seedsweep.core.training.batch import Batch
+from seedsweep.core.training.batch import Batch, Data
 
-LOSSES, METRICS = "seedsweep.core.models.output_losses", "seedsweep.core.models.output_metrics"
+#: Of (output, target).
+Measured = Callable[[Tensor, Tensor], Tensor]
+LOSS: Chosen[Measured] = Chosen("seedsweep.core.models.output_losses")
+METRIC: Chosen[Measured] = Chosen("seedsweep.core.models.output_metrics")
 
 
 class _Standard(Task):
-    """The loss is recorded as `loss`, each metric and each error under its function's own name."""
+    """The loss is recorded as `loss`, each metric and each error under its own name."""
 
     @dataclass(frozen=True)
     class Settings:
@@ -27,28 +30,32 @@ class _Standard(Task):
         model: class or function that makes a torch.nn.Module, `torchvision.models:resnet18` or `file.py:Net`.
         model_settings: its arguments by name.
         input, target: arrays of the data set; bytes are scaled to [0,1].
-        loss: function of (output, target) to [B], or to the mean.
-        metrics, errors: such functions that are measured beside it, to [B]: of metrics more is better, of errors less.
+        loss: of (output, target) to [B], or to the mean.
+        metrics, errors: such ones that are measured beside it, to [B]: of metrics more is better, of errors less.
         """
 
         model: str = ""
         model_settings: dict[str, Any] = field(default_factory=dict)
         input: str = "image"
         target: str = "label"
-        loss: Annotated[str, Chosen(LOSSES)] = "mse"
-        metrics: Annotated[tuple[str, ...], Chosen(METRICS)] = ()
-        errors: Annotated[tuple[str, ...], Chosen(LOSSES)] = ()
+        loss: Annotated[Named, LOSS] = "mse"
+        metrics: Annotated[tuple[Named, ...], METRIC] = ()
+        errors: Annotated[tuple[Named, ...], LOSS] = ()
 
     settings: Settings
 
+    def __init__(self, settings: Any = None, data: Data | None = None):
+        super().__init__(settings, data)
+        self._loss = LOSS.make(self.settings.loss)
+        self._metrics = [(_name(each), each) for each in map(METRIC.make, self.settings.metrics)]
+        self._errors = [(_name(each), each) for each in map(LOSS.make, self.settings.errors)]
+
     @property
-    def metrics(self) -> Mapping[str, Metric]:  # type: ignore[override]
-        """loss, and those that the settings name. The built-in metrics are shares."""
-        metrics = {"loss": Metric("min")}
-        for function in self._of(self.settings.metrics, METRICS):
-            is_share = function.__module__ == METRICS
-            metrics[function.__name__] = Metric("max", 0, 1) if is_share else Metric("max")
-        return metrics | {function.__name__: Metric("min") for function in self._of(self.settings.errors, LOSSES)}
+    def metrics(self) -> Mapping[str, Metric]:
+        """loss, and those that the settings name. The built-in metrics are shares; a class may have a `metric`."""
+        shares = {name: (0, 1) if each.__module__ == METRIC.home else () for name, each in self._metrics}
+        of_metrics = {name: getattr(each, "metric", Metric("max", *shares[name])) for name, each in self._metrics}
+        return {"loss": Metric("min"), **of_metrics, **{name: Metric("min") for name, _ in self._errors}}
 
     def check(self) -> Iterable[str]:
         """See the base."""
@@ -58,12 +65,12 @@ class _Standard(Task):
             yield f"settings.model: {s.model!r} is no import path; {example}"
         else:
             try:
-                resolve(s.model, LOSSES)
+                resolve(s.model, LOSS.home)
             except UserError as error:
                 yield f"settings.model: {error}"
-        names = [function.__name__ for function in self._measured()]
+        names = [name for name, _ in (*self._metrics, *self._errors)]
         for name in sorted({name for name in names if names.count(name) > 1 or name == "loss"}):
-            yield f"settings.metrics: {name} is measured twice; give one of the functions another name"
+            yield f"settings.metrics: {name} is measured twice; give one of the two another name"
         if hasattr(self, "data"):
             for key in ("input", "target"):
                 array = getattr(s, key)
@@ -74,7 +81,7 @@ class _Standard(Task):
     def model(self) -> nn.Module:
         """See the base. Errors: UserError where the arguments do not fit, or it makes no module."""
         s = self.settings
-        made = resolve(s.model, LOSSES)
+        made = resolve(s.model, LOSS.home)
         try:
             model = made(**s.model_settings)
         except TypeError as error:
@@ -85,22 +92,14 @@ class _Standard(Task):
 
     def loss(self, model: nn.Module, batch: Batch, hp: Values) -> Tensor:
         """Its mean."""
-        error: Tensor = resolve(self.settings.loss, LOSSES)(self._output(model, batch), self._target(batch))
-        return error.mean()
+        return self._loss(self._output(model, batch), self._target(batch)).mean()
 
     def measure(self, model: nn.Module, batch: Batch, hp: Values) -> Mapping[str, Tensor]:
         """The loss and what else is measured."""
         output, target = self._output(model, batch), self._target(batch)
-        error = resolve(self.settings.loss, LOSSES)(output, target)
-        kept = {function.__name__: function(output, target) for function in self._measured()}
+        error = self._loss(output, target)
+        kept = {name: each(output, target) for name, each in (*self._metrics, *self._errors)}
         return {"loss": error if error.dim() else error.expand(len(target)), **kept}
-
-    def _measured(self) -> list[Callable[..., Any]]:
-        return self._of(self.settings.metrics, METRICS) + self._of(self.settings.errors, LOSSES)
-
-    @staticmethod
-    def _of(names: Iterable[str], home: str) -> list[Callable[..., Any]]:
-        return [resolve(name, home) for name in names]
 
     def _target(self, batch: Batch) -> Tensor:
         return batch[self.settings.target]
@@ -116,8 +115,8 @@ class Classification(_Standard):
     class Settings(_Standard.Settings):
         """See the base; model_settings say how many classes there are."""
 
-        loss: Annotated[str, Chosen(LOSSES)] = "cross_entropy"
-        metrics: Annotated[tuple[str, ...], Chosen(METRICS)] = ("accuracy",)
+        loss: Annotated[Named, LOSS] = "cross_entropy"
+        metrics: Annotated[tuple[Named, ...], METRIC] = ("accuracy",)
 
     def check(self) -> Iterable[str]:
         """See the base."""
@@ -136,6 +135,11 @@ class Regression(_Standard):
 
     def _target(self, batch: Batch) -> Tensor:
         return in_unit_range(batch[self.settings.target]).float()
+
+
+def _name(measured: Any) -> str:
+    """Of a function, or of an object its class's in small letters."""
+    return getattr(measured, "__name__", None) or short_name(type(measured).__name__)
 
 
 def in_unit_range(values: Tensor) -> Tensor:

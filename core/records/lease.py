@@ -1,8 +1,8 @@
-"""Who may write to a folder that several hosts share: the newest of a row of numbered leases; older ones are fenced.
+"""Leases: who may write to a folder that several hosts share. Who holds the newest one may; older ones are fenced.
 
-`<name>.000001`, `<name>.000002`, ... are made whole or not at all, by a hard link that fails where the number is taken:
-nothing here needs file locks, which not every shared file system has between hosts, and which a host that is cut off
-from the network keeps.
+Leases are numbered files: `<name>.000001`, `<name>.000002`, ... Each is created by a hard link, which fails if its
+number is taken. File locks are not used: not every shared file system has them between hosts, and a host that is cut
+off from the network keeps its locks.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-#: Seconds between two signs of life of a holder, and without one until it counts as gone.
+from seedsweep.core.errors import SeedsweepError
+
+#: Seconds between two heartbeats of a holder; and without one, until the holder counts as dead.
 BEAT, PATIENCE = 2.0, 15.0
-#: How a holder says when it took its lease.
+#: Format of the time at which a holder took its lease.
 SINCE = "%Y-%m-%d %H:%M:%S"
 
 
 class Lease:
-    """A lease that this process took: it holds it until somebody takes the next.
+    """A lease that this process took. It is held until somebody takes the next one.
 
-    folder: of the leases.  name: of the row.  number: fencing token, growing.
+    folder: of the leases.  name: of the leases.  number: fencing token, growing.
     """
 
     def __init__(self, folder: Path, name: str, number: int):
@@ -36,11 +38,11 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        """Whether no newer one was taken."""
+        """Whether no newer lease was taken."""
         return numbers(self.folder, self.name)[-1:] == [self.number]
 
     def beat(self, fenced: Callable[[], None]) -> None:
-        """Show signs of life in the background until `release`; once fenced, call `fenced` and stop."""
+        """Send heartbeats in the background until `release`. Once a newer lease is taken, call `fenced` and stop."""
 
         def run() -> None:
             while not self._stop.wait(BEAT):
@@ -54,7 +56,7 @@ class Lease:
         threading.Thread(target=run, daemon=True, name=f"lease {self.name}").start()
 
     def release(self) -> None:
-        """Let go at once; the number is not given out again."""
+        """End the lease at once. Its number is not used again."""
         self._stop.set()
         with contextlib.suppress(OSError):
             if self.held:
@@ -74,13 +76,13 @@ def take(folder: Path, name: str, holder: dict[str, Any]) -> Lease:
         try:
             os.link(partial, _path(folder, name, number))
         except FileExistsError:
-            # A remembered listing may not show it yet.
+            # NFS may have cached a listing without it.
             time.sleep(0.05)
             continue
         finally:
             partial.unlink()
         if numbers(folder, name)[-1] != number:
-            # This number had been given out, and removed by the taker of the next, since the look above.
+            # Since the listing above, this number was taken, and removed by whoever took the next.
             _path(folder, name, number).unlink(missing_ok=True)
             continue
         for old in before:
@@ -89,7 +91,7 @@ def take(folder: Path, name: str, holder: dict[str, Any]) -> Lease:
 
 
 def numbers(folder: Path, name: str) -> list[int]:
-    """The leases there are, the newest last."""
+    """Numbers of the leases that exist, in growing order."""
     with contextlib.suppress(FileNotFoundError):
         endings = (entry.rpartition(f"{name}.")[2] for entry in os.listdir(folder) if entry.startswith(f"{name}."))
         return sorted(int(ending) for ending in endings if ending.isdecimal())
@@ -97,21 +99,27 @@ def numbers(folder: Path, name: str) -> list[int]:
 
 
 def newest(folder: Path, name: str) -> tuple[int, dict[str, Any]]:
-    """Number and holder of the newest lease; (0, {}) where there is none, (number, {}) where it was released."""
+    """Number and holder of the newest lease; (0, {}) where there is none, (number, {}) where it was released.
+
+    Errors: SeedsweepError if its file is damaged.
+    """
     while found := numbers(folder, name):
+        path = _path(folder, name, found[-1])
         with contextlib.suppress(FileNotFoundError):
-            holder: dict[str, Any] = json.loads(_path(folder, name, found[-1]).read_text())
-            return found[-1], holder
+            try:
+                return found[-1], dict(json.loads(path.read_text()))
+            except (ValueError, TypeError) as error:
+                raise SeedsweepError(f"{path} is damaged ({error}): remove it once nothing runs") from None
     return 0, {}
 
 
 def this_process() -> dict[str, Any]:
-    """A holder: this process, as others can tell whether it lives."""
+    """This process as a holder: what others need to tell whether it is alive."""
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "pids": _pid_namespace(),
-        "started": started(os.getpid()),
+        "started": start_ticks(os.getpid()),
         "job": os.environ.get("SLURM_JOB_ID"),
         "restart": int(os.environ.get("SLURM_RESTART_COUNT") or 0),
         "since": time.strftime(SINCE),
@@ -119,16 +127,16 @@ def this_process() -> dict[str, Any]:
 
 
 def alive(folder: Path, name: str) -> dict[str, Any] | None:
-    """The holder of the newest lease if it may live, else None.
+    """The holder of the newest lease if it may be alive, else None.
 
-    On this host its process is looked up; an earlier run of this SLURM job is dead by SLURM's word; any other counts as
-    gone after PATIENCE seconds without a sign of life, by the file system's clock.
+    A holder on this host is looked up by its process number. An earlier run of this SLURM job is dead. Any other counts
+    as dead after PATIENCE seconds without a heartbeat, by the file system's clock.
     """
     number, holder = newest(folder, name)
     if not holder:
         return None
     if holder["pids"] == _pid_namespace() and holder["host"] == socket.gethostname():
-        return holder if started(holder["pid"]) == holder["started"] else None
+        return holder if start_ticks(holder["pid"]) == holder["started"] else None
     here = this_process()
     if here["job"] and holder["job"] == here["job"] and holder["restart"] < here["restart"]:
         return None
@@ -147,7 +155,7 @@ def describe(holder: dict[str, Any]) -> str:
     return f"{job}process {holder['pid']} on {holder['host']} since {holder['since']}"
 
 
-def began(holder: dict[str, Any]) -> float:
+def started_at(holder: dict[str, Any]) -> float:
     """When a holder took its lease, in seconds since 1970."""
     return time.mktime(time.strptime(holder["since"], SINCE))
 
@@ -163,14 +171,15 @@ def _write_partial(folder: Path, name: str, holder: dict[str, Any]) -> Path:
 
 
 def _pid_namespace() -> str:
-    """Which numbering of processes, and which boot, a process number belongs to."""
+    """The process namespace and the boot that a process number belongs to."""
     with contextlib.suppress(OSError):
         return f"{os.readlink('/proc/self/ns/pid')} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
     return ""
 
 
-def started(pid: int) -> int | None:
-    """When a process began, in ticks since boot: tells it from a later one of the same number."""
+def start_ticks(pid: int) -> int | None:
+    """When a process started, in ticks since boot; None if it is not alive. Tells it from a later process of the same
+    number."""
     with contextlib.suppress(OSError):
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return None if state[0] == "Z" else int(state[19])
@@ -178,7 +187,7 @@ def started(pid: int) -> int | None:
 
 
 def _clock(folder: Path) -> float:
-    """Now, by the clock of the file system that stamps the signs of life; hosts' own clocks differ."""
+    """The present time by the clock of the file system, which stamps the heartbeats; hosts' own clocks differ."""
     probe = folder / f".clock.{socket.gethostname()}.{os.getpid()}"
     try:
         probe.touch()

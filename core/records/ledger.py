@@ -10,10 +10,11 @@ A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
   outcome.json     its members' outcomes, the curves' name and hash: the commit point; what has none is not finished;
                    outcome.STEPS.json: an earlier one, of fewer steps
   error.txt        the last failure, removed when the cohort finishes
+  warning.txt      what the user should look at; the cohort trains all the same
   files.N/         files of a member that a user's function or command trains, by owner N
-  limit.txt        how many members may be trained at once, where memory ended with more; removed likewise
-Every file is written under a temporary name and renamed; owners never write to one another's files, and the first
-outcome stays. So a worker that was given up for dead and still writes, on a node that was cut off, changes nothing.
+  limit.txt        how many members may be trained at once, where more ran out of memory; removed likewise
+Every file is written under a temporary name and renamed. Owners never write to one another's files, and the first
+outcome stays. So a worker that was taken for dead, on a node that was cut off, changes nothing if it still writes.
 Needs NumPy alone.
 """
 
@@ -24,7 +25,10 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import socket
+import zipfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +38,7 @@ import numpy as np
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import Outcome
+from seedsweep.core.records.parts import VARIED, Part, Parts, parts_of
 
 PHASES = ("explore", "compare")
 
@@ -59,6 +64,7 @@ class CohortSpec:
     seeds:         one member each.
     steps:         that each member trains.
     code:          hash of the user's files that it was made with; empty where there are none.
+    varied:        the parts of a member that follow its seed.
     """
 
     phase: str
@@ -70,6 +76,12 @@ class CohortSpec:
     seeds: tuple[int, ...]
     steps: int
     code: str = ""
+    varied: tuple[Part, ...] = VARIED
+
+    @property
+    def parts(self) -> list[Parts]:
+        """Of each member, the seeds of its parts."""
+        return [parts_of(seed, self.varied) for seed in self.seeds]
 
     @property
     def origin(self) -> str:
@@ -120,13 +132,9 @@ class CohortRecord:
         self._outcome = folder / "outcome.json"
         self._error = folder / "error.txt"
         self._limit = folder / "limit.txt"
+        self._warning = folder / "warning.txt"
         self.weights = folder / "weights.pt"
         self.state = folder / "state.pt"
-
-    @property
-    def begun(self) -> bool:
-        """Whether it is on record what the cohort is."""
-        return self._spec.exists()
 
     @property
     def finished(self) -> bool:
@@ -140,24 +148,22 @@ class CohortRecord:
 
     def spec(self) -> CohortSpec:
         """What the cohort is. Errors: LedgerError."""
-        values = _read_json(self._spec)
-        try:
-            return CohortSpec(**{**values, "seeds": tuple(values["seeds"])})
-        except (TypeError, KeyError) as error:
-            raise LedgerError(f"{self._spec} is damaged or of another version ({error}): launch with --fresh") from None
+        with _readable(self._spec):
+            values = _read_json(self._spec)
+            return CohortSpec(**{**values, "seeds": tuple(values["seeds"]), "varied": tuple(values["varied"])})
 
     def create(self, spec: CohortSpec) -> None:
         """Record what the cohort is, before it runs. A finished one that is to train more steps is opened again: its
-        outcome is set aside, and it goes on from its last state, where that was kept."""
+        outcome is set aside, and it resumes from its last state, where that was kept."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.finished and (before := self.spec().steps) != spec.steps:
             self._outcome.rename(self.folder / f"outcome.{before}.json")
         replace(self._spec, _json(asdict(spec)))
 
     def claim(self, launch: int) -> Claim:
-        """Become the owner, for the launch of this number (of the run's lease); whoever was it is fenced from now on.
+        """Take the cohort, for the launch with this number. The owner before is fenced: it can write no more.
 
-        Errors: FencedError for a worker of a launch that a newer one took over from.
+        Errors: FencedError if a newer launch has taken over.
         """
         _, owner = lease.newest(self.folder, "owner")
         if owner.get("launch", 0) > launch:
@@ -185,22 +191,24 @@ class CohortRecord:
 
     def outcomes(self) -> list[Outcome]:
         """Of a finished cohort, one a seed. Errors: LedgerError."""
-        return [Outcome(**member) for member in _read_json(self._outcome)["members"]]
+        with _readable(self._outcome):
+            return [Outcome(**member) for member in _read_json(self._outcome)["members"]]
 
     def run(self) -> dict[str, Any]:
-        """Where and how a finished cohort ran."""
-        run: dict[str, Any] = _read_json(self._outcome)["run"]
-        return run
+        """Where and how a finished cohort ran. Errors: LedgerError."""
+        with _readable(self._outcome):
+            return dict(_read_json(self._outcome)["run"])
 
     def verified_curves(self) -> Curves:
         """The curves of a finished cohort after their hash was checked. Errors: LedgerError."""
-        outcome = _read_json(self._outcome)
-        path = self.folder / outcome["curves"]
+        with _readable(self._outcome):
+            outcome = _read_json(self._outcome)
+            path, digest = self.folder / outcome["curves"], outcome["curves_sha256"]
         try:
             content = path.read_bytes()
         except OSError as error:
             raise LedgerError(f"{path} cannot be read: {error.strerror}") from None
-        if hashlib.sha256(content).hexdigest() != outcome["curves_sha256"]:
+        if hashlib.sha256(content).hexdigest() != digest:
             raise LedgerError(f"{path} is not what its outcome.json was written for: remove {self.folder}")
         return _parse_curves(content, path)
 
@@ -210,7 +218,7 @@ class CohortRecord:
 
     def error(self) -> str | None:
         """The last failure of a cohort that has not finished since."""
-        return self._error.read_text() if self._error.exists() else None
+        return self._error.read_text(errors="replace") if self._error.exists() else None
 
     def reason(self) -> str | None:
         """The line of the last failure that says what it was."""
@@ -218,6 +226,14 @@ class CohortRecord:
         if not lines:
             return None
         return lines[0] if lines[0].startswith("no space") else lines[-1]
+
+    def warn(self, text: str) -> None:
+        """Record what the user should look at; the cohort trains all the same."""
+        replace(self._warning, f"{text}\n".encode())
+
+    def warning(self) -> str | None:
+        """What `warn` recorded."""
+        return self._warning.read_text(errors="replace").strip() if self._warning.exists() else None
 
     def limit(self) -> tuple[int, float]:
         """How many members may be trained at once, and since when, in seconds since 1970; (0, 0) without a limit."""
@@ -247,11 +263,11 @@ class CohortRecord:
 class Claim:
     """A worker's right to write to a cohort's folder, until another takes it.
 
-    number: of the owner.  checkpoint: path of this owner's training state.
+    record: of the cohort.  number: of the owner.  checkpoint: path of this owner's training state.
     """
 
     def __init__(self, record: CohortRecord, owner: lease.Lease):
-        self._record, self._owner = record, owner
+        self.record, self._owner = record, owner
         self.number = owner.number
         self._curves = record.folder / f"curves.{owner.number}.npz"
         self.checkpoint = record.folder / f"checkpoint.{owner.number}.pt"
@@ -259,7 +275,28 @@ class Claim:
     def check(self) -> None:
         """Errors: FencedError if another worker owns the cohort now."""
         if not self._owner.held:
-            raise FencedError(f"{self._record.folder} was given to another worker")
+            raise FencedError(f"{self.record.folder} was given to another worker")
+
+    def files(self) -> Path:
+        """This owner's folder for a member's own files. It starts as a copy of the last owner's, which is then removed.
+
+        Errors: OSError.
+        """
+        folder = self.record.folder
+        mine, partial = folder / f"files.{self.number}", folder / f".files.{self.number}"
+        # Left by owners that ended while they copied; a newer owner may be copying now.
+        for leftover in folder.glob(".files.*"):
+            if int(leftover.suffix[1:]) <= self.number:
+                shutil.rmtree(leftover, ignore_errors=True)
+        earlier = [path for path in self.record._versions("files.*") if int(path.suffix[1:]) < self.number]
+        if earlier:
+            shutil.copytree(earlier[0], partial, symlinks=True, copy_function=_copy_if_there)
+        else:
+            partial.mkdir()
+        partial.rename(mine)
+        for path in earlier:
+            shutil.rmtree(path, ignore_errors=True)
+        return mine
 
     def write_curves(self, curves: Curves) -> None:
         """Replace the evaluations so far. Errors: FencedError."""
@@ -280,10 +317,10 @@ class Claim:
             "curves_sha256": hashlib.sha256(content).hexdigest(),
             "run": run,
         }
-        if not create(self._record._outcome, _json(outcome)):
+        if not create(self.record._outcome, _json(outcome)):
             self._curves.unlink()
-            raise FencedError(f"{self._record.folder} was finished by another worker")
-        self._record._tidy(self._curves.name)
+            raise FencedError(f"{self.record.folder} was finished by another worker")
+        self.record._tidy(self._curves.name)
 
 
 class Ledger:
@@ -302,14 +339,13 @@ class Ledger:
         return [CohortRecord(p.parent) for p in sorted((self.folder / configuration).glob(f"{phase}-*/cohort.json"))]
 
     def records(self) -> list[CohortRecord]:
-        """Every cohort that was begun, in the order of their names."""
+        """Every cohort that was created, in the order of their names."""
         found = []
         with contextlib.suppress(FileNotFoundError):
             for configuration in sorted(os.listdir(self.folder)):
                 for block in sorted(_names(self.folder / configuration)):
-                    record = CohortRecord(self.folder / configuration / block)
-                    if record.begun:
-                        found.append(record)
+                    if (self.folder / configuration / block / "cohort.json").exists():
+                        found.append(CohortRecord(self.folder / configuration / block))
         return found
 
 
@@ -348,17 +384,30 @@ def create(path: Path, content: bytes) -> bool:
     return True
 
 
+def _copy_if_there(source: str, target: str) -> None:
+    """Copy a regular file. One that vanishes belongs to an owner that is not quite dead, and is left out."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.isfile(source):
+            shutil.copy2(source, target)
+
+
 def _json(values: Any) -> bytes:
     return (json.dumps(values, indent=1) + "\n").encode()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    # Of tens of thousands of files, opening each through `pathlib` takes as long as the rest.
+    with open(path, "rb") as file:
+        values: dict[str, Any] = json.loads(file.read())
+    return values
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Reads a record of a cohort. Errors: LedgerError where it is not there, or damaged."""
     try:
-        # Of tens of thousands of files, opening each through `pathlib` takes as long as the rest.
-        with open(path, "rb") as file:
-            values: dict[str, Any] = json.loads(file.read())
-        return values
-    except (OSError, ValueError) as error:
+        yield
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise LedgerError(f"{path} cannot be read ({error}): remove its folder and launch again") from None
 
 
@@ -382,5 +431,5 @@ def _parse_curves(content: bytes, path: Path) -> Curves:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             lists = {name: stored[name].tolist() for name in ("steps", "columns", "seeds", "watched")}
             return Curves(values=stored["values"], windows=stored["windows"], **lists)
-    except (ValueError, KeyError, OSError) as error:
-        raise LedgerError(f"{path} is damaged ({error})") from None
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise LedgerError(f"{path} is damaged ({error}): remove its folder and launch again") from None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+Part = Literal["init", "order", "draws", "sample"]
 #: The parts that follow a member's seed where a study does not say otherwise.
-VARIED = ("init", "order", "draws")
+VARIED: tuple[Part, ...] = ("init", "order", "draws")
 
 
 class Parts(NamedTuple):
@@ -19,6 +20,6 @@ class Parts(NamedTuple):
     sample: int
 
 
-def parts_of(seed: int, varied: Collection[str] = VARIED) -> Parts:
+def parts_of(seed: int, varied: Collection[Part] = VARIED) -> Parts:
     """A seed is short for itself in each part that varies, and 0 in the others."""
     return Parts(*(seed if part in varied else 0 for part in Parts._fields))

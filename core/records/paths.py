@@ -14,6 +14,16 @@ def runs_folder(given: Path | None = None) -> Path:
     return (given or Path(os.environ.get("SEEDSWEEP_RUNS") or "runs")).absolute()
 
 
+class ReportPaths:
+    """A report's folder: of a run, of two side by side, or of others' tables."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.page = folder / "index.html"
+        self.figures = folder / "figures"
+        self.tables = folder / "tables"
+
+
 class RunPaths:
     """`runs/<study>/`."""
 
@@ -24,22 +34,25 @@ class RunPaths:
         #: The study as resolved: what is read, and the same as YAML, for people.
         self.study = folder / "study.json"
         self.study_yaml = folder / "study.yaml"
+        #: The design: what decides, as it was before the first member finished.
+        self.registered = folder / "registered.json"
         self.provenance = folder / "provenance.json"
         self.cohorts = folder / "cohorts"
         self.optuna_db = folder / "optuna.db"
         self.importance = folder / "importance.csv"
         self.tensorboard = folder / "tensorboard"
         self.logs = folder / "logs"
-        self.report = folder / "report"
-        self.page = self.report / "index.html"
-        self.figures = self.report / "figures"
-        self.tables = self.report / "tables"
+        #: What a driver on a Ray cluster prints.
+        self.driver_log = self.logs / "driver.log"
+        self.report = ReportPaths(folder / "report")
         self.export = folder / "export"
         #: What was measured of engines and group sizes.
         self.probe = folder / "probe"
         #: Weights that members start from.
         self.starts = folder / "starts"
         self.cluster = folder / "cluster"
+        #: Which copies the jobs on a cluster run.
+        self.copies = self.cluster / "copies.json"
         #: Copies of this package's source, and of the user's files.
         self.source = folder / "source"
         self.code = folder / "code"
@@ -47,6 +60,10 @@ class RunPaths:
         # Beside the folder, not in it: a fresh start sets the folder aside while it is held.
         self.data = self.runs / DATA_FOLDER
         self.leases = self.runs / LEASES_FOLDER / folder.name
+
+    def has_finished(self, *, with_fewer_steps: bool = False) -> bool:
+        """Whether any cohort has finished; with_fewer_steps: whether any had, before steps were added to the study."""
+        return any(self.cohorts.glob("*/*/outcome.*.json" if with_fewer_steps else "*/*/outcome*.json"))
 
     @staticmethod
     def all_of(runs: Path) -> list[RunPaths]:

@@ -7,19 +7,50 @@ component, which need not be there to read a record.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from seedsweep.core.component import choose
 from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records import parts
 from seedsweep.core.records.criterion import Criterion
 
 #: Raised whenever an earlier version's run directory cannot be read any more.
 FORMAT = 2
 #: What is measured where it runs.
 AUTO = "auto"
-Scalar = bool | int | float | str
+
+
+def _one_value(given: Any) -> Any:
+    if not isinstance(given, bool | int | float | str):
+        raise ValueError(
+            f"is one number, text or boolean, not {given!r}; several are compared (configurations) or searched "
+            "(search.space)"
+        )
+    return given
+
+
+def _component(given: Any) -> Any:
+    if isinstance(given, str):
+        raise ValueError(f"is a mapping: write {{name: {given}}}")
+    return given
+
+
+#: What a field may have that is searched or overridden.
+Scalar = Annotated[bool | int | float | str, BeforeValidator(_one_value)]
+#: The section of a component: its name, and its settings beside it.
+Section = Annotated[dict[str, Any], BeforeValidator(_component)]
 
 
 class RecordError(SeedsweepError):
@@ -27,9 +58,21 @@ class RecordError(SeedsweepError):
 
 
 class Part(BaseModel):
-    """A section of a study: no unknown fields, no NaN."""
+    """A section of a study: no unknown fields, no NaN.
+
+    Its validators' messages begin with a dot where they are of a field below the section.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, given: Any) -> Any:
+        known = {field.alias or name: name for name, field in cls.model_fields.items()}
+        for key in given if isinstance(given, dict) else ():
+            if key not in known and key not in known.values():
+                raise ValueError(f".{key}: there is no such field; {choose(str(key), known)}")
+        return given
 
 
 class Stop(Part):
@@ -54,8 +97,16 @@ class Training(Part):
     microbatch: int = Field(0, ge=0)
     evaluate_every: int = Field(0, ge=0)
     clip: float = Field(0.0, ge=0)
-    precision: str = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
     stop: Stop | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Training:
+        if self.steps and self.epochs:
+            raise ValueError(".epochs: stands beside training.steps; give one of the two")
+        if self.microbatch and self.batch % self.microbatch:
+            raise ValueError(f".microbatch: {self.microbatch} does not divide training.batch, {self.batch}")
+        return self
 
     def resolved(self, samples: int) -> Training:
         """With steps in place of epochs, for a training split of so many samples."""
@@ -81,6 +132,36 @@ class Dimension(Part):
     choices: tuple[Scalar, ...] = ()
     condition: dict[str, Scalar] = Field(default_factory=dict, alias="if")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _mapping(cls, given: Any) -> Any:
+        if isinstance(given, list | tuple):
+            raise ValueError(f"write {{choices: [{', '.join(map(str, given))}]}} for a list of values")
+        if not isinstance(given, dict | Dimension):
+            raise ValueError(f"expected {{low: ..., high: ...}} or {{choices: [...]}}, not {given!r}")
+        return given
+
+    @model_validator(mode="after")
+    def _range_or_choices(self) -> Dimension:
+        low, high, step = self.low, self.high, self.step
+        if self.choices:
+            for field in ("low", "high", "log", "step"):
+                if getattr(self, field) is not None and getattr(self, field) is not False:
+                    raise ValueError(f".{field}: stands beside choices; give one of the two")
+            if len({(type(choice), choice) for choice in self.choices}) < len(self.choices):
+                raise ValueError(".choices: two of them are the same")
+        elif low is None or high is None:
+            raise ValueError("needs low and high, or choices")
+        elif low >= high:
+            raise ValueError(f"low {low:g} is not below high {high:g}")
+        elif self.log and low <= 0:
+            raise ValueError(f"a logarithmic range begins above 0, not at {low:g}")
+        elif self.log and step is not None:
+            raise ValueError(".step: a logarithmic range has no steps; leave log or step out")
+        elif step is not None and not 0 < step <= high - low:
+            raise ValueError(f".step: {step:g} is out of range; it must be above 0 and at most {high - low:g}")
+        return self
+
 
 class Search(Part):
     """Phase *explore*: which configurations are tried on the search seeds.
@@ -92,24 +173,41 @@ class Search(Part):
     seed: of the sampler.
     """
 
-    sampler: str = "tpe"
+    sampler: Literal["tpe", "random", "grid", "gp", "qmc"] = "tpe"
     explore: int = Field(0, ge=0)
     space: dict[str, Dimension] = Field(default_factory=dict)
     window: int = Field(3, ge=1)
     seed: int = Field(0, ge=0)
 
+    @model_validator(mode="after")
+    def _searchable(self) -> Search:
+        for path, dimension in self.space.items():
+            # These would draw a parameter whether it is there or not.
+            if dimension.condition and self.sampler in ("gp", "qmc"):
+                raise ValueError(f".space.{path}.if: {self.sampler} knows no conditions; take tpe, random or grid")
+        return self
+
 
 class SeedCounts(Part):
     """search: seeds of each explored configuration.  compare: fresh seeds of each compared one.
 
+    vary: the parts of a member that follow its seed (`core.records.parts`); the others are 0 for all members, so that
+        what is left of the spread is that of the named parts.
     race: compare with `start` seeds each, then twice as many, and so on up to `compare`, of those alone that may still
     be the best.
     """
 
     search: int = Field(3, ge=1)
     compare: int = Field(12, ge=1)
+    vary: tuple[parts.Part, ...] = parts.VARIED
     race: bool = False
     start: int = Field(5, ge=1)
+
+    @model_validator(mode="after")
+    def _start_is_a_beginning(self) -> SeedCounts:
+        if self.race and self.start > self.compare:
+            raise ValueError(f".start: {self.start} is more than seeds.compare, {self.compare}")
+        return self
 
 
 class Claim(Part):
@@ -124,18 +222,48 @@ class Claim(Part):
     better: tuple[str, str] | None = None
     alike: tuple[str, str] | None = None
     below: tuple[str, float] | None = None
-    margin: float | None = None
+    margin: float | None = Field(None, gt=0)
     measure: str | None = None
-    axis: str = "converging"
+    axis: Literal["converging", "score"] = "converging"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_scores(cls, given: Any) -> Any:
+        return {"axis": "score", **given} if isinstance(given, dict) and given.get("measure") else given
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Claim:
+        kinds = [kind for kind in ("best", "better", "alike", "below") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"is exactly one of best, better, alike, below, not {' and '.join(kinds) or 'none'}")
+        if len(self.names) != len(set(self.names)):
+            raise ValueError(f".{kinds[0]}: names {self.names[0]!r} twice")
+        if self.below and not 0 < self.below[1] <= 1:
+            raise ValueError(f".below: {self.below[1]:g} is no share; it must be above 0 and at most 1")
+        if self.margin is not None and not self.alike:
+            raise ValueError(".margin: is of a claim that two are alike")
+        if self.measure and (self.below or self.axis == "converging"):
+            raise ValueError(".measure: who converges is told by the criterion alone; leave it out")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the configurations that it is about."""
+        return self.below[:1] if self.below else self.better or self.alike or (self.best or "",)
 
 
 class Measure(Part):
     """What the program measures, as it declares it. direction: `max`, more is better, or `min`.  low, high: ends that
-    it cannot pass; None where there is none."""
+    it cannot pass; None where there is none. `max` or `min` alone is short for its direction."""
 
-    direction: str = "max"
+    direction: Literal["max", "min"] = "max"
     low: float | None = None
     high: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _direction_alone(cls, given: Any) -> Any:
+        return {"direction": given} if isinstance(given, str) else given
 
 
 class InitFrom(Part):
@@ -174,6 +302,12 @@ class Allocation(Part):
     constraint: str = ""
     sbatch: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _begins(self) -> Allocation:
+        if self.min_nodes > self.nodes:
+            raise ValueError(f".min_nodes: {self.min_nodes} is more than its nodes, {self.nodes}")
+        return self
+
 
 class Resources(Part):
     """Where and how cohorts run; nothing here changes a result, but for rounding.
@@ -189,12 +323,31 @@ class Resources(Part):
 
     cpus: int = Field(1, ge=1)
     gpus: float = Field(0.0, ge=0)
-    engine: str = AUTO
+    engine: Literal["auto", "fused", "loop"] = "auto"
     cohort: int | str = AUTO
     checkpoint_seconds: float = Field(10.0, ge=0)
     keep_weights: bool = False
     retries: int = Field(2, ge=0)
     allocation: Allocation = Allocation()
+
+    @field_validator("cohort")
+    @classmethod
+    def _members(cls, given: int | str) -> int | str:
+        if given != AUTO and (isinstance(given, str) or given < 1):
+            raise ValueError(f"{given!r} is no number of members, at least 1, nor auto")
+        return given
+
+    @model_validator(mode="after")
+    def _a_node_holds_a_trial(self) -> Resources:
+        if self.gpus > 1 and not self.gpus.is_integer():
+            raise ValueError(f".gpus: {self.gpus:g} is no share of one device and no whole number of devices")
+        for field in ("cpus", "gpus"):
+            needed, there = getattr(self, field), getattr(self.allocation, field)
+            if there is not None and needed > there:
+                raise ValueError(
+                    f".allocation.{field}: {there} a node, but a trial needs resources.{field}, {needed:g}"
+                )
+        return self
 
 
 class Study(Part):
@@ -214,10 +367,10 @@ class Study(Part):
     task: str = ""
     command: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: Section = Field(default_factory=dict)
     training: Training = Training()
-    optimizer: dict[str, Any] = Field(default_factory=dict)
-    schedules: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    optimizer: Section = Field(default_factory=dict)
+    schedules: dict[str, Section] = Field(default_factory=dict)
     hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
     init_from: InitFrom | None = None
     configurations: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -225,13 +378,20 @@ class Study(Part):
     search: Search = Search()
     seeds: SeedCounts = SeedCounts()
     criterion: Criterion
-    score: str = "last"
-    metrics: dict[str, Any] = Field(default_factory=dict)
+    score: Literal["last", "best"] = "last"
+    metrics: dict[str, Measure] = Field(default_factory=dict)
     measures: dict[str, Measure] = Field(default_factory=dict)
     files: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     resources: Resources = Resources()
     scale: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _of_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+            raise ValueError(f"{name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first")
+        return name
 
     @property
     def found(self) -> int:

@@ -19,7 +19,9 @@ from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
 from seedsweep.core.training import evaluation
+from seedsweep.core.training.compiled import CompiledProgram, Compiler
 from seedsweep.core.training.cuda_graph import Recorded
+from seedsweep.core.training.draws import generator_states
 from seedsweep.core.training.failures import told
 from seedsweep.core.training.groups import Groups
 from seedsweep.core.training.inputs import STRETCH, Inputs, inputs_of
@@ -48,11 +50,12 @@ class Cohort:
         no_decay: Sequence[str] = (),
         start: Mapping[str, Tensor] | None = None,
         criterion: Criterion | None = None,
+        compiler: Compiler | None = None,
     ):
         """task: prepared (`core.training.prepare`).  training: resolved, with steps.  at_once: members of a group; a
         group that runs out of memory is halved.  no_decay: patterns of parameters without weight decay.  start: the
         weights by name that every member starts from, in place of its seed's.  criterion: by which an evaluation is
-        the best; needed for a test split.
+        the best; needed for a test split.  compiler: compiles what a group computes; None: it runs as it is.
 
         Errors: ValueError for a start that does not fit; UserError for what a task gives.
         """
@@ -83,6 +86,9 @@ class Cohort:
         self._constants = Constants(self._weights.fixed, self._weights.shared, decayed)
         self._program = Program(task, models[0], self._weights, optimizer, training, self._names, numbers)
         self._groups = Groups(count, at_once, self._device)
+        self._compute: Program | CompiledProgram = self._program
+        if compiler is not None:
+            self._compute = CompiledProgram(self._program, compiler)
         self._diverged_at = torch.full((count,), -1, dtype=torch.int64, device=self._device)
         self._sums: Terms = {}
         self._stopped: list[int | None] = [None] * count
@@ -130,11 +136,11 @@ class Cohort:
             total.zero_()
         frozen = [member for member, step in enumerate(self._stopped) if step is not None]
         kept = self._rows(frozen) if frozen else {}
-        state = torch.default_generator.get_state()
+        before = generator_states(self._device)
         steps = target - self.step
         while self.step < target:
             self.train_step()
-        if not torch.equal(state, torch.default_generator.get_state()):
+        if any(not torch.equal(*states) for states in zip(before, generator_states(self._device), strict=True)):
             raise UserError(
                 f"{type(self.task).__name__}.loss drew random numbers in a later step and none in its first: no seed "
                 "could repeat it; draw in every step"
@@ -236,7 +242,14 @@ class Cohort:
 
     def _train_group(self, group: slice, inputs: Inputs) -> None:
         state, constants = self._state.of(group), self._constants.of(group)
-        new, terms = self._program.step(state, constants, self.task.data.train, inputs)
+        try:
+            new, terms = self._compute.step(state, constants, self.task.data.train, inputs)
+        except UserError as error:
+            if len(inputs.rows) == 1:
+                raise
+            raise UserError(
+                f"{error} (members train together, engine: fused; auto, or loop, trains them one after another)"
+            ) from error
         self._state.put(group, new)
         for name, value in terms.items():
             total = self._sums.setdefault(name, torch.zeros(len(self.members), device=self._device))
@@ -250,7 +263,7 @@ class Cohort:
         at = max(self.step - 1, 0)
         values = [[m.value(name, at, self.training.steps) for name in self._names] for m in self.members]
         present = torch.tensor(values, dtype=torch.float32).to(self._device).view(len(self.members), -1)
-        kept = evaluation.measured(self._program, self._groups, self._state, self._constants, split, present)
+        kept = evaluation.measured(self._compute, self._groups, self._state, self._constants, split, present)
         return [evaluation.summarised(self.task, each) for each in kept], kept
 
     def _evaluate(self, steps: int) -> None:

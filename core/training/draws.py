@@ -39,6 +39,12 @@ def _shift(z: Tensor, bits: int) -> Tensor:
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
+def generator_states(device: torch.device) -> list[Tensor]:
+    """Of torch's own generators, which no member's draws may come from."""
+    states = [torch.default_generator.get_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+
+
 class Draws(TorchDispatchMode):
     """keys: int64 [m] of m members under `vmap`, or [] of one alone.  drawn: how often something was drawn."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from seedsweep.core.component import problems_of
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
+from seedsweep.core.training.compiled import CompiledProgram
 from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.groups import Groups
 from seedsweep.core.training.program import Constants, Program, State
@@ -22,7 +23,7 @@ BATCH = 64
 
 
 def measured(
-    program: Program, groups: Groups, state: State, constants: Constants, split: str, values: Tensor
+    program: Program | CompiledProgram, groups: Groups, state: State, constants: Constants, split: str, values: Tensor
 ) -> list[dict[str, Tensor]]:
     """Of each member, what its task measures of every sample of a split, [N, ...] by name, on the host.
 

@@ -5,33 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
-from seedsweep.core.component import Range
+from seedsweep.core.component import Component, Range
 
 
-@dataclass(frozen=True)
-class NoSettings:
-    """Of an optimiser that has none."""
-
-
-class Optimizer:
+class Optimizer(Component):
     """Subclass it for an own one.
 
     hyperparameters: name -> Range with a default; a study may set, search and schedule each.
     slots: names of the matrices [M,W] that it keeps beside the weights, zero at the start.
     """
 
-    Settings: ClassVar[type] = NoSettings
     hyperparameters: ClassVar[Mapping[str, Range]] = {"lr": Range(0, default=1e-3)}
     slots: ClassVar[tuple[str, ...]] = ()
-    settings: Any
-
-    def __init__(self, settings: Any = None):
-        self.settings = self.Settings() if settings is None else settings
 
     def scales(self, values: Mapping[str, float], step: int) -> tuple[float, ...]:
         """What `update` needs of a member's present hyperparameters at step 1, 2, ...: S numbers, made on the host in
@@ -85,7 +75,7 @@ class Adam(Optimizer):
     class Settings:
         """epsilon: added to the root of the second moment."""
 
-        epsilon: float = 1e-8
+        epsilon: Annotated[float, Range(0)] = 1e-8
 
     hyperparameters: ClassVar[Mapping[str, Range]] = {
         "lr": Range(0, default=1e-3),

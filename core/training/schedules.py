@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from seedsweep.core.component import Choice, Range
+from seedsweep.core.component import Choice, Component, Range
 from seedsweep.core.errors import UserError
 from seedsweep.core.training.failures import named, told
 
 
-class Schedule:
+class Schedule(Component):
     """Subclass it: `shape` is the factor after the warm-up.
 
     reads_total: whether the factor depends on the number of steps of the whole training, which then cannot grow.
@@ -32,10 +32,6 @@ class Schedule:
         warmup_start: Annotated[float, Range(0, 1)] = 0.0
 
     reads_total: ClassVar[bool] = False
-    settings: Any
-
-    def __init__(self, settings: Any = None):
-        self.settings = self.Settings() if settings is None else settings
 
     def factor(self, step: int, steps: int) -> float:
         """At step 0, 1, ... of `steps`."""

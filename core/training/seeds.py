@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.parts import VARIED, Parts, parts_of
+from seedsweep.core.records.parts import VARIED, Part, Parts, parts_of
 from seedsweep.core.training.schedules import Schedule, factor_of
 
 #: Tells the streams of seedsweep from anybody else's of the same numbers.
@@ -29,7 +29,7 @@ class Member:
     seed: int
     hyperparameters: Mapping[str, float]
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
-    varied: tuple[str, ...] = VARIED
+    varied: tuple[Part, ...] = VARIED
 
     @property
     def parts(self) -> Parts:

@@ -17,10 +17,6 @@ from seedsweep.core.errors import UserError
 TUMOUR, HOLE = ("_0", "_1", "tumor"), ("_2", "exclusion", "none")
 
 
-class AnnotationError(UserError):
-    """An annotation that cannot be read; the text names the file and what is wrong."""
-
-
 @dataclass(frozen=True)
 class Polygon:
     """A closed outline: vertices float64 [n,2], x and y in pixels of level 0; a `hole` takes away."""
@@ -30,29 +26,29 @@ class Polygon:
 
 
 def read_asap(path: Path) -> list[Polygon]:
-    """The polygons of an ASAP file, in its order. Errors: AnnotationError."""
+    """The polygons of an ASAP file, in its order. Errors: UserError."""
     content = path.read_bytes()
     # Nothing that ASAP writes declares entities, and a parser that meets them may be made to expand them without end.
     if b"<!" in content.replace(b"<!--", b""):
-        raise AnnotationError(f"{path} declares a document type, which no annotation of ASAP does")
+        raise UserError(f"{path} declares a document type, which no annotation of ASAP does")
     try:
         root = ET.fromstring(content)
     except ET.ParseError as error:
-        raise AnnotationError(f"{path} is no XML: {error}") from None
+        raise UserError(f"{path} is no XML: {error}") from None
     polygons = []
     for annotation in root.iter("Annotation"):
         group = annotation.get("PartOfGroup", "").lower()
         if annotation.get("Type") not in ("Polygon", "Spline", "Rectangle"):
             continue
         if group not in TUMOUR + HOLE:
-            raise AnnotationError(f"{path}: group {group!r} is none of {', '.join(TUMOUR + HOLE)}")
+            raise UserError(f"{path}: group {group!r} is none of {', '.join(TUMOUR + HOLE)}")
         try:
             corners = sorted(
                 (int(c.attrib["Order"]), float(c.attrib["X"]), float(c.attrib["Y"]))
                 for c in annotation.iter("Coordinate")
             )
         except (KeyError, ValueError) as error:
-            raise AnnotationError(f"{path}: a coordinate without a number ({error})") from None
+            raise UserError(f"{path}: a coordinate without a number ({error})") from None
         if len(corners) >= 3:
             polygons.append(Polygon(np.array([corner[1:] for corner in corners], np.float64), group in HOLE))
     return polygons

@@ -9,31 +9,34 @@ import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from seedsweep.shards.camelyon16.annotations import AnnotationError
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.ledger import replace
 from seedsweep.shards.camelyon16.patches import Cells, Truth, cells, choose
 from seedsweep.shards.camelyon16.settings import CamelyonSettings
-from seedsweep.shards.camelyon16.slides import Slide, SlideError
-from seedsweep.shards.camelyon16.sources import CamelyonError, Source, split
+from seedsweep.shards.camelyon16.slides import Slide
+from seedsweep.shards.camelyon16.sources import Source, split
 from seedsweep.shards.camelyon16.sources import left_out as troubled
+from seedsweep.shards.disk import to_disk
 from seedsweep.shards.images import to_location
 from seedsweep.shards.index import write_index
 from seedsweep.shards.layout import FORMAT, Array, Layout, records_per_shard, samples_per_record
-from seedsweep.shards.tars import to_disk, write_shard
+from seedsweep.shards.tars import write_shard
 
-SLIDE_SPLITS = ("train", "validation")
 #: Records that a process reads before it has written the first of them.
 AHEAD = 4
 
 #: Told (patches or slides done, of how many, what is done).
 Progress = Callable[[int, int, str], None]
+_Result = TypeVar("_Result")
 _Record = tuple[str, dict[str, np.ndarray]]
 
 
@@ -47,7 +50,7 @@ def pack(
     """Cut the data set under `root` unless it is there already. Returns its folder, and why slides were left out.
 
     Everything cut is kept beside it until the set is whole: stopped and called again, it goes on slide by slide.
-    Errors: CamelyonError; OSError of the file system.
+    Errors: UserError; OSError of the file system.
     """
     identity = {
         "format": FORMAT,
@@ -63,7 +66,7 @@ def pack(
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CamelyonError(f"another process cuts {folder}") from None
+            raise UserError(f"another process cuts {folder}") from None
         left_out = _cut_all(sources, settings, work, workers, progress)
         shutil.rmtree(work / "cells")
         for leftover in (*work.glob("*.tar.json"), *work.glob(".*")):
@@ -92,60 +95,53 @@ def _cut_all(
     good = [source for source in sources if source.name not in left_out]
     (work / "cells").mkdir(exist_ok=True)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        looking = {pool.submit(_look, source, settings, work): source for source in good}
-        looked = dict(_gather(looking, left_out, lambda n: progress(n, len(good), "slides looked at")))
+        looked = {}
+        for source, found in _done({pool.submit(_look, source, settings, work): source for source in good}, left_out):
+            looked[source] = found
+            progress(len(looked), len(good), "slides looked at")
         splits = split([source for source in good if source in looked], settings)
         chosen = {}
         for name, most in (("train", settings.train), ("validation", settings.validation)):
             chosen[name] = choose({s: looked[s] for s in splits[name]}, settings, most)
             if not chosen[name]:
-                raise CamelyonError(
+                raise UserError(
                     f"no patches in the {name} split, of {len(splits[name])} slides out of {len(good)}: it needs some "
                     f"with {settings.tissue:g} tissue and at least {settings.coverage:g} tumour, and some without any "
                     "(--tissue, --coverage, --size, --held-out)"
                 )
         cutting = {
             pool.submit(_cut, source, name, looked[source].corners[numbers], settings, work): source
-            for name in SLIDE_SPLITS
-            for source, numbers in chosen[name].items()
+            for name, those in chosen.items()
+            for source, numbers in those.items()
         }
-        total = sum(len(numbers) for name in SLIDE_SPLITS for numbers in chosen[name].values())
-        done = [0]
-
-        def cut(shards: list[dict[str, Any]]) -> None:
-            done[0] += sum(shard["samples"] for shard in shards)
-            progress(done[0], total, "patches cut")
-
-        shards_of = dict(_gather(cutting, left_out, lambda n: None, cut))
-    shards = {
-        name: [shard for source in chosen[name] if source in shards_of for shard in shards_of[source]]
-        for name in SLIDE_SPLITS
+        total, cut = sum(len(numbers) for those in chosen.values() for numbers in those.values()), 0
+        shards_of = {}
+        for source, shards in _done(cutting, left_out):
+            shards_of[source] = shards
+            cut += sum(shard["samples"] for shard in shards)
+            progress(cut, total, "patches cut")
+    splits_of_shards = {
+        name: [shard for source in those if source in shards_of for shard in shards_of[source]]
+        for name, those in chosen.items()
     }
-    for name, those in shards.items():
+    for name, those in splits_of_shards.items():
         if not those:
             failed = next(source.name for source in chosen[name])
-            raise CamelyonError(f"no patches in the {name} split: none of its slides can be cut ({left_out[failed]})")
-    write_index(work, "camelyon16", asdict(settings), 2, layout(settings), shards, left_out=left_out)
+            raise UserError(f"no patches in the {name} split: none of its slides can be cut ({left_out[failed]})")
+    write_index(work, "camelyon16", asdict(settings), 2, layout(settings), splits_of_shards, left_out=left_out)
     return left_out
 
 
-def _gather(
-    futures: dict[Any, Source],
-    left_out: dict[str, str],
-    told: Callable[[int], None],
-    each: Callable[[Any], None] = lambda result: None,
-) -> Iterator[tuple[Source, Any]]:
+def _done(futures: dict[Future[_Result], Source], left_out: dict[str, str]) -> Iterator[tuple[Source, _Result]]:
     """Results as they come; a slide that fails is left out, and the others go on."""
-    for number, future in enumerate(as_completed(futures)):
+    for future in as_completed(futures):
         source = futures[future]
         try:
             result = future.result()
-        except (SlideError, AnnotationError) as error:
+        except UserError as error:
             left_out[source.name] = str(error)
         else:
-            each(result)
             yield source, result
-        told(number + 1)
 
 
 def _look(source: Source, settings: CamelyonSettings, work: Path) -> Cells:
@@ -199,7 +195,7 @@ def _described(file: Path) -> Path:
 
 def _records(source: Source, corners: np.ndarray, settings: CamelyonSettings) -> Iterator[_Record]:
     per_record = samples_per_record(layout(settings))
-    with Slide(source.slide) as slide, Truth(source, settings) as truth:
+    with closing(Slide(source.slide)) as slide, closing(Truth(source, settings)) as truth:
         for first in range(0, len(corners), per_record):
             those = corners[first : first + per_record].tolist()
             images = np.empty((len(those), 3, settings.size, settings.size), np.uint8)
@@ -244,6 +240,4 @@ def _digest(path: Path | None) -> str | None:
 
 
 def _write_json(path: Path, values: Any) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps(values) + "\n")
-    partial.rename(path)
+    replace(path, (json.dumps(values) + "\n").encode())

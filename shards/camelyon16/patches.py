@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,12 +34,10 @@ class Truth:
         elif source.annotation:
             self._slide = Slide(source.annotation)
 
-    def __enter__(self) -> Truth:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
+        """Let go of the mask slide."""
         if self._slide:
-            self._slide.__exit__(None, None, None)
+            self._slide.close()
 
     def mask(self, x: int, y: int) -> np.ndarray:
         """uint8 [size,size] of the patch whose corner is at (x, y)."""
@@ -48,9 +47,9 @@ class Truth:
 
 
 def cells(source: Source, settings: CamelyonSettings) -> Cells:
-    """The patches of a slide. Errors: SlideError, AnnotationError."""
+    """The patches of a slide. Errors: UserError."""
     side = settings.size * settings.downsample
-    with Slide(source.slide) as slide, Truth(source, settings) as truth:
+    with closing(Slide(source.slide)) as slide, closing(Truth(source, settings)) as truth:
         tissue, scale = slide.tissue(side)
         sums = np.pad(tissue.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
         height, width = tissue.shape

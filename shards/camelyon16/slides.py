@@ -6,7 +6,6 @@ Needs the extra `slides`.
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,10 @@ from seedsweep.core.errors import UserError
 TISSUE_DOWNSAMPLE = 32
 
 
-class SlideError(UserError):
-    """A slide that cannot be read; the text names the file and why."""
-
-
 class Slide:
     """An open slide. width, height: of level 0, pixels.
 
-    Errors: SlideError, also of each method.
+    Errors: UserError, also of each method.
     """
 
     def __init__(self, path: Path):
@@ -32,20 +27,16 @@ class Slide:
         try:
             import openslide
         except ImportError:
-            raise SlideError("slides are read by an extra: pip install 'seedsweep[slides]'") from None
+            raise UserError("slides are read by an extra: pip install 'seedsweep[slides]'") from None
         try:
             self._slide: Any = openslide.OpenSlide(path)
         except (openslide.OpenSlideError, OSError) as error:
-            raise SlideError(f"{path}: {error or 'openslide does not know this format'}") from None
+            raise UserError(f"{path}: {error or 'openslide does not know this format'}") from None
         self._error = openslide.OpenSlideError
         self.width, self.height = self._slide.dimensions
 
-    def __enter__(self) -> Slide:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         self._slide.close()
 
     def read(self, x: int, y: int, size: int, downsample: int = 1) -> np.ndarray:
@@ -83,7 +74,7 @@ class Slide:
         try:
             small = self._slide.get_thumbnail((-(-self.width // factor), -(-self.height // factor)))
         except self._error as error:
-            raise SlideError(f"{self.path}: {error}") from None
+            raise UserError(f"{self.path}: {error}") from None
         rgb = np.asarray(small.convert("RGB"))
         bright = np.all([rgb[..., c] > threshold_otsu(rgb[..., c]) for c in range(3)], axis=0)
         most = rgb.max(-1).astype(np.float64)
@@ -95,4 +86,4 @@ class Slide:
             return np.asarray(self._slide.read_region((x, y), level, (side, side)))
         except self._error as error:
             # After an error openslide refuses everything: this slide is lost.
-            raise SlideError(f"{self.path} at ({x}, {y}): {error}") from None
+            raise UserError(f"{self.path} at ({x}, {y}): {error}") from None

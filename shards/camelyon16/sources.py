@@ -19,10 +19,6 @@ PARTLY_ANNOTATED = frozenset(
 )  # fmt: skip
 
 
-class CamelyonError(UserError):
-    """Slides that make no data set; the text says what is missing."""
-
-
 @dataclass(frozen=True)
 class Source:
     """A slide's file and its annotation's, or None for a normal slide."""
@@ -37,21 +33,21 @@ class Source:
 
 
 def find(slides: Path, annotations: Path | None) -> list[Source]:
-    """The slides below a folder, in the order of their names, with their annotations. Errors: CamelyonError."""
+    """The slides below a folder, in the order of their names, with their annotations. Errors: UserError."""
     if not slides.is_dir():
-        raise CamelyonError(f"--slides {slides}: there is no such folder")
+        raise UserError(f"--slides {slides}: there is no such folder")
     if annotations is not None and not annotations.is_dir():
-        raise CamelyonError(f"--annotations {annotations}: there is no such folder")
+        raise UserError(f"--annotations {annotations}: there is no such folder")
     there = {path.name.lower(): path for path in sorted(annotations.rglob("*"))} if annotations else {}
     found: list[Source] = []
     for path in sorted(slides.rglob("*"), key=lambda path: (path.stem, path)):
         if path.suffix.lower() in SLIDES and not path.stem.lower().endswith("_mask"):
             names = [f"{path.stem.lower()}{ending}" for ending in (".xml", "_mask.tif", "_mask.tiff")]
             if found and found[-1].name == path.stem:
-                raise CamelyonError(f"{found[-1].slide} and {path} have one name: keep one of them below --slides")
+                raise UserError(f"{found[-1].slide} and {path} have one name: keep one of them below --slides")
             found.append(Source(path, next((there[name] for name in names if name in there), None)))
     if not found:
-        raise CamelyonError(f"--slides {slides}: no slide there ({', '.join(SLIDES)})")
+        raise UserError(f"--slides {slides}: no slide there ({', '.join(SLIDES)})")
     return found
 
 

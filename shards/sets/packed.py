@@ -44,6 +44,6 @@ class Packed(DataSet):
         return Path(self.settings.folder).expanduser().absolute()
 
     @property
-    def classes(self) -> int:  # type: ignore[override]
+    def classes(self) -> int:
         """Of the index. Errors: ShardError."""
         return read_index(self.folder()).classes

@@ -38,9 +38,9 @@ def launch_all(
     well = []
     for number, path in enumerate(studies):
         name = path.stem
-        console.print(f"\n[bold]study {number + 1} of {len(studies)}: {name}[/]", highlight=False)
+        console.print(f"\n[bold]study {number + 1} of {len(studies)}: {name}[/]")
         begun = time.monotonic()
-        # A process of its own: Ray keeps what it was told first for as long as its process lives.
+        # Each in a process of its own: Ray cannot be configured twice in one process.
         command = [sys.executable, str(PACKAGE / "sweeps" / "launch.py"), str(path)]
         code = subprocess.run([*command, "--runs", str(runs), *options], check=False).returncode
         took = duration(time.monotonic() - begun)
@@ -50,12 +50,12 @@ def launch_all(
             problems.append(f"{name}: ended with code {code} after {took} (see above)")
     console.print()
     for line in well:
-        console.print(f"[green]done[/]:   {escape(line)}", highlight=False)
+        console.print(f"[green]done[/]:   {escape(line)}")
     for path in last if leaves else ():
-        console.print(f"later:  {escape(path.stem)}, when the run that it starts from has ended", highlight=False)
+        console.print(f"later:  {escape(path.stem)}, when the run that it starts from has ended")
     for line in problems:
-        console.print(f"[red]failed[/]: {escape(line)}", highlight=False, soft_wrap=True)
-    console.print(f"runs:   {escape(str(runs))}", highlight=False, soft_wrap=True)
+        console.print(f"[red]failed[/]: {escape(line)}")
+    console.print(f"runs:   {escape(str(runs))}")
     if problems:
         console.print(
             f"{len(problems)} of {len(well) + len(problems)} studies failed; the same command goes on with them"

@@ -16,7 +16,7 @@ from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.models import build
 from seedsweep.sweeps.commands.sampled import sampled_task
-from seedsweep.sweeps.running.user_files import check_files
+from seedsweep.sweeps.running.user_files import files_of
 from seedsweep.sweeps.study.configuration import (
     Configuration,
     configuration,
@@ -32,15 +32,13 @@ STEPS = 2
 def show(study: Study, folder: Path, console: Console) -> bool:
     """Print a line or more for each configuration: shapes, parameters, engine, time and memory, or what is wrong.
     Returns whether all went well. folder: of the study's file.  Errors: UserError of the study itself."""
-    check_files(study, folder)
+    files_of(study, folder)
     what = kind(study)
     configurations = named(study) or [configuration(study, study.name)]
     if what != "task":
         console.print(
             f"{escape(study.name)}: a {what} is called for each member, and only by a launch; its study is well formed "
-            f"({len(configurations)} configurations, criterion on {escape(study.criterion.metric)})",
-            highlight=False,
-            soft_wrap=True,
+            f"({len(configurations)} configurations, criterion on {escape(study.criterion.metric)})"
         )
         return True
     torch.set_num_threads(study.resources.cpus)
@@ -48,10 +46,10 @@ def show(study: Study, folder: Path, console: Console) -> bool:
     for each in configurations:
         try:
             for line in _lines(each):
-                console.print(escape(line), highlight=False, soft_wrap=True)
+                console.print(escape(line))
         except SeedsweepError as error:
             well = False
-            console.print(f"{escape(each.name)}: [red]{escape(str(error))}[/]", highlight=False, soft_wrap=True)
+            console.print(f"{escape(each.name)}: [red]{escape(str(error))}[/]")
     return well
 
 

@@ -19,16 +19,15 @@ from seedsweep.core.records.study import Allocation, Study
 from seedsweep.core.source import PACKAGE
 from seedsweep.slurm import allocation
 from seedsweep.slurm.allocation import Job
-from seedsweep.slurm.ray_cluster import RayAllocation, ended
+from seedsweep.slurm.ray_cluster import RayAllocation, exited
 from seedsweep.slurm.settings import SlurmError, asked, minutes
 from seedsweep.sweeps.commands.status import summary
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.progress import LINE_SECONDS
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
 from seedsweep.sweeps.running.source_copy import copy_source
+from seedsweep.sweeps.running.user_files import files_of
 
-#: Below the run's cluster folder.
-COPIES_FILE = "copies.json"
 #: Seconds between two looks at the queue while waiting.
 LOOK = 5.0
 #: A job that the time limit or a lost node sent back to the queue is not over; squeue may call it so for a moment.
@@ -43,7 +42,7 @@ def launch(
     study_folder: of the study's file, with the user's files, of which a copy travels.
     Errors: UserError, SlurmError with SLURM's words and what to change.
     """
-    # With components comes torch, which a look at a run does not wait for.
+    # Imports torch, which `status` and `logs` need not wait for.
     from seedsweep.sweeps.study.growth import grown
 
     living = live_jobs(run)
@@ -53,20 +52,20 @@ def launch(
         raise UserError(f"{study.name} runs as job {_list(living)}: `seedsweep cancel {study.name}` first")
     if not living:
         run.begin(study, fresh=fresh)
-        _Copies(str(copy_source(run.paths)), user_code.take(study, study_folder, run.paths)).keep(run)
+        _Copies(str(copy_source(run.paths)), user_code.take(study, study_folder, run.paths)).save(run)
     elif _without_allocation(grown(begun := run.study(), study)) != _without_allocation(begun):
         raise UserError(
             f"{study.name} runs as job {_list(living)} with other settings: launch this when it has ended, or "
             f"`seedsweep cancel {study.name}` first; nothing finished is lost"
         )
     for job in living:
-        console.print(f"job {job.number} is in the queue already: {describe(job)}", highlight=False)
+        console.print(f"job {job.number} is in the queue already: {describe(job)}")
     return _fill(study, run, [job.number for job in living], max_jobs, console)
 
 
 def dry_run(study: Study, study_folder: Path, run: RunDirectory) -> str:
     """The batch script and the command that would run in it. Errors: UserError, SlurmError."""
-    copies = _Copies(str(run.paths.source / "COPY"), "CODE" if user_code.files_of(study, study_folder) else "")
+    copies = _Copies(str(run.paths.source / "COPY"), "CODE" if files_of(study, study_folder) else "")
     script = allocation.script(_executor(study, run, Path(copies.source)))
     command = " ".join(_driver(run, copies))
     return f"{script.rstrip()}\n\n# on the allocation's first node, beside Ray's head:\n# {command}"
@@ -87,11 +86,11 @@ def wait(study: Study, run: RunDirectory, console: Console, *, since: int, max_j
         try:
             found = jobs(run)
         except SlurmError as error:
-            console.print(f"[yellow]{escape(str(error))}; asking again[/]", highlight=False)
+            console.print(f"[yellow]{escape(str(error))}; asking again[/]")
             time.sleep(LOOK * 3)
             continue
         living = [job for job in found if not job.over]
-        end = ended(run.paths.cluster)
+        end = exited(run.paths.cluster)
         if end and end[0] >= since:
             return end[1]
         progress.show([f"job {job.number} {describe(job)}" for job in living], run)
@@ -102,7 +101,7 @@ def wait(study: Study, run: RunDirectory, console: Console, *, since: int, max_j
         elif time.monotonic() - gone_since > SETTLE:
             if not any(job.state.startswith("PREEMPTED") for job in found[-max_jobs:]):
                 return None
-            console.print("set aside for another job: submitting again", highlight=False)
+            console.print("set aside for another job: submitting again")
             _fill(study, run, [], max_jobs, console)
             gone_since = None
         time.sleep(LOOK)
@@ -121,7 +120,7 @@ class _Lines:
         result = summary(run.ledger.records())
         if (queue, result) != self._shown:
             self._shown, self._at = (queue, result), time.monotonic()
-            self._console.print(f"{', '.join(states)}; {result}", highlight=False, soft_wrap=True)
+            self._console.print(f"{', '.join(states)}; {result}")
 
 
 def cancel(run: RunDirectory) -> list[str]:
@@ -164,14 +163,14 @@ def log_files(run: RunDirectory) -> list[Path]:
 
 
 def _numbers(run: RunDirectory) -> list[str]:
-    # submitit makes a folder a job.
+    # submitit makes a folder for each job.
     names = (entry.name for entry in run.paths.cluster.glob("*") if entry.name.isdecimal())
     return sorted(names, key=int)
 
 
 @dataclass(frozen=True)
 class _Copies:
-    """What all jobs of a run run, as long as one of them lives: what is edited meanwhile changes none.
+    """The copies of the code that all jobs of a run use. They are made anew once no job is left.
 
     source: folder with the copy of this package.  code: name of the copy of the user's files, or empty.
     """
@@ -179,27 +178,31 @@ class _Copies:
     source: str
     code: str
 
-    def keep(self, run: RunDirectory) -> None:
+    def save(self, run: RunDirectory) -> None:
         """For the jobs that join, or go on with what a partition cancelled."""
         run.paths.cluster.mkdir(parents=True, exist_ok=True)
-        replace(run.paths.cluster / COPIES_FILE, json.dumps(asdict(self)).encode())
+        replace(run.paths.copies, json.dumps(asdict(self)).encode())
 
     @staticmethod
-    def kept(run: RunDirectory) -> _Copies:
-        """As they were kept."""
-        return _Copies(**json.loads((run.paths.cluster / COPIES_FILE).read_text()))
+    def load(run: RunDirectory) -> _Copies:
+        """As they were saved. Errors: UserError."""
+        file = run.paths.copies
+        try:
+            return _Copies(**json.loads(file.read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{file} cannot be read ({error}): cancel the run's jobs and launch again") from None
 
 
 def _fill(study: Study, run: RunDirectory, living: list[str], max_jobs: int, console: Console) -> list[str]:
     """Submit what is missing to `max_jobs`. Returns the numbers of all. Errors: SlurmError."""
     numbers = list(living)
     while len(numbers) < max_jobs:
-        copies = _Copies.kept(run)
+        copies = _Copies.load(run)
         command = tuple(_driver(run, copies))
         made = _executor(study, run, Path(copies.source))
         job = RayAllocation(run.paths.cluster, run.paths.leases, LEASE, command)
         numbers.append(allocation.submit(made, job))
-        console.print(f"submitted job {numbers[-1]}: {_shape(study)}", highlight=False)
+        console.print(f"submitted job {numbers[-1]}: {_shape(study)}")
     return numbers
 
 
@@ -209,7 +212,7 @@ def _executor(study: Study, run: RunDirectory, source: Path) -> SlurmExecutor:
 
 def _driver(run: RunDirectory, copies: _Copies) -> list[str]:
     launcher = Path(copies.source) / PACKAGE.name / "sweeps" / "launch.py"
-    # The study as resolved, so that what was said on the command line holds for every restart of the job.
+    # The resolved study: options of the command line hold for every restart of the job.
     command = [sys.executable, "-u", str(launcher), str(run.paths.study), "--on", "here"]
     return [*command, "--runs", str(run.paths.runs), *(["--code", copies.code] if copies.code else [])]
 

@@ -22,9 +22,9 @@ def show(run: RunDirectory, cohort: str | None, lines: int, console: Console) ->
     if not files:
         console.print("no job of this run has printed anything: a launch on this machine prints to its terminal")
     for file in files:
-        console.print(f"[bold]{escape(str(file))}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[bold]{escape(str(file))}[/]")
         for line in file.read_text(errors="replace").splitlines()[-lines:]:
-            console.print(escape(line), highlight=False, soft_wrap=True)
+            console.print(escape(line))
 
 
 def _find(run: RunDirectory, cohort: str) -> CohortRecord:
@@ -49,4 +49,4 @@ def _show_cohort(record: CohortRecord, console: Console) -> None:
         record.error() or "",
         *(str(path) for path in sorted(Path(record.folder).iterdir())),
     ):
-        console.print(escape(line.rstrip()), highlight=False, soft_wrap=True)
+        console.print(escape(line.rstrip()))

@@ -50,27 +50,25 @@ def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
             timed = [_time(each) for each in named(study) or [configuration(study, study.name)]]
     most = _most(study, timed, on)
     scale = f" ({study.scale} scale)" if study.scale else ""
-    console.print(f"[bold]{escape(study.name)}[/]{scale}: {escape(study.question.strip())}", highlight=False)
+    console.print(f"[bold]{escape(study.name)}[/]{scale}: {escape(study.question.strip())}")
     console.print(_phases(study, most))
     if study.seeds.race:
-        console.print("  seeds are raced: cohorts, members and time are the most that it can take", highlight=False)
+        console.print("  seeds are raced: cohorts, members and time are the most that it can take")
     for name, overrides in study.configurations.items():
         said = ", ".join(f"{path} {value}" for path, value in overrides.items()) or "the study as it is"
-        console.print(f"  {escape(name)}: {escape(said)}", highlight=False, soft_wrap=True)
+        console.print(f"  {escape(name)}: {escape(said)}")
     for path, dimension in study.search.space.items() if study.found else ():
         if dimension.choices:
             values = ", ".join(map(str, dimension.choices))
         else:
             values = f"{dimension.low:g} to {dimension.high:g}{' (log)' if dimension.log else ''}"
-        console.print(f"  search {escape(path)}: {escape(values)}", highlight=False, soft_wrap=True)
+        console.print(f"  search {escape(path)}: {escape(values)}")
     finished = sum(record.finished for record in run.ledger.records())
     parallel = 1 if on == "inline" else max(1, cores() // study.resources.cpus)
     here = "on this node of the allocation" if detect.in_allocation() else "on this machine"
     console.print(
         f"where: {here if on in ('here', 'inline') else on}, {parallel} trials at once of {study.resources.cpus} cpus; "
-        f"results in {escape(str(run.paths.folder))}",
-        highlight=False,
-        soft_wrap=True,
+        f"results in {escape(str(run.paths.folder))}"
     )
     if finished:
         console.print(f"{finished} cohorts are finished already and will not run again")
@@ -81,7 +79,7 @@ def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
     words = [f"{one.of.name}: {_rate_in_words(one, min(study.seeds.compare, most))}" for one in timed]
     if study.resources.gpus:
         words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
-    console.print(f"estimated time: {duration(seconds)} ({escape('; '.join(words))})", highlight=False, soft_wrap=True)
+    console.print(f"estimated time: {duration(seconds)} ({escape('; '.join(words))})")
 
 
 def _phases(study: Study, most: int) -> Table:
@@ -117,12 +115,10 @@ def _time(each: Configuration) -> _Timed:
     task, validation = sampled_task(study)
     optimizer, (member,) = make_optimizer(study), members(each, [0])
     training = study.training.resolved(task.data.count("train"))
-    chosen = study.resources.engine
+    chosen, reason = str(study.resources.engine), "the study says so"
     if chosen == AUTO:
         engine = choose_engine(task, member, training, optimizer)
         chosen, reason = engine.name, engine.reason
-    else:
-        reason = "the study says so"
     most = most_members(study) if chosen == "fused" else 1
     rates = probe(task, member, training, optimizer, most, share=device_share(study))
     return _Timed(each, Measured(chosen, reason, rates), validation)
@@ -139,7 +135,7 @@ def _seconds(study: Study, timed: list[_Timed], most: int) -> float:
 def _seconds_of(one: _Timed, seeds: int, most: int) -> float:
     training = one.of.study.training
     steps: float = training.steps or 1
-    # An evaluation is a forward pass, about a third of a training step a sample.
+    # An evaluation is a forward pass: for each sample about a third of a training step.
     every = training.evaluate_every or max(1.0, steps // 100)
     steps += -(-steps // every) * one.validation / training.batch / 3
     return seeds * steps / _rate(one, min(seeds, most))

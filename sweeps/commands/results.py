@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
-from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.study import Study
 
-
-def write_report(paths: RunPaths, console: Console) -> str:
-    """A run's report. Returns its answer."""
-    from seedsweep.analysis.page.report import write
-
-    with console.status("writing the report"):
-        return write(paths.folder)
+if TYPE_CHECKING:
+    # Imports SciPy, which `status` need not wait for.
+    from seedsweep.analysis.answer import Answer
 
 
 def show_results(paths: RunPaths, study: Study, console: Console) -> None:
     """Write a run's report, and say its answer and where everything is."""
-    console.print(f"\n[bold]{escape(write_report(paths, console))}[/]\n", highlight=False)
-    say("report", paths.page, console)
-    say("tables", paths.tables, console)
-    say("figures", paths.figures, console)
+    console.print()
+    show_report(paths, console)
+    say("tables", paths.report.tables, console)
+    say("figures", paths.report.figures, console)
     say("curves", f"tensorboard --logdir {paths.tensorboard}", console)
     if study.found:
         say("search", f"optuna-dashboard sqlite:///{paths.optuna_db}   (pip install optuna-dashboard)", console)
@@ -32,25 +30,33 @@ def show_results(paths: RunPaths, study: Study, console: Console) -> None:
 
 def show_report(paths: RunPaths, console: Console) -> None:
     """Write a run's report, and say its answer."""
-    _show(write_report(paths, console), "report", paths.page, console)
+    from seedsweep.analysis.page.report import write
+
+    _show(lambda: write(paths.folder), paths.report, console)
 
 
 def show_together(first: RunPaths, second: RunPaths, to: Path, console: Console) -> None:
     """Two runs side by side."""
     from seedsweep.analysis.page.report import write_together
 
-    with console.status("writing the report"):
-        answer = write_together(first.folder, second.folder, to)
-    _show(answer, "report", to / "index.html", console)
+    _show(lambda: write_together(first.folder, second.folder, to), ReportPaths(to), console)
 
 
 def show_table(table: Path, threshold: float, hold: int, to: Path, console: Console) -> None:
     """Others' results."""
     from seedsweep.analysis.page.report import write_table
 
-    with console.status("writing the report"):
-        answer = write_table(table, threshold, hold, to)
-    _show(answer, "report", to / "index.html", console)
+    _show(lambda: write_table(table, threshold, hold, to), ReportPaths(to), console)
+
+
+def write_tables(paths: RunPaths, to: Path, console: Console) -> None:
+    """A run's tables in every format; says each file."""
+    from seedsweep.analysis import export, tables
+    from seedsweep.analysis.comparison import compare
+
+    read = tables.read(paths.folder)
+    for path in export.write(read, compare(read), to):
+        console.print(escape(str(path)))
 
 
 def show_replication(runs: Path, to: Path, console: Console) -> None:
@@ -59,14 +65,21 @@ def show_replication(runs: Path, to: Path, console: Console) -> None:
 
     with console.status("writing the table"):
         said = write(runs, to)
-    _show(said, "table", to / "index.html", console)
+    console.print(f"[bold]{escape(said)}[/]", soft_wrap=False)
+    say("table", ReportPaths(to).page, console)
 
 
 def say(what: str, where: object, console: Console) -> None:
     """A line that says where something is."""
-    console.print(f"{what + ':':9}{escape(str(where))}", highlight=False, soft_wrap=True)
+    console.print(f"{what + ':':9}{escape(str(where))}")
 
 
-def _show(answer: str, what: str, where: Path, console: Console) -> None:
-    console.print(f"[bold]{escape(answer)}[/]", highlight=False)
-    say(what, where, console)
+def _show(write: Callable[[], Answer], report: ReportPaths, console: Console) -> None:
+    """Write a report, and say its answer, a line for each claim and each exploratory configuration, and where it is."""
+    with console.status("writing the report"):
+        answer = write()
+    console.print(f"[bold]{escape(answer.text)}[/]", soft_wrap=False)
+    for line in (*answer.claims, *answer.exploratory):
+        console.print(escape(line))
+    console.print()
+    say("report", report.page, console)

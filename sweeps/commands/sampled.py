@@ -10,12 +10,13 @@ from seedsweep.core.training.batch import Data, on_device
 from seedsweep.core.training.evaluation import prepared
 from seedsweep.shards import data_set
 from seedsweep.shards.data_set import DataSet
+from seedsweep.shards.index import read_index
 from seedsweep.shards.layout import Arrays, count
-from seedsweep.shards.read import describe, read
+from seedsweep.shards.read import read
 from seedsweep.shards.samples import Samples
 from seedsweep.sweeps.study.configuration import make_task
 
-#: Samples of a split.
+#: Samples that are taken of each split.
 SAMPLES = 64
 
 
@@ -30,9 +31,9 @@ def sampled_task(study: Study) -> tuple[Task, int]:
 def _first(made: DataSet, most: int, batch: int) -> tuple[Data, int]:
     folder = made.folder()
     if folder is not None:
-        about = describe(folder)
+        about = read_index(folder)
         splits = {name: {key: array[:most] for key, array in split.items()} for name, split in read(folder).items()}
-        return on_device(splits, classes=about["classes"], batch=batch), about["splits"]["validation"]
+        return on_device(splits, classes=about.classes, batch=batch), about.samples("validation")
     samples, splits, totals = Samples(made), dict[str, Arrays](), dict[str, int]()
     for name in ("train", "validation", "test"):
         opened = samples.open(name)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from seedsweep.analysis.labels import label, searched
+from seedsweep.analysis.labels import searched, short_label
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import OUTCOMES, Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec
@@ -21,7 +22,7 @@ from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
 
 WATCH_SECONDS = 2.0
-#: Configurations and phases that are shown: the last, which the comparison is.
+#: Rows that are shown; the last ones, which are the comparison's.
 MOST_ROWS = 100
 
 
@@ -43,8 +44,10 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     cohorts = _read(run.ledger.records())
     for cohort in cohorts:
         groups[cohort.spec.phase, cohort.spec.number].append(cohort)
-    columns = ("phase", "no.", "configuration", "seeds", "cohorts", *(o.replace("_", " ") for o in OUTCOMES), "step")
-    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    # In 80 columns only the names of configurations are cut.
+    for column in ("phase", "no.", "configuration", "seeds", "done", *(o.replace("_", "\n") for o in OUTCOMES), "step"):
+        table.add_column(column, no_wrap=column != "configuration")
     rows = sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1]))
     paths = searched(study, [cohort.spec for cohort in cohorts])
     for (phase, number), of_one in rows[-MOST_ROWS:]:
@@ -54,7 +57,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         table.add_row(
             phase,
             str(number),
-            escape(label(of_one[0].spec, number, paths)),
+            Text(short_label(of_one[0].spec, paths), no_wrap=True, overflow="ellipsis"),
             str(sum(len(cohort.spec.seeds) for cohort in of_one)),
             f"{len(of_one) - len(open_ones)}/{len(of_one)}",
             *(str(counts[outcome]) for outcome in OUTCOMES),
@@ -62,23 +65,17 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         )
     errors = [(c.record, text) for c in cohorts if c.outcomes is None and (text := c.record.reason())]
     scale = f" ({study.scale} scale)" if study.scale else ""
-    console.print(
-        f"[bold]{escape(study.name)}[/]{scale}, {escape(str(run.paths.folder))}", highlight=False, soft_wrap=True
-    )
-    console.print(f"running: {lease.describe(holder)}" if holder else "not running", highlight=False)
+    console.print(f"[bold]{escape(study.name)}[/]{scale}, {escape(str(run.paths.folder))}")
+    console.print(f"running: {lease.describe(holder)}" if holder else "not running")
     for job in jobs:
-        console.print(f"job {job}", highlight=False, soft_wrap=True)
+        console.print(f"job {job}")
     console.print(table)
     if len(rows) > MOST_ROWS:
         console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
-    left = _time_left(study, cohorts, lease.began(holder)) if holder else ""
-    console.print(_summary(cohorts) + left, highlight=False, soft_wrap=True)
+    left = _time_left(study, cohorts, lease.started_at(holder)) if holder else ""
+    console.print(_summary(cohorts) + left)
     for record, text in errors:
-        console.print(
-            f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text)}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        console.print(f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text)}")
 
 
 def watch(run: RunDirectory, jobs: Callable[[RunDirectory], list[str]], console: Console) -> None:

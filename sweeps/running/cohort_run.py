@@ -1,4 +1,4 @@
-"""A cohort of a Task's members as the worker sees it: resumed, trained for a while, its state kept."""
+"""The training of a cohort of a Task's members, as `CohortWorker` sees it."""
 
 from __future__ import annotations
 
@@ -11,48 +11,47 @@ import numpy as np
 import torch
 
 from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves
+from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.sweeps.running import group_size
 from seedsweep.sweeps.running.prepared_task import device_of, load_task, resolved_training
-from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.start_weights import read_start
-from seedsweep.sweeps.study.configuration import configuration, make_optimizer, members
+from seedsweep.sweeps.study.configuration import Configuration, make_optimizer, members
 
-#: What Ray says when it ends a worker, because the node's memory ends, before the system does.
+#: Part of what Ray says when it kills a worker because the node has little memory left.
 LOW_MEMORY = "running low on memory"
-
-#: Of each member, the measures of the test split by name, at the `last` and the `best` validated evaluation.
-Tests = list[dict[str, dict[str, float]]]
 
 
 class CohortRun:
-    """M members in training, from the last checkpoint on."""
+    """M members in training, from the last checkpoint on.
 
-    def __init__(self, run: RunDirectory, spec: CohortSpec, record: CohortRecord, claim: Claim, data: str, start: str):
+    facts: where and how they train.
+    """
+
+    def __init__(self, claim: Claim, spec: CohortSpec, own: Configuration, paths: RunPaths, *, data: str, start: str):
         """data: folder of the packed data set.  start: file of the weights to start from, or empty."""
-        own = configuration(run.study(), spec.name, spec.overrides)
         study = self._study = own.study
-        self._spec, self._record, self._claim = spec, record, claim
+        self._claim, self._spec = claim, spec
         device = device_of(study)
         task = load_task(study, data, device)
         training, optimizer = resolved_training(study, task, spec.steps), make_optimizer(study)
         group = members(own, spec.seeds)
-        at_once, self._engine = group_size.group_size(run.paths, study, task, group, training, optimizer)
+        at_once, self._engine = group_size.group_size(paths, study, task, group, training, optimizer)
         self._cohort = Cohort(
             task,
             group,
             training,
             optimizer,
-            within_memory(record, at_once),
+            within_memory(claim.record, at_once),
             no_decay=study.optimizer.get("no_decay", ()),
             start=read_start(Path(start)) if start else None,
             criterion=study.criterion,
         )
         self._seconds = 0.0
-        stored = checkpoint.latest(record.checkpoints(), device)
+        stored = checkpoint.latest(claim.record.checkpoints(), device)
         if stored is not None:
-            # An earlier version's, or another code's, is laid out otherwise: then training begins anew.
+            # One of another version or of other code has another layout: then training starts again.
             with contextlib.suppress(ValueError, KeyError):
                 self._cohort.load(stored)
                 self._seconds = stored["seconds"]
@@ -77,7 +76,7 @@ class CohortRun:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Of where and how it runs."""
+        """Where and how it trains."""
         cohort = self._cohort
         return {
             "engine": "fused" if cohort.at_once > 1 else "loop",
@@ -106,17 +105,17 @@ class CohortRun:
     def curves(self) -> Curves:
         """The evaluations so far."""
         cohort = self._cohort
-        # Copies: the cohort goes on appending to its lists.
+        # Copies: the cohort appends to its lists later.
         values, windows = np.array(cohort.evaluations), np.array(cohort.windows)
         watched = cohort.task.watched().tolist()
         return Curves(list(cohort.evaluated), values, list(cohort.columns), list(self._spec.seeds), windows, watched)
 
-    def finish(self) -> Tests:
-        """Once all is trained: of each member the measures of the test split. Weights, and all that members need to
-        train on, are kept where the study asks for it. Every owner of the cohort writes the same."""
+    def finish(self) -> list[dict[str, dict[str, float]]]:
+        """Once all is trained: of each member the measures of the test split by name, at the `last` and the `best`
+        validated evaluation. Keeps the weights and the whole training state if the study asks for it."""
         if self._study.resources.keep_weights:
-            checkpoint.save(self._record.weights, self._cohort.weights())
-            checkpoint.save(self._record.state, {**self._cohort.state(), "seconds": self._seconds})
+            checkpoint.save(self._claim.record.weights, self._cohort.weights())
+            checkpoint.save(self._claim.record.state, {**self._cohort.state(), "seconds": self._seconds})
         return self._cohort.test()
 
     def close(self) -> None:
@@ -124,8 +123,8 @@ class CohortRun:
 
 
 def within_memory(record: CohortRecord, at_once: int) -> int:
-    """Half as many members at once as when Ray ended this cohort's last worker for want of memory; what the device
-    itself refuses, the cohort sees to."""
+    """How many members to train at once: half as many as before if Ray killed this cohort's last worker because the
+    node ran out of memory. Out of memory on a GPU is handled by the cohort itself."""
     limit, since = record.limit()
     at_once = min(at_once, limit or at_once)
     if LOW_MEMORY in (record.error() or "") and record.failed_at > since:

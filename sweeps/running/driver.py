@@ -1,11 +1,11 @@
-"""One launch of a study: pack, search and train, report. The same launch again goes on."""
+"""One launch of a study: pack, search and train, report. The same launch again resumes it."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from seedsweep.core.records.ledger import replace
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
 from seedsweep.sweeps.running.executor import HERE, INLINE, Job, execute
-from seedsweep.sweeps.running.group_size import Sizes, sizes, slots_of_allocation, slots_of_machine
+from seedsweep.sweeps.running.group_size import sizes, slots_of_allocation, slots_of_machine
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.launch_code import UserFiles, use_files
 from seedsweep.sweeps.running.progress import describe, last_error
@@ -45,26 +45,17 @@ def launch(
         copy, code = use_files(study, run, files)
         if on.startswith(CLIENT):
             return _on_client(run, number, copy, on, console)
-        inputs = Inputs(run, copy, console)
+        inputs = Inputs(run, console)
         members = _members_together(study, run, inputs, copy, console, on)
-        metrics = list(metrics_of(study))
 
         def agenda() -> Agenda:
-            return Agenda(
-                study,
-                run.ledger,
-                inputs.fingerprint_of,
-                inputs.start_fingerprint,
-                members,
-                code,
-                inputs.samples_of,
-            )
+            data, start = inputs.fingerprint_of, inputs.start_fingerprint
+            return Agenda(study, run.ledger, data, start, members, code, inputs.samples_of)
 
         _say_what(study, agenda(), console)
-        run.record_provenance(on, copy, inputs.fingerprints, [f"{cores()} cores"])
-        job = Job(study, run, number, copy, inputs, agenda, console, metrics, stop)
-        done = execute(job, on)
-        _write_views(study, run, done, metrics)
+        run.record_launch(on, copy, inputs.fingerprints, [f"{cores()} cores"])
+        done = execute(Job(study, run, number, copy, inputs, agenda, console, stop), on)
+        _write_views(study, run, done)
         return [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
 
 
@@ -93,17 +84,12 @@ def _members_together(study: Study, run: RunDirectory, inputs: Inputs, copy: str
     slots = 1 if on == INLINE else of_ray(study)
     with console.status("trying which engine trains the members, and how many together"):
         found = sizes(study, configurations, run.paths, copy, data, slots)
-    for line in _engine_lines(found):
-        console.print(escape(line), highlight=False, soft_wrap=True)
+    # One line where all configurations are alike, else one each.
+    same = len(set(found.engines.values())) == 1
+    for name, line in list(found.engines.items())[: 1 if same else None]:
+        said = f"engine: {line}" if same else f"engine of {name}: {line}"
+        console.print(escape(said), highlight=False, soft_wrap=True)
     return found.members
-
-
-def _engine_lines(found: Sizes) -> list[str]:
-    """One line where all configurations are alike, else one each."""
-    said = dict.fromkeys(found.engines.values())
-    if len(said) == 1:
-        return [f"engine: {next(iter(said))}"]
-    return [f"engine of {name}: {line}" for name, line in found.engines.items()]
 
 
 def _say_what(study: Study, agenda: Agenda, console: Console) -> None:
@@ -120,8 +106,9 @@ def _say_what(study: Study, agenda: Agenda, console: Console) -> None:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """`kill` and SLURM's SIGTERM end a launch as Ctrl-C does: the workers stop, nothing is left behind. Yields what is
-    set then: Python drops what is raised while an object is finalised. Outside the main thread nothing is changed."""
+    """SIGTERM, from `kill` or SLURM, ends a launch as Ctrl-C does: the workers stop, nothing is left behind. Yields an
+    event that is set then: Python drops an exception that a signal raises while an object is finalised. No handler is
+    changed outside the main thread."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -131,10 +118,9 @@ def _interruptible() -> Iterator[threading.Event]:
         stop.set()
         raise KeyboardInterrupt
 
-    # SLURM's warning before a time limit may reach every process: it is `slurm.ray_cluster`'s to answer.
-    wanted: dict[signal.Signals, Callable[[int, FrameType | None], None] | signal.Handlers]
-    wanted = {signal.SIGTERM: interrupt, signal.SIGINT: interrupt, signal.SIGUSR2: signal.SIG_IGN}
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
+    # SLURM's warning before a time limit may reach every process; `slurm.ray_cluster` answers it.
+    before[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     try:
         yield stop
     finally:
@@ -142,10 +128,10 @@ def _interruptible() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _write_views(study: Study, run: RunDirectory, agenda: Agenda, metrics: list[str]) -> None:
+def _write_views(study: Study, run: RunDirectory, agenda: Agenda) -> None:
     """What is derived from the ledger and needs Optuna or torch to write."""
     agenda.exploration.write_view(run.paths.optuna_db, study.name)
     importances = agenda.exploration.importances()
     lines = ["parameter,importance", *(f"{name},{value!r}" for name, value in importances.items())]
     replace(run.paths.importance, ("\n".join(lines) + "\n").encode())
-    TensorBoard(study, metrics, run.ledger, run.paths.tensorboard).write_all()
+    TensorBoard(study, metrics_of(study), run.ledger, run.paths.tensorboard).write_all()

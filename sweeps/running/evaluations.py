@@ -1,47 +1,57 @@
-"""What a function or a command reports of itself, and the parts of a record that it keeps."""
+"""A member that reports its evaluations itself, one by one: what a function's and a command's runs share."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import threading
 import time
 from collections.abc import Mapping
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves
+from seedsweep.core.records.ledger import Claim, CohortSpec, Curves
 from seedsweep.core.records.study import Study
 
-#: Folder of a member's own files in its cohort's folder, by number of its owner.
-FILES = "files"
-#: Values of a configuration that have a bare name and are no hyperparameters.
-_NO_HYPERPARAMETERS = ("task", "command", "init_from")
 
+class OwnCodeError(UserError):
+    """What a user's function or command did wrong, or why it failed.
 
-class Evaluations:
-    """Of one member, by step. A step that is reported again replaces what it names: a resumed run repeats itself.
-
-    Begins with what earlier owners recorded. May be used from several threads.
+    detail: the user's own lines of the traceback, or the last lines that a command wrote; may be empty.
     """
 
-    def __init__(self, spec: CohortSpec, study: Study, record: CohortRecord, claim: Claim):
-        self._seeds = list(spec.seeds)
-        self._claim, self._metric = claim, study.criterion.metric
-        self._seconds = study.resources.checkpoint_seconds
-        self.columns = list(dict.fromkeys([*study.metrics, self._metric]))
+    def __init__(self, line: str, detail: str = ""):
+        super().__init__(line)
+        self.detail = detail
+
+
+class ReportingRun:
+    """The training of one member, as `CohortWorker` sees it: its evaluations by step, with those of earlier owners.
+
+    Values that are reported again for a step replace the earlier ones: a resumed run repeats some steps. May be used
+    from several threads. Subclasses have `advance`, `close`, and in `facts` where and how the member trains.
+
+    step: the last one that was reported.  columns: the metrics that are recorded.
+    """
+
+    facts: dict[str, Any]
+
+    def __init__(self, claim: Claim, spec: CohortSpec, study: Study):
+        """study: as the cohort's configuration has it."""
+        self.claim, self.spec, self.study = claim, spec, study
+        self.metric = study.criterion.metric
+        self.columns = list(dict.fromkeys([*study.metrics, self.metric]))
+        self.stopped_at: list[int | None] = [None]
         self._lock = threading.RLock()
         self._values: dict[int, dict[str, float]] = {}
         self.step = 0
-        if (earlier := record.curves()) is not None:
+        if (earlier := claim.record.curves()) is not None:
             for step, values in zip(earlier.steps, earlier.values[:, 0], strict=True):
                 self.add(step, dict(zip(earlier.columns, values.tolist(), strict=True)))
-        self._written, self._fresh = time.monotonic(), False
+        self._written_at, self._unwritten = time.monotonic(), False
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Take the values of one step."""
@@ -49,60 +59,39 @@ class Evaluations:
             self.step = step
             if values:
                 self._values.setdefault(step, {}).update(values)
-                self._fresh = True
+                self._unwritten = True
 
     def write(self) -> None:
-        """Put them on record. Errors: FencedError."""
+        """Put the evaluations on record. Errors: FencedError."""
         with self._lock:
-            self._claim.write_curves(self.curves())
-            self._written, self._fresh = time.monotonic(), False
+            self.claim.write_curves(self.curves())
+            self._written_at, self._unwritten = time.monotonic(), False
 
     def write_if_due(self) -> None:
-        """Put them on record where the last time is long enough ago. Errors: FencedError."""
-        if self._fresh and time.monotonic() - self._written >= self._seconds:
+        """Put the evaluations on record once every `resources.checkpoint_seconds`. Errors: FencedError."""
+        if self._unwritten and time.monotonic() - self._written_at >= self.study.resources.checkpoint_seconds:
             self.write()
         else:
-            self._claim.check()
+            self.claim.check()
 
     def curves(self) -> Curves:
-        """The steps at which the criterion's metric was reported."""
+        """The steps at which the criterion's metric was reported. What a step lacks of the other metrics is NaN."""
         with self._lock:
-            steps = sorted(step for step, values in self._values.items() if self._metric in values)
+            steps = sorted(step for step, values in self._values.items() if self.metric in values)
             rows = [[[self._values[step].get(name, math.nan) for name in self.columns]] for step in steps]
         values = np.array(rows, np.float64).reshape(len(steps), 1, len(self.columns))
-        return Curves(steps, values, list(self.columns), self._seeds)
+        return Curves(steps, values, list(self.columns), list(self.spec.seeds))
 
     @property
-    def diverged_at(self) -> int | None:
+    def diverged_at(self) -> list[int | None]:
         """The first step at which the criterion's metric was not finite."""
         curves = self.curves()
-        finite = np.isfinite(curves.column(self._metric)[:, 0])
-        return None if finite.all() else curves.steps[int(np.argmin(finite))]
+        finite = np.isfinite(curves.column(self.metric)[:, 0])
+        return [None if finite.all() else curves.steps[int(np.argmin(finite))]]
 
-    @property
-    def empty(self) -> bool:
-        """Whether the criterion's metric was never reported."""
-        return not self.curves().steps
-
-
-class ReportedRun:
-    """What a `SingleRun` says of its evaluations, which both kinds of it report one by one."""
-
-    _reported: Evaluations
-
-    @property
-    def step(self) -> int:
-        """See `SingleRun`."""
-        return self._reported.step
-
-    @property
-    def diverged_at(self) -> int | None:
-        """See `SingleRun`."""
-        return self._reported.diverged_at
-
-    def curves(self) -> Curves:
-        """See `SingleRun`."""
-        return self._reported.curves()
+    def finish(self) -> list[dict[str, dict[str, float]]]:
+        """Measures of the test split, which neither a function nor a command has."""
+        return [{}]
 
 
 def whole_step(value: Any) -> int:
@@ -118,77 +107,5 @@ def number(name: str, value: Any) -> float:
     with contextlib.suppress(TypeError, ValueError, RuntimeError):
         if not isinstance(value, str | bytes | bool):
             return float(value)
-    raise UserError(f"{name} is {_short(value)}; it must be a number")
-
-
-def hyperparameters(spec: CohortSpec, study: Study) -> dict[str, Any]:
-    """Name -> value of a configuration's hyperparameters."""
-    given = {**study.hyperparameters, **spec.values, **spec.overrides}
-    return {
-        name.removeprefix("hyperparameters."): value
-        for name, value in given.items()
-        if name.startswith("hyperparameters.") or ("." not in name and name not in _NO_HYPERPARAMETERS)
-    }
-
-
-def settings(spec: CohortSpec, study: Study) -> dict[str, Any]:
-    """Name -> value of a configuration's settings; sections within them are dicts."""
-    made = _copied(study.settings)
-    for path, value in {**spec.values, **spec.overrides}.items():
-        if path.startswith("settings."):
-            *sections, last = path.split(".")[1:]
-            place = made
-            for section in sections:
-                place = place.setdefault(section, {})
-            place[last] = value
-    return made
-
-
-def own_folder(record: CohortRecord, claim: Claim) -> Path:
-    """This owner's folder for a member's files. It begins as a copy of what the last owner left, which is then removed.
-
-    Errors: OSError.
-    """
-    owner = _number(claim.checkpoint)
-    mine, partial = record.folder / f"{FILES}.{owner}", record.folder / f".{FILES}.{owner}"
-    # Of owners that ended while they copied; a newer one may be copying now.
-    for leftover in record.folder.glob(f".{FILES}.*"):
-        if _number(leftover) <= owner:
-            shutil.rmtree(leftover, ignore_errors=True)
-    earlier = [path for path in record.folder.glob(f"{FILES}.*") if _number(path) < owner]
-    if earlier:
-        _copy(max(earlier, key=_number), partial)
-    else:
-        partial.mkdir()
-    partial.rename(mine)
-    for folder in earlier:
-        shutil.rmtree(folder, ignore_errors=True)
-    return mine
-
-
-def _number(path: Path) -> int:
-    """Of the owner that a file belongs to: `files.3`, `checkpoint.3.pt`."""
-    return int(path.name.removeprefix(".").split(".")[1])
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A folder with what it holds; links stay links. What vanishes meanwhile belongs to an owner that is not quite
-    dead, and is left out."""
-    target.mkdir()
-    for entry in sorted(source.iterdir()):
-        with contextlib.suppress(FileNotFoundError):
-            if entry.is_symlink():
-                (target / entry.name).symlink_to(entry.readlink())
-            elif entry.is_dir():
-                _copy(entry, target / entry.name)
-            elif entry.is_file():
-                shutil.copy2(entry, target / entry.name)
-
-
-def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _copied(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    shown = " ".join(repr(value).split())
+    raise UserError(f"{name} is {shown if len(shown) <= 60 else f'{shown[:57]}...'}; it must be a number")

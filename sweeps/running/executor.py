@@ -1,39 +1,57 @@
-"""Who runs the agenda's cohorts: this process, a Ray of its own, or a Ray that is there. All leave the same ledger."""
+"""Runs the agenda's cohorts in this process, on a Ray of its own, or on a Ray that is there. All leave the same ledger.
+
+Each of them asks a Dispatcher for the next cohort, and tells it when the cohort's worker has exited.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
+import torch
 from rich.console import Console
 
-from seedsweep.core.errors import UserError
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.ledger import CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
-from seedsweep.sweeps.running.dispatcher import Dispatcher, Inputs, Watcher
-from seedsweep.sweeps.running.progress import Progress
+from seedsweep.sweeps.running import ray_session, ray_watch
+from seedsweep.sweeps.running.inputs import Inputs
+from seedsweep.sweeps.running.live_report import LiveReport
+from seedsweep.sweeps.running.progress import Progress, Watcher
 from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.running.source_copy import copy_source
+from seedsweep.sweeps.running.tensorboard import TensorBoard
+from seedsweep.sweeps.running.worker import Assignment, CohortWorker
 from seedsweep.sweeps.search.agenda import Agenda
+from seedsweep.sweeps.study.components import metrics_of
 
 #: Where a launch may run, beside an address.
 HERE, INLINE, SLURM = "here", "inline", "slurm"
+#: Seconds between two looks, inline, where a cohort is to be tried again later.
+LOOK = 0.1
+#: A worker that dies before it has claimed its cohort says nothing about the cohort, but something about its node,
+#: which Ray may not know yet: the cohort waits so many seconds, at most so many times.
+START_PAUSE, MOST_STARTS = 1.0, 60
 
 
-def cohort_trial() -> type:
-    """The trainable, imported when it is asked for: with it comes Ray."""
-    from seedsweep.sweeps.running.trainable import CohortTrial
+class RayDiedError(SeedsweepError):
+    """Ray died as often as it was started."""
 
-    return CohortTrial
+    #: Of the command line: no mistake of the user's.
+    exit_code = 1
 
 
 @dataclass(frozen=True)
 class Job:
     """A launch's cohorts. number: of the launch.  code: name of the copy of the user's files.  agenda: the one that the
-    ledger gives now.  metrics: that the task declares.  stop: set when the launch is to end."""
+    ledger gives now.  stop: set when the launch is to end.  trainable: another than Ray's `CohortTrial`."""
 
     study: Study
     run: RunDirectory
@@ -42,9 +60,8 @@ class Job:
     inputs: Inputs
     agenda: Callable[[], Agenda]
     console: Console
-    metrics: Sequence[str] = ()
     stop: threading.Event = field(default_factory=threading.Event)
-    trainable: Callable[[], type] = cohort_trial
+    trainable: Callable[[], type] | None = None
 
 
 def execute(job: Job, on: str) -> Agenda:
@@ -57,103 +74,135 @@ def execute(job: Job, on: str) -> Agenda:
     if not agenda.waiting:
         return agenda
     if on == INLINE:
-        return _inline(job, agenda)
-    # Ray is imported where it is needed alone.
-    from seedsweep.sweeps.running.ray_watch import GONE, RayDiedError, RayLostError
-
+        with _watchers(job, agenda) as watchers:
+            run_inline(Dispatcher(job, agenda, watchers, lambda: [socket.gethostname()]))
+        return agenda
     try:
         return _on_ray(job, agenda, on)
-    except RayLostError:
-        job.console.print(f"[yellow]{GONE}; going on from the last checkpoints with another[/]", highlight=False)
+    except ray_watch.RayLostError as lost:
+        job.console.print(f"[yellow]{lost}; resuming from the last checkpoints with another[/]", highlight=False)
     try:
         return _on_ray(job, job.agenda(), on)
-    except RayLostError:
-        raise RayDiedError(f"{GONE}, for the second time; the same command goes on from the last checkpoints") from None
+    except ray_watch.RayLostError as lost:
+        raise RayDiedError(f"{lost}, for the second time; the same command resumes from the last checkpoints") from None
 
 
-def _inline(job: Job, agenda: Agenda) -> Agenda:
-    from seedsweep.sweeps.running.inline import run_inline
+def run_inline(dispatcher: Dispatcher) -> None:
+    """Run the cohorts one after another in this process. The failure of one is on its record, as with Ray.
 
-    with _watchers(job, agenda) as watchers:
-        run_inline(_dispatcher(job, agenda, watchers, lambda: [socket.gethostname()]))
-    return agenda
+    Errors: KeyboardInterrupt.
+    """
+    threads = torch.get_num_threads()
+    try:
+        while (assignment := dispatcher.take()) or not dispatcher.done:
+            if assignment is None:
+                time.sleep(LOOK)
+                continue
+            worker = CohortWorker(assignment, same_thread=True)
+            try:
+                while not (report := worker.advance()).done:
+                    dispatcher.progressed(assignment.folder, report.steps_done, report.outcomes)
+            except Exception:
+                # The worker has put the reason on record.
+                dispatcher.check()
+            dispatcher.worker_exited(assignment.folder)
+    finally:
+        # A worker sets the study's number.
+        torch.set_num_threads(threads)
 
 
 def _on_ray(job: Job, agenda: Agenda, on: str) -> Agenda:
-    from seedsweep.sweeps.running import ray_session
-    from seedsweep.sweeps.running.ray_watch import watched
-    from seedsweep.sweeps.running.source_copy import copy_source
-
-    head, allocation = detect.head(), job.study.resources.allocation
-    if head and on == HERE:
-        session = ray_session.joined_ray(head, allocation.min_nodes)
-    elif on == HERE:
-        session = ray_session.local_ray(copy_source(job.run.paths))
-    else:
+    if on != HERE:
         session = ray_session.existing_ray(on, copy_source(job.run.paths))
+    elif head := detect.head():
+        session = ray_session.joined_ray(head, job.study.resources.allocation.min_nodes)
+    else:
+        session = ray_session.local_ray(copy_source(job.run.paths))
     with session as there, _watchers(job, agenda) as watchers:
-        _check_resources(job.study)
-        dispatcher = _dispatcher(job, agenda, watchers, ray_session.living_hosts)
-        with watched(there.alive) if there.alive else contextlib.nullcontext():
-            _tune(job, dispatcher, there.scratch)
+        # Ray is imported only where it is needed, and reads the settings that the session has made.
+        from seedsweep.sweeps.running.ray_trials import run_trials
+
+        dispatcher = Dispatcher(job, agenda, watchers, ray_session.living_hosts)
+        with ray_watch.watched(there.alive) if there.alive else contextlib.nullcontext():
+            run_trials(dispatcher, there.scratch)
     return agenda
-
-
-def _tune(job: Job, dispatcher: Dispatcher, scratch: Path) -> None:
-    # Ray reads its settings when it is imported: not before the session has made them.
-    from ray import tune
-
-    from seedsweep.sweeps.running.ray_searcher import CohortSearcher, Reasons
-
-    searcher = CohortSearcher(dispatcher)
-    resources = job.study.resources
-    tuner = tune.Tuner(
-        tune.with_resources(job.trainable(), {"cpu": resources.cpus, "gpu": resources.gpus}),
-        tune_config=tune.TuneConfig(
-            search_alg=searcher,
-            num_samples=-1,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name="trials",
-            storage_path=str(scratch),
-            verbose=0,
-            callbacks=[Reasons(searcher)],
-            # The agenda tries again: Tune's own retries do not cover a worker that dies between two cohorts.
-            failure_config=tune.FailureConfig(max_failures=0),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-        ),
-    )
-    tuner.fit()
 
 
 @contextlib.contextmanager
 def _watchers(job: Job, agenda: Agenda) -> Iterator[list[Watcher]]:
-    from seedsweep.sweeps.running.live_report import LiveReport
-    from seedsweep.sweeps.running.tensorboard import TensorBoard
-
     paths = job.run.paths
-    live_report = LiveReport(paths.folder)
-    tensorboard = TensorBoard(job.study, job.metrics, job.run.ledger, paths.tensorboard)
-    with contextlib.closing(live_report), Progress(job.console, agenda) as progress:
+    tensorboard = TensorBoard(job.study, metrics_of(job.study), job.run.ledger, paths.tensorboard)
+    with contextlib.closing(LiveReport(paths.folder)) as live_report, Progress(job.console, agenda) as progress:
         yield [progress, tensorboard, live_report]
 
 
-def _dispatcher(
-    job: Job, agenda: Agenda, watchers: Sequence[Watcher], living_hosts: Callable[[], Sequence[str]]
-) -> Dispatcher:
-    return Dispatcher(agenda, job.run, job.number, job.code, job.inputs, watchers, living_hosts, job.stop)
+class Dispatcher:
+    """Gives out the agenda's cohorts one by one, and tells it what became of each.
 
+    living_hosts: names of the hosts that can run cohorts now.
+    """
 
-def _check_resources(study: Study) -> None:
-    """Refuse what no trial could ever get: Ray would wait for it without end."""
-    from seedsweep.sweeps.running.ray_session import largest_node
+    def __init__(
+        self, job: Job, agenda: Agenda, watchers: Sequence[Watcher], living_hosts: Callable[[], Sequence[str]]
+    ):
+        self.job, self.agenda = job, agenda
+        self._watchers, self._living_hosts = watchers, living_hosts
+        self._running: dict[str, tuple[CohortSpec, dict[str, Any], float]] = {}
+        self._unstarted: Counter[tuple[str, str]] = Counter()
+        self._paused_until = 0.0
 
-    for name, asked_for, asked in (("CPU", "cpus", study.resources.cpus), ("GPU", "gpus", study.resources.gpus)):
-        there = largest_node(name)
-        if asked > there:
-            raise UserError(
-                f"resources.{asked_for}: a trial asks for {asked:g} {name}s and no node has more than {there:g}: "
-                f"--set resources.{asked_for}={there:g}"
-            )
+    @property
+    def done(self) -> bool:
+        """Whether, after `take` gave None, nothing is left to run; else something may come later."""
+        return time.monotonic() >= self._paused_until and self.agenda.done
+
+    def take(self) -> Assignment | None:
+        """What to run now; None where nothing can be said now (see `done`).
+
+        Errors: KeyboardInterrupt once the launch is to stop.
+        """
+        self.check()
+        if self.job.run.retry_asked():
+            self.agenda.retry()
+        if time.monotonic() < self._paused_until or (spec := self.agenda.next()) is None:
+            return None
+        record = self.agenda.ledger.record(spec)
+        folder = str(record.folder)
+        self._running[folder] = spec, record.owner(), record.failed_at
+        for watcher in self._watchers:
+            watcher.started(spec)
+        job, study = self.job, self.agenda.studied(spec)
+        data, start = job.inputs.data_of(study), job.inputs.start_of(study)
+        return Assignment(folder, str(job.run.paths.folder), job.number, job.code, data, start)
+
+    def progressed(self, folder: str, steps_done: int, outcomes: Sequence[str]) -> None:
+        """The cohort of this folder trained some steps. Errors: KeyboardInterrupt."""
+        self.check()
+        for watcher in self._watchers:
+            watcher.progressed(self._running[folder][0], steps_done, outcomes)
+
+    def worker_exited(self, folder: str) -> None:
+        """The worker of this folder's cohort is done with it, or dead. The ledger says whether the cohort finished."""
+        spec, owner, failed_at = self._running.pop(folder)
+        given_up = False
+        if self.agenda.ledger.record(spec).finished:
+            self.agenda.finish(spec)
+        elif not (given_up := self.agenda.fail(spec, lost=self._lost(spec, owner, failed_at))):
+            return
+        for watcher in self._watchers:
+            watcher.finished(spec, failed=given_up)
+
+    def check(self) -> None:
+        """Errors: KeyboardInterrupt if the launch is to stop."""
+        if self.job.stop.is_set():
+            raise KeyboardInterrupt
+
+    def _lost(self, spec: CohortSpec, owner_before: dict[str, Any], failed_before: float) -> bool:
+        """Whether the node that a cohort ran on is lost, or its worker died before it had claimed the cohort."""
+        record = self.agenda.ledger.record(spec)
+        owner = record.owner()
+        if (owner, record.failed_at) == (owner_before, failed_before):
+            self._unstarted[spec.key] += 1
+            self._paused_until = time.monotonic() + START_PAUSE
+            return self._unstarted[spec.key] < MOST_STARTS
+        return owner.get("host") is not None and owner["host"] not in self._living_hosts()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import inspect
-import math
 import random
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,18 @@ import torch
 
 from seedsweep.core.component import choose, resolve, takes
 from seedsweep.core.errors import SeedsweepError, UserError
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, FencedError
-from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.ledger import Claim, CohortSpec, FencedError
 from seedsweep.core.records.study import Study
+from seedsweep.core.task import Values
 from seedsweep.core.training import checkpoint
-from seedsweep.sweeps.running import evaluations, user_code
-from seedsweep.sweeps.running.evaluations import Evaluations, ReportedRun
-from seedsweep.sweeps.running.single_run import OwnCodeError
+from seedsweep.sweeps.running.evaluations import OwnCodeError, ReportingRun, number, whole_step
+from seedsweep.sweeps.running.prepared_task import device_of
 
 #: Home of the built-in tasks, among which a name without a colon is looked up.
 _HOME = "seedsweep.core.models"
-#: What a function may take, in seconds, to end when it is told to.
+#: Seconds that a function may take to end after it is told to.
 _PATIENCE = 5.0
 _PLAIN = (bool, int, float, str, bytes, type(None))
-
-
-def open(spec: CohortSpec, study: Study, record: CohortRecord, claim: Claim, run_paths: RunPaths) -> FunctionRun:
-    """The run of a cohort of one member. Errors: UserError."""
-    return FunctionRun(spec, study, record, claim, user_code.folder_in_use(run_paths))
 
 
 def function_of(study: Study) -> Callable[[Run], Any]:
@@ -48,164 +41,127 @@ def function_of(study: Study) -> Callable[[Run], Any]:
     if not callable(function):
         raise UserError(f"task: {study.task} is {type(function).__name__}; it must be a function of one run")
     if not takes(function, 1):
-        given = inspect.signature(function)
-        raise UserError(f"task: {study.task}{given} must take one argument, the run")
+        raise UserError(f"task: {study.task}{inspect.signature(function)} must take one argument, the run")
     return function  # type: ignore[no-any-return]
 
 
-class Fields(Mapping[str, Any]):
-    """Values by name or as attributes; a section within them is Fields too."""
-
-    def __init__(self, kind: str, values: Mapping[str, Any]):
-        """kind: of a value, for messages."""
-        self._kind = kind
-        self._values = {name: Fields(kind, v) if isinstance(v, Mapping) else v for name, v in values.items()}
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        try:
-            return self._values[name]
-        except KeyError:
-            raise AttributeError(f"there is no {self._kind} {name!r}; {choose(name, self._values)}") from None
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-
 class _Stopped(BaseException):
-    """Ends the user's function; no `except Exception` of its holds it up."""
+    """Ends the user's function. No Exception, so that an `except Exception` of the user's does not catch it."""
 
 
 class Run:
     """What a function is given.
 
     seed: of this member; random, NumPy and torch are seeded with it before the call.
-    hp: hyperparameters, `run.hp.lr`.  settings: likewise.  values: all of the configuration, by dotted path.
+    hp: hyperparameters, `run.hp.lr`.  values: all of the configuration, by dotted path.
     steps: that the study asks for, 0 where it does not say.  device: `cuda` or `cpu`.
     folder: of this member's own files; after a kill it holds what was there.
     """
 
-    def __init__(
-        self,
-        spec: CohortSpec,
-        study: Study,
-        record: CohortRecord,
-        claim: Claim,
-        reported: Evaluations,
-        stopped: threading.Event,
-    ):
-        self.seed = spec.seeds[0]
-        self.hp = Fields("hyperparameter", evaluations.hyperparameters(spec, study))
-        self.settings = Fields("setting", evaluations.settings(spec, study))
-        self.values = dict(spec.values)
-        self.steps = spec.steps
-        self.device = "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
-        self.folder = evaluations.own_folder(record, claim)
-        self._record, self._claim, self._reported, self._stopped = record, claim, reported, stopped
+    def __init__(self, member: FunctionRun):
+        self.seed, self.steps, self.values = member.spec.seeds[0], member.spec.steps, dict(member.spec.values)
+        self.hp = Values(member.study.hyperparameters)
+        self.device = device_of(member.study)
+        self.folder = member.claim.files()
+        self._member = member
 
     def report(self, step: int, **metrics: float) -> None:
         """Record an evaluation on validation after so many steps. A step that is reported again is replaced.
 
         Errors: UserError for a metric that the study's `metrics` does not declare, or a step that is no whole number.
         """
-        self._go_on()
+        self._member.check_stopped()
+        columns = self._member.columns
         try:
-            at = evaluations.whole_step(step)
+            at = whole_step(step)
             for name in metrics:
-                if name not in self._reported.columns:
-                    known = choose(name, self._reported.columns)
-                    raise UserError(f"there is no metric {name!r} in the study's `metrics`; {known}")
-            values = {name: evaluations.number(name, value) for name, value in metrics.items()}
+                if name not in columns:
+                    raise UserError(f"there is no metric {name!r} in the study's `metrics`; {choose(name, columns)}")
+            values = {name: number(name, value) for name, value in metrics.items()}
         except UserError as error:
             raise UserError(f"run.report: {error}") from None
-        self._reported.add(at, values)
+        self._member.add(at, values)
 
     def save(self, state: Any) -> None:
-        """Keep, whole or not at all, what training goes on from after a kill: tensors, numbers, strings, lists, dicts.
+        """Keep, whole or not at all, what training resumes from after a kill: tensors, numbers, strings, lists, dicts.
 
         Errors: UserError for anything else, OSError.
         """
-        self._go_on()
+        self._member.check_stopped()
         plain = _plain(state, "state")
-        # The evaluations first: what is trained on from must already be on record.
-        self._reported.write()
-        checkpoint.save(self._claim.checkpoint, {"state": plain})
+        # The evaluations first: those before the state must be on record when it is resumed from.
+        self._member.write()
+        checkpoint.save(self._member.claim.checkpoint, {"state": plain})
 
     def load(self) -> Any:
         """What was saved last, by this or by an earlier owner of the member, on `device`; None where nothing was."""
-        self._go_on()
-        stored = checkpoint.latest(self._record.checkpoints(), self.device)
+        self._member.check_stopped()
+        stored = checkpoint.latest(self._member.claim.record.checkpoints(), self.device)
         return None if stored is None else stored.get("state")
 
-    def _go_on(self) -> None:
-        if self._stopped.is_set():
-            raise _Stopped
 
+class FunctionRun(ReportingRun):
+    """A function's member. The function runs in a thread of its own, which ends with the process."""
 
-class FunctionRun(ReportedRun):
-    """See `SingleRun`. The function runs in a thread of its own, which ends with the process."""
+    def __init__(self, claim: Claim, spec: CohortSpec, study: Study, code: Path | None, *, same_thread: bool = False):
+        """code: folder of the user's files, whose lines a traceback shows; None: shows all.  same_thread: the first
+        `advance` calls the function itself, to its end, so that a debugger stops in it.
 
-    def __init__(self, spec: CohortSpec, study: Study, record: CohortRecord, claim: Claim, folder: Path | None):
-        """folder: of the user's files, to tell their lines in a traceback from ours; None: all are theirs."""
-        self._function, self._name, self._code = function_of(study), study.task, folder
-        self._metric = study.criterion.metric
-        self._reported = Evaluations(spec, study, record, claim)
+        Errors: UserError.
+        """
+        self._function, self._name, self._code = function_of(study), study.task, code
+        super().__init__(claim, spec, study)
         self._stopped = threading.Event()
-        self._run = Run(spec, study, record, claim, self._reported, self._stopped)
-        self.facts: dict[str, Any] = {
+        self._run = Run(self)
+        self.facts = {
             "engine": "function",
             "device": torch.cuda.get_device_name() if self._run.device == "cuda" else "cpu",
-            "resumed_at": self._reported.step,
+            "resumed_at": self.step,
         }
         self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
-        self._finished = False
+        self._thread = None if same_thread else threading.Thread(target=self._call, daemon=True, name=self._name)
 
     def advance(self, seconds: float) -> bool:
-        """See `SingleRun`."""
-        if self._finished:
-            return True
-        self._reported.write_if_due()
-        if self._thread is None and seconds == math.inf:
+        """Let it train for about so long; whether it has finished. Errors: OwnCodeError, FencedError."""
+        self.write_if_due()
+        if self._thread is None:
             self._call()
         else:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._call, daemon=True, name=self._name)
+            if self._thread.ident is None:
                 self._thread.start()
-            self._thread.join(None if seconds == math.inf else seconds)
+            self._thread.join(seconds)
             if self._thread.is_alive():
                 return False
         if self._error is not None:
             raise self._described(self._error) from self._error
-        if self._reported.empty:
+        if not self.curves().steps:
             raise OwnCodeError(
-                f"{self._name} never reported {self._metric}: call run.report(step, {self._metric}=...) with it"
+                f"{self._name} never reported {self.metric}: call run.report(step, {self.metric}=...) with it"
             )
         with contextlib.suppress(OSError):
-            # Where the function left nothing in it.
+            # Removed only where it is empty.
             self._run.folder.rmdir()
-        self._finished = True
         return True
 
     def close(self) -> None:
-        """See `SingleRun`."""
+        """End the function if it runs still."""
         self._stopped.set()
-        thread = self._thread
-        if thread is not None and thread.is_alive() and thread.ident is not None:
-            # A function that reports nothing for long is ended at its next line.
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stopped))
-            thread.join(_PATIENCE)
+        if self._thread is not None and self._thread.is_alive():
+            # A function that reports nothing for long ends at its next line of Python.
+            identity = ctypes.c_ulong(self._thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, ctypes.py_object(_Stopped))
+            self._thread.join(_PATIENCE)
+
+    def check_stopped(self) -> None:
+        """Called from the function, which ends here once the run is closed."""
+        if self._stopped.is_set():
+            raise _Stopped
 
     def _call(self) -> None:
         try:
-            _seed(self._run.seed)
+            random.seed(self._run.seed)
+            np.random.seed(self._run.seed % 2**32)
+            torch.manual_seed(self._run.seed)
             self._function(self._run)
         except _Stopped:
             pass
@@ -215,7 +171,7 @@ class FunctionRun(ReportedRun):
             self._error = error
 
     def _described(self, error: BaseException) -> BaseException:
-        """What the function died of, in one line."""
+        """Why the function failed, in one line."""
         if isinstance(error, FencedError):
             return error
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename != __file__]
@@ -224,37 +180,20 @@ class FunctionRun(ReportedRun):
         what = " ".join(str(error).split())
         if not isinstance(error, SeedsweepError):
             what = f"{type(error).__name__}: {what}" if what else type(error).__name__
-        line = f"{self._name}: {what}{place}"
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            line = f"no space left on the device of {self._run.folder}: {line}"
         detail = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
-        return OwnCodeError(line, "".join(detail))
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+        return OwnCodeError(f"{self._name}: {what}{place}", "".join(detail))
 
 
 def _plain(value: Any, where: str) -> Any:
     """A state as it may be read without unpickling code: NumPy's numbers become Python's. Errors: UserError."""
-    if isinstance(value, torch.Tensor) or type(value) in _PLAIN:
+    kind = type(value)
+    if isinstance(value, torch.Tensor) or kind in _PLAIN:
         return value
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, Mapping):
-        return {_key(key, where): _plain(below, f"{where}[{key!r}]") for key, below in value.items()}
-    if isinstance(value, list | tuple):
-        parts = [_plain(below, f"{where}[{place}]") for place, below in enumerate(value)]
-        return tuple(parts) if isinstance(value, tuple) else parts
-    right = (
-        "torch.from_numpy(...) of it" if isinstance(value, np.ndarray) else "tensors, numbers, strings, lists, dicts"
-    )
-    raise UserError(f"run.save: {where} is of type {type(value).__name__}; save {right}")
-
-
-def _key(key: Any, where: str) -> Any:
-    if type(key) not in _PLAIN:
-        raise UserError(f"run.save: {where} has a key of type {type(key).__name__}; keys are strings or numbers")
-    return key
+    if kind in (dict, OrderedDict) and all(type(key) in _PLAIN for key in value):
+        return {key: _plain(below, f"{where}[{key!r}]") for key, below in value.items()}
+    if kind in (list, tuple):
+        return kind(_plain(below, f"{where}[{place}]") for place, below in enumerate(value))
+    right = "torch.from_numpy(...) of it" if kind is np.ndarray else "tensors, numbers, strings, lists, dicts of them"
+    raise UserError(f"run.save: {where} is of type {kind.__name__}; save {right}")

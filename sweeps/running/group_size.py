@@ -212,7 +212,7 @@ def _program(study: Study, member: Member, optimizer: Optimizer) -> str:
         type(optimizer).__name__,
         sorted(member.hyperparameters),
         most_members(study),
-        user_code.imported_hash(study),
+        user_code.code_in_use(),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]
 

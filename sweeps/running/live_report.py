@@ -7,39 +7,33 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from seedsweep.core.records.ledger import CohortSpec
 from seedsweep.core.source import ROOT
+from seedsweep.sweeps.running.progress import Watcher
 
 #: Between two reports.
 PAUSE_SECONDS = 60.0
 
 
-class LiveReport:
-    """A Watcher that has the report's page written when a cohort has ended, at most once a PAUSE_SECONDS.
+class LiveReport(Watcher):
+    """Has the report's page written when a cohort has finished, at most once in PAUSE_SECONDS.
 
-    In a process of its own that gives way to training, and that remembers what has finished: the driver waits for
-    nothing, and a page of thousands of members takes seconds.
+    A process of low priority writes it, and keeps what it has read: a page of thousands of members takes seconds, for
+    which the driver does not wait.
     """
 
     def __init__(self, run_folder: Path):
         self._folder = run_folder
         self.writer: subprocess.Popen[bytes] | None = None
-        self._asked = time.monotonic()
-
-    def started(self, spec: CohortSpec) -> None:
-        """Nothing to report yet."""
-
-    def progressed(self, spec: CohortSpec, steps_done: int, outcomes: Sequence[str]) -> None:
-        """Nothing: results are reported once a cohort has ended."""
+        self._asked_at = time.monotonic()
 
     def finished(self, spec: CohortSpec, *, failed: bool) -> None:
         """Ask for a new page, unless one was asked for just now."""
-        if time.monotonic() - self._asked < PAUSE_SECONDS:
+        if time.monotonic() - self._asked_at < PAUSE_SECONDS:
             return
-        self._asked = time.monotonic()
+        self._asked_at = time.monotonic()
         if self.writer is None or self.writer.poll() is not None:
             self.writer = self._start()
         with contextlib.suppress(OSError):
@@ -47,7 +41,7 @@ class LiveReport:
             self.writer.stdin.write(b".")
 
     def close(self) -> None:
-        """End a page that is being written: another is about to be."""
+        """Stop the process: the launch writes the last page itself."""
         if self.writer is not None:
             self.writer.terminate()
             self.writer.communicate()

@@ -11,7 +11,8 @@ from seedsweep.core.records.study import Study, Training
 from seedsweep.core.task import Task
 from seedsweep.core.training.batch import on_device
 from seedsweep.core.training.evaluation import prepared
-from seedsweep.shards.read import describe, read
+from seedsweep.shards.index import read_index
+from seedsweep.shards.read import read
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.study.configuration import make_task
 
@@ -29,12 +30,12 @@ def load_task(study: Study, data: str, device: str) -> Task:
 
     Errors: UserError for what does not fit; ShardError.
     """
-    parts = (study.task, study.settings, study.training.batch, data, device, user_code.imported_hash(study))
+    parts = (study.task, study.settings, study.training.batch, data, device, user_code.code_in_use())
     key = json.dumps(parts, sort_keys=True, default=str)
     if key not in _last:
         # Before the next is made, or two would be held at once.
         _last.clear()
-        classes = describe(Path(data))["classes"]
+        classes = read_index(Path(data)).classes
         on = on_device(read(Path(data)), device, classes=classes, batch=study.training.batch)
         _last[key] = prepared(make_task(study, on))
     return _last[key]

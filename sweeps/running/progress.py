@@ -1,4 +1,4 @@
-"""What a launch shows while it runs: a live panel on a terminal, plain lines elsewhere."""
+"""What a launch shows while it runs: a live panel on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -19,21 +19,35 @@ if TYPE_CHECKING:
     # With these come torch, Optuna and SciPy, which `seedsweep status` does not wait for.
     from seedsweep.sweeps.search.agenda import Agenda
 
-#: Between two plain lines.
-LINE_SECONDS = 15.0
+#: A plain line is printed once this share of the members more is done, or so many seconds have passed.
+LINE_SHARE, LINE_SECONDS = 0.1, 60.0
 
 
-class Progress:
-    """A Watcher. Cohorts done, members converged, fallen back, never converged and diverged so far, time left."""
+class Watcher:
+    """What is told of a launch's cohorts."""
+
+    def started(self, spec: CohortSpec) -> None:
+        """A cohort runs."""
+
+    def progressed(self, spec: CohortSpec, steps_done: int, outcomes: Sequence[str]) -> None:
+        """It trained some steps; its members' outcomes as of now."""
+
+    def finished(self, spec: CohortSpec, *, failed: bool) -> None:
+        """It finished, or is given up."""
+
+
+class Progress(Watcher):
+    """Cohorts done, members converged, fallen back, never converged and diverged so far, time left."""
 
     def __init__(self, console: Console, agenda: Agenda):
         self._console, self._agenda = console, agenda
         self._running: dict[tuple[str, str], tuple[CohortSpec, int, Sequence[str]]] = {}
         self._done_before = sum(len(spec.seeds) for spec in agenda.finished)
         self._members_done = self._done_before
-        self._failed = 0
+        self._failed, self._warned = 0, False
         self._first_step: float | None = None
-        self._last_line = time.monotonic()
+        #: The last plain line: when it was printed, after how many members, and its text.
+        self._line_at, self._line_members, self._line_text = time.monotonic(), self._done_before, ""
         self._live = (
             Live(console=console, refresh_per_second=2, get_renderable=self._panel) if console.is_terminal else None
         )
@@ -48,6 +62,8 @@ class Progress:
     ) -> None:
         if self._live:
             self._live.stop()
+        elif error is None:
+            self._line(after=0)
 
     def started(self, spec: CohortSpec) -> None:
         """A cohort runs."""
@@ -56,26 +72,42 @@ class Progress:
 
     def progressed(self, spec: CohortSpec, steps_done: int, outcomes: Sequence[str]) -> None:
         """It trained some steps."""
+        *_, before = self._running[spec.key]
         self._running[spec.key] = (spec, steps_done, outcomes)
-        self._line(LINE_SECONDS)
+        if outcomes and not before:
+            self._warn(spec)
+        self._line()
 
     def finished(self, spec: CohortSpec, *, failed: bool) -> None:
         """It finished, or is given up."""
-        self._running.pop(spec.key, None)
+        *_, outcomes = self._running.pop(spec.key)
+        if not outcomes:
+            self._warn(spec)
         if failed:
             self._failed += 1
-            reason = escape(last_error(self._agenda, spec))
-            self._console.print(
-                f"[red]failed[/]: {escape(describe(self._agenda, spec))}: {reason}", highlight=False, soft_wrap=True
-            )
+            what = escape(f"{describe(self._agenda, spec)}: {last_error(self._agenda, spec)}")
+            self._console.print(f"[red]failed[/]: {what}", highlight=False, soft_wrap=True)
             return
         self._members_done += len(spec.seeds)
-        self._line(0 if not self._live else LINE_SECONDS)
+        self._line()
 
-    def _line(self, every: float) -> None:
-        if self._live is None and time.monotonic() - self._last_line >= every:
-            self._last_line = time.monotonic()
-            self._console.print(self._summary(), highlight=False, soft_wrap=True)
+    def _warn(self, spec: CohortSpec) -> None:
+        """Print the first warning of this launch. A cohort has it on record from its first evaluation on."""
+        if not self._warned and (text := self._agenda.ledger.record(spec).warning()):
+            self._warned = True
+            what = escape(f"{describe(self._agenda, spec)}: {text}")
+            self._console.print(f"[yellow]warning[/]: {what}", highlight=False, soft_wrap=True)
+
+    def _line(self, after: float = LINE_SECONDS) -> None:
+        """Print where the launch is, after so many seconds or many members, unless the last line says so already."""
+        if self._live:
+            return
+        share = (self._members_done - self._line_members) / max(1, self._agenda.total[1])
+        if time.monotonic() - self._line_at >= after or share >= LINE_SHARE:
+            self._line_at, self._line_members = time.monotonic(), self._members_done
+            if (text := self._summary()) != self._line_text:
+                self._line_text = text
+                self._console.print(text, highlight=False, soft_wrap=True)
 
     def _panel(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -98,6 +130,8 @@ class Progress:
         )
 
     def _time_left(self, members: int) -> str:
+        if self._members_done >= members:
+            return "done"
         partial = sum(step / spec.steps * len(spec.seeds) for spec, step, _ in self._running.values() if spec.steps)
         done = self._members_done - self._done_before + partial
         if self._first_step is None or done <= 0:
@@ -121,4 +155,4 @@ def describe(agenda: Agenda, spec: CohortSpec) -> str:
 
 def last_error(agenda: Agenda, spec: CohortSpec) -> str:
     """The line of a cohort's recorded failure that says what it was."""
-    return agenda.ledger.record(spec).reason() or "its worker died without a word (see the logs)"
+    return agenda.ledger.record(spec).reason() or "its worker died and left no reason (see the logs)"

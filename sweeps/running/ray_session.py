@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -17,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.source import ROOT
@@ -27,12 +28,21 @@ from seedsweep.sweeps.running.ray_watch import own_daemons, own_node
 SCRATCH = "seedsweep-ray-"
 #: Trials that may wait for a worker, on a cluster: more nodes may join at any time.
 MOST_PENDING = 8
+#: Ray and Tune read these when they are imported.
+_SETTINGS = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Ctrl-C ends the launch at once: the checkpoints are there already.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # A launch resumes from the ledger: Tune's own snapshots are never read.
+    "TUNE_GLOBAL_CHECKPOINT_S": "100000000",
+}
 
 
 @dataclass(frozen=True)
 class Session:
-    """A Ray that is there. scratch: folder for Tune's files, none of which is a result.  alive: whether Ray lives; None
-    where somebody else looks after it."""
+    """A Ray that runs. scratch: folder for Tune's files, none of which is a result.  alive: whether Ray is alive; None
+    where something else watches it."""
 
     scratch: Path
     alive: Callable[[], bool] | None
@@ -42,12 +52,12 @@ class Session:
 def local_ray(source: Path) -> Iterator[Session]:
     """A Ray of this launch's own on this machine, on the loopback and with a token; gone at the end.
 
-    source: copy of the package that its workers import.
+    source: copy of the package that its workers import.  Errors: UserError where Ray does not start.
     """
     sweep_up()
     with _scratch() as scratch:
         token = scratch / "token"
-        _write_token(token)
+        node.write_token(token, _token())
         settings = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
@@ -57,28 +67,17 @@ def local_ray(source: Path) -> Iterator[Session]:
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONPATH": _workers_path(source),
         }
-        with (
-            _environment(settings),
-            _connected(
-                scratch,
-                num_cpus=cores(),
-                include_dashboard=False,
-                object_store_memory=node.OBJECT_STORE,
-                _temp_dir=str(scratch / "ray"),
-                _node_ip_address="127.0.0.1",
-                pending=cores(),
-            ),
-        ):
+        options = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": node.OBJECT_STORE}
+        place = {"_temp_dir": str(scratch / "ray"), "_node_ip_address": "127.0.0.1"}
+        with _connected("Ray does not start on this machine", scratch, settings, cores(), **options, **place):
             yield Session(scratch / "tune", own_daemons())
 
 
 @contextlib.contextmanager
 def joined_ray(head: Mapping[str, Any], min_nodes: int) -> Iterator[Session]:
-    """The Ray whose head runs on this node, once so many nodes have joined it; `slurm.ray_cluster` looks after it."""
-    with (
-        _scratch() as scratch,
-        _connected(scratch, address=head["address"], _node_ip_address=head["ip"], pending=MOST_PENDING),
-    ):
+    """The Ray whose head runs on this node, once so many nodes have joined it; `slurm.ray_cluster` watches it."""
+    place = {"address": head["address"], "_node_ip_address": head["ip"]}
+    with _scratch() as scratch, _connected("Ray's head cannot be joined", scratch, {}, MOST_PENDING, **place):
         while len(living_hosts()) < min_nodes:
             time.sleep(0.5)
         yield Session(scratch, None)
@@ -91,22 +90,14 @@ def existing_ray(address: str, source: Path) -> Iterator[Session]:
 
     Errors: UserError where it cannot be reached.
     """
-    path = {"PYTHONPATH": str(source)}
+    refused = f"--on {address}: no Ray cluster can be joined there from this machine"
     host, _, port = address.removeprefix("ray://").rpartition(":")
     # Ray itself would wait for minutes.
     if not port.isdecimal() or not node.listens(host, int(port)):
-        raise UserError(f"--on {address}: no Ray cluster can be joined there from this machine: nothing answers")
-    with _scratch() as scratch:
-        try:
-            connected = _connected(scratch, address=address, runtime_env={"env_vars": path}, pending=MOST_PENDING)
-            connected.__enter__()
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            words = " ".join(str(error).split())[:200]
-            raise UserError(f"--on {address}: no Ray cluster can be joined there from this machine: {words}") from None
-        try:
-            yield Session(scratch, None if address.startswith("ray://") else own_node())
-        finally:
-            connected.__exit__(None, None, None)
+        raise UserError(f"{refused}: nothing answers")
+    path = {"env_vars": {"PYTHONPATH": str(source)}}
+    with _scratch() as scratch, _connected(refused, scratch, {}, MOST_PENDING, address=address, runtime_env=path):
+        yield Session(scratch, None if address.startswith("ray://") else own_node())
 
 
 def living_hosts() -> list[str]:
@@ -129,20 +120,33 @@ def cores() -> int:
 
 
 @contextlib.contextmanager
-def _connected(scratch: Path, *, pending: int, **arguments: Any) -> Iterator[None]:
-    """Ray, from `ray.init` to `ray.shutdown`."""
-    _tune_settings(pending)
+def _connected(
+    refused: str, scratch: Path, environment: Mapping[str, str], pending: int, **arguments: Any
+) -> Iterator[None]:
+    """Ray, from `ray.init` to `ray.shutdown`. pending: trials that may wait for a worker.
+
+    Errors: UserError that begins with `refused`.
+    """
+    before = dict(os.environ)
+    # With one trial pending at a time a short trial's worker takes the next before another worker has started.
+    os.environ.update({**_SETTINGS, "TUNE_MAX_PENDING_TRIALS_PG": str(pending), **environment})
+    node.clear_launchers()
     import ray
 
     warnings.filterwarnings("ignore", module="ray")
     try:
-        with _nothing_of_the_driver(scratch):
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
-        # A cohort's failure is recorded in its folder and shown by the progress; Tune's own words add nothing to it.
+        try:
+            with _nothing_of_the_driver(scratch):
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise UserError(f"{refused}: {' '.join(str(error).split())[:200]}") from None
+        # A cohort's failure is on its record, and the progress shows it; Tune's own messages add nothing.
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         yield
     finally:
         ray.shutdown()
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _workers_path(source: Path) -> str:
@@ -154,7 +158,7 @@ def _workers_path(source: Path) -> str:
 @contextlib.contextmanager
 def _nothing_of_the_driver(empty: Path) -> Iterator[None]:
     """Ray puts the driver's working directory, and its script's where that is on the path, first on the path of every
-    worker: there may be the user's files as they are now, and not as they were when the run began."""
+    worker. The user's files there may have changed since they were copied."""
     path, folder = list(sys.path), os.getcwd()
     script = os.path.dirname(os.path.realpath(sys.argv[0]))
     sys.path[:] = [place for place in path if place != script]
@@ -176,60 +180,26 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 @functools.cache
 def _token() -> str:
     """A secret of this process: Ray keeps the one that it was told first for as long as its process lives."""
     return secrets.token_hex(32)
 
 
-def _write_token(path: Path) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(_token())
-
-
-def _tune_settings(pending: int) -> None:
-    """Before Ray Tune is imported."""
-    os.environ.update(
-        RAY_AIR_NEW_OUTPUT="0",
-        TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
-        # Ctrl-C ends the launch at once: the checkpoints are there already.
-        TUNE_DISABLE_SIGINT_HANDLER="1",
-        # The ledger is what is resumed from: Tune's own snapshots are never read.
-        TUNE_GLOBAL_CHECKPOINT_S="100000000",
-        # With one trial pending at a time a short trial's worker takes the next before another worker has started.
-        TUNE_MAX_PENDING_TRIALS_PG=str(pending),
-    )
-    node.clear_launchers()
-
-
 def sweep_up() -> None:
     """Remove what launches of this user left that were killed with SIGKILL: their scratch folders, and those of Ray's
-    agents that have not yet noticed. Their open log files, in that folder, tell them from every other Ray's."""
+    agents that have not yet noticed. An agent is recognised by its open log files, which are in that folder."""
     for stale in Path("/tmp").glob(f"{SCRATCH}*"):
         # Made this launch's own first: another one that removes it at the same time has files in it open, too.
         own = stale.with_name(f"{SCRATCH}{os.getpid()}-of-{stale.name.removeprefix(SCRATCH)}")
         try:
-            if stale.stat().st_uid != os.getuid() or Path(f"/proc/{stale.name.split('-')[2]}").exists():
+            if stale.stat().st_uid != os.getuid() or psutil.pid_exists(int(stale.name.split("-")[2])):
                 continue
             stale.rename(own)
         except FileNotFoundError:
             continue
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if any(os.readlink(file).startswith(f"{own}/") for file in (process / "fd").iterdir()):
-                    os.kill(int(process.name), signal.SIGKILL)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if any(file.path.startswith(f"{own}/") for file in process.open_files()):
+                    process.kill()
         shutil.rmtree(own, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A launch does not outlive its Ray: when Ray is gone, whoever waits for it in the main thread is called off."""
+"""A launch does not outlive its Ray: once Ray is dead, what waits for it in the main thread is interrupted."""
 
 from __future__ import annotations
 
@@ -12,46 +12,35 @@ from types import FrameType
 
 import psutil
 
-from seedsweep.core.errors import SeedsweepError
 from seedsweep.slurm import node
 
 #: Seconds between two looks.
 LOOK = 1.0
-#: Seconds in which the main thread must have left Ray. Without its gcs_server some calls never return.
+#: Seconds in which the main thread must have left Ray. Without the gcs_server some calls never return.
 GRACE = 20.0
-#: Raises in the main thread. Of the real-time signals, which nobody else here uses: SIGUSR1 is Tune's.
+#: Raises in the main thread. A real-time signal, which nothing else here uses: SIGUSR1 is Tune's.
 _SIGNAL = signal.SIGRTMIN + 5
-#: What Ray's own processes that nothing works without are called.
+#: Names of the processes without which Ray does not work.
 _DAEMONS = ("gcs_server", "raylet")
 GONE = "Ray has died: one of its processes is gone (killed, or out of memory)"
 
 
 class RayLostError(BaseException):
-    """Ray is gone. No Exception: Tune takes those for a trial's."""
+    """Ray is dead. No Exception: Tune takes those for a trial's."""
 
-
-class RayDiedError(SeedsweepError):
-    """Ray died as often as it was started."""
-
-    #: Of the command line: no mistake of the user's.
-    exit_code = 1
+    def __str__(self) -> str:
+        return GONE
 
 
 def own_daemons() -> Callable[[], bool]:
-    """Whether the Ray that this process has started lives: its raylet dies with either of its agents."""
+    """Whether the Ray that this process has started is alive: its raylet dies with either of its agents."""
     found = [child for child in psutil.Process().children() if child.name() in _DAEMONS]
-
-    def alive() -> bool:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return all(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in found)
-        return False
-
-    return alive
+    return lambda: all(map(node.is_alive, found))
 
 
 def own_node() -> Callable[[], bool]:
-    """Whether the node of a Ray that this process has joined is one of its living ones. Without a gcs_server the
-    question waits, and Ray ends this process after a minute."""
+    """Whether the node of a Ray that this process has joined is alive. Without a gcs_server the call waits, and Ray
+    ends this process after a minute."""
     import ray
 
     me = ray.get_runtime_context().get_node_id()
@@ -60,9 +49,9 @@ def own_node() -> Callable[[], bool]:
 
 @contextlib.contextmanager
 def watched(alive: Callable[[], bool]) -> Iterator[None]:
-    """Look after a Ray while the body waits for it in the main thread. Errors: RayLostError once it is gone.
+    """Watch a Ray while the body waits for it in the main thread. Errors: RayLostError once it is dead.
 
-    Where the body does not come back from Ray even so, the process ends with a line and exit status 1.
+    If the body does not return from Ray even so, the process ends with a line and exit status 1.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -78,7 +67,7 @@ def watched(alive: Callable[[], bool]) -> Iterator[None]:
             if alive():
                 continue
             lost.set()
-            # Several times: what Tune does at its end waits for Ray as well.
+            # Several times: Tune waits for Ray at its end, too.
             for _ in range(int(GRACE / LOOK)):
                 signal.pthread_kill(main, _SIGNAL)
                 if left.wait(LOOK):
@@ -90,13 +79,13 @@ def watched(alive: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     except Exception:
-        # Ray's own words for it, or what Tune makes of them.
+        # Ray and Tune have errors of their own for it.
         if lost.is_set() or not alive():
             raise RayLostError from None
         raise
     finally:
         left.set()
-        # By default it would end the process.
+        # The signal's default would end the process.
         signal.signal(_SIGNAL, signal.SIG_IGN)
 
 
@@ -107,5 +96,5 @@ def _end() -> None:
             process.kill()
     # A live panel hides the cursor.
     cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
-    print(f"{cursor}error: {GONE}; the same command goes on from the last checkpoints", file=sys.stderr, flush=True)
+    print(f"{cursor}error: {GONE}; the same command resumes from the last checkpoints", file=sys.stderr, flush=True)
     os._exit(1)

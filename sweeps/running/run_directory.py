@@ -10,12 +10,14 @@ import os
 import platform
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import Ledger, replace
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.registration import register
 from seedsweep.core.records.study import Study, read_study
 from seedsweep.core.source import git_commit
 
@@ -51,7 +53,6 @@ class RunDirectory:
     def check_begun(self) -> None:
         """Errors: UserError if no study was begun here."""
         if not self.exists:
-            self._refuse_old()
             known = [each.name for each in RunPaths.all_of(self.paths.runs)]
             there = f"; there are {', '.join(known)}" if known else ", nor any other study"
             raise UserError(f"{self.paths.runs} has no run of {self.name!r}{there}")
@@ -61,7 +62,7 @@ class RunDirectory:
         fixed before.
 
         fresh: what is there is set aside under a hidden name.
-        Errors: UserError if it holds another study, or one of an earlier version, or cannot be written.
+        Errors: UserError if it holds another study.
         """
         from seedsweep.sweeps.study.growth import differences, grown
         from seedsweep.sweeps.study.loading import dump
@@ -69,7 +70,6 @@ class RunDirectory:
         if fresh and self.paths.folder.exists():
             stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
             self.paths.folder.rename(self.paths.folder.with_name(f".{self.name}.{stamp}"))
-        self._refuse_old()
         # Where no cohort was begun there is nothing that a change could contradict.
         if self.exists and self.ledger.records():
             begun = self.study()
@@ -84,6 +84,7 @@ class RunDirectory:
         self.paths.logs.mkdir(parents=True, exist_ok=True)
         replace(self.paths.study_yaml, dump(study).encode())
         replace(self.paths.study, study.to_json().encode())
+        register(self.paths, study)
         return study
 
     @contextlib.contextmanager
@@ -118,44 +119,42 @@ class RunDirectory:
 
     def retry_asked(self) -> bool:
         """Whether `ask_retry` was called since the last look."""
-        if not self.paths.retry.exists():
-            return False
+        asked = self.paths.retry.exists()
         self.paths.retry.unlink(missing_ok=True)
-        return True
+        return asked
 
     def last_launch(self) -> tuple[str, str]:
         """Where the last launch ran, and the name of the copy of the user's files that it used; empty if none did."""
-        if not self.paths.provenance.exists():
-            return "", ""
-        launches = json.loads(self.paths.provenance.read_text())["launches"]
+        launches = self.provenance()["launches"]
         return (launches[-1]["on"], launches[-1]["copy"]) if launches else ("", "")
 
-    def record_provenance(self, on: str, copy: str, data_fingerprints: Sequence[str], devices: Sequence[str]) -> None:
-        """Append this launch to provenance.json. on: where it runs.  copy: name of the copy of the user's files."""
+    def provenance(self) -> dict[str, list[dict[str, Any]]]:
+        """What was recorded of `launches`, and of `accepted_code`, the oldest first."""
         file = self.paths.provenance
-        kept = json.loads(file.read_text()) if file.exists() else {"launches": []}
-        kept["launches"].append(
+        return {"launches": [], "accepted_code": [], **(json.loads(file.read_text()) if file.exists() else {})}
+
+    def record(self, what: str, *entries: Mapping[str, Any]) -> None:
+        """Append to one part of the provenance, with the time and the commit."""
+        known = self.provenance()
+        now = {"time": datetime.datetime.now().astimezone().isoformat(timespec="seconds"), "commit": git_commit()}
+        known[what] += [{**now, **entry} for entry in entries]
+        replace(self.paths.provenance, (json.dumps(known, indent=1) + "\n").encode())
+
+    def record_launch(self, on: str, copy: str, data_fingerprints: Sequence[str], devices: Sequence[str]) -> None:
+        """Put a launch on record. on: where it runs.  copy: name of the copy of the user's files."""
+        self.record(
+            "launches",
             {
-                "time": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                 "command": ["seedsweep", *sys.argv[1:]],
                 "on": on,
-                "commit": git_commit(),
                 "copy": copy,
                 "host": socket.gethostname(),
                 "devices": list(devices),
                 "python": platform.python_version(),
                 "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
                 "data_fingerprints": list(data_fingerprints),
-            }
+            },
         )
-        replace(file, (json.dumps(kept, indent=1) + "\n").encode())
-
-    def _refuse_old(self) -> None:
-        if not self.exists and self.paths.study_yaml.exists():
-            raise UserError(
-                f"{self.paths.folder} was left by an earlier version of seedsweep, which this one cannot read: launch "
-                "under another --name, or with --fresh, which sets it aside"
-            )
 
 
 def _give_way() -> None:

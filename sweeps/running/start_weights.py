@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion, Outcome
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.ledger import CohortRecord, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import InitFrom
 from seedsweep.core.training import checkpoint
 from seedsweep.sweeps.running.run_directory import RunDirectory
 
 
-@dataclass(frozen=True)
-class Start:
-    """Weights in the run directory that starts from them, and the hash of their content."""
-
-    path: Path
-    fingerprint: str
-
-
-def take(init: InitFrom, paths: RunPaths) -> Start:
-    """Copy a member's weights into the run, so that it depends on the other run no more. Errors: UserError."""
+def take(init: InitFrom, paths: RunPaths) -> Path:
+    """Copy a member's weights into the run, so that it depends on the other run no more. The file's name is the hash of
+    their content. Errors: UserError."""
     other = RunDirectory(RunPaths(paths.runs / init.run))
     if not other.exists:
         raise UserError(
@@ -45,12 +37,11 @@ def take(init: InitFrom, paths: RunPaths) -> Start:
     digest = hashlib.sha256()
     for name, values in weights.items():
         digest.update(name.encode() + values.contiguous().numpy().tobytes())
-    fingerprint = digest.hexdigest()
-    path = paths.starts / f"{fingerprint[:16]}.pt"
+    path = paths.starts / f"{digest.hexdigest()}.pt"
     if not path.exists():
         paths.starts.mkdir(parents=True, exist_ok=True)
         checkpoint.save(path, weights)
-    return Start(path, fingerprint)
+    return path
 
 
 def read_start(path: Path) -> dict[str, Tensor]:
@@ -62,16 +53,18 @@ def read_start(path: Path) -> dict[str, Tensor]:
 
 
 def _member(init: InitFrom, criterion: Criterion, ledger: Ledger) -> tuple[CohortRecord, int]:
-    """The cohort and the seed that are asked for. criterion: of the other run."""
-    found: list[tuple[CohortRecord, Outcome]] = [
-        (record, outcome)
+    """The cohort and the seed that are asked for; of several that converged the best. criterion: of the other run."""
+    named = [
+        record
         for record in ledger.records()
-        if record.finished and _fits(record.spec(), init)
-        for outcome in record.outcomes()
-        if init.seed in (None, outcome.seed)
+        if record.finished and (spec := record.spec()).phase == "compare" and init.configuration in ("", spec.name)
     ]
-    if init.seed is None:
-        found = [(record, outcome) for record, outcome in found if outcome.outcome == "converged"]
+    found = [
+        (record, outcome)
+        for record in named
+        for outcome in record.outcomes()
+        if (outcome.outcome == "converged" if init.seed is None else outcome.seed == init.seed)
+    ]
     if not found:
         wanted = f"seed {init.seed}" if init.seed is not None else "converged member"
         where = f" of {init.configuration}" if init.configuration else ""
@@ -84,7 +77,3 @@ def _member(init: InitFrom, criterion: Criterion, ledger: Ledger) -> tuple[Cohor
 
     record, outcome = max(found, key=merit)
     return record, outcome.seed
-
-
-def _fits(spec: CohortSpec, init: InitFrom) -> bool:
-    return spec.phase == "compare" and init.configuration in ("", spec.name)

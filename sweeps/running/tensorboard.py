@@ -17,14 +17,15 @@ from torch.utils.tensorboard.summary import hparams
 from seedsweep.analysis.labels import label, varying
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves, Ledger
 from seedsweep.core.records.study import Study
+from seedsweep.sweeps.running.progress import Watcher
 
 #: After a run was written, the driver does other things for so many times as long.
 PAUSE = 20
 
 
-class TensorBoard:
-    """A Watcher that rewrites a configuration's run when one of its cohorts has ended, as far as a twentieth of the
-    driver's time allows: with hundreds of cohorts a run takes long. `write_all` writes the others in the end."""
+class TensorBoard(Watcher):
+    """Rewrites a configuration's run when one of its cohorts has finished, in a twentieth of the driver's time at most:
+    with hundreds of cohorts a run takes long. `write_all` writes the others in the end."""
 
     def __init__(self, study: Study, metrics: Iterable[str], ledger: Ledger, folder: Path):
         """metrics: those that the task declares; shown beside the criterion's and the losses."""
@@ -39,20 +40,17 @@ class TensorBoard:
         """Nothing to show yet."""
         self._seen[spec.configuration] = spec
 
-    def progressed(self, spec: CohortSpec, steps_done: int, outcomes: Sequence[str]) -> None:
-        """Nothing: a run is written once its cohort has ended."""
-
     def finished(self, spec: CohortSpec, *, failed: bool) -> None:
         """Write the configuration's run, and those that had to wait, while there is time."""
         self._seen[spec.configuration] = spec
         if not failed:
             self._waiting[spec.phase, spec.configuration] = spec
-        while self._waiting and (begun := time.monotonic()) >= self._paused_until:
+        while self._waiting and (start := time.monotonic()) >= self._paused_until:
             one = self._waiting.pop(next(iter(self._waiting)))
             records = [r for r in self._ledger.records_of(one.configuration, one.phase) if r.finished]
             self.write(one, records)
             now = time.monotonic()
-            self._paused_until = now + PAUSE * (now - begun)
+            self._paused_until = now + PAUSE * (now - start)
 
     def write_all(self) -> None:
         """The runs of a whole ledger that are missing, or older than a cohort of theirs."""
@@ -76,7 +74,7 @@ class TensorBoard:
         curves = [record.verified_curves() for record in records]
         outcomes = [outcome for record in records for outcome in record.outcomes()]
         shown, last = self._shown(curves[0].columns), max(step for each in curves for step in each.steps)
-        # Made elsewhere: a thread of the writer's says in its own words that a disk is full.
+        # Made elsewhere: on a full disk, a thread of the writer's would print a traceback.
         with tempfile.TemporaryDirectory() as made, SummaryWriter(made) as writer:
             for name in shown:
                 for step, row in _by_step(curves, name):

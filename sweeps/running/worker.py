@@ -1,4 +1,4 @@
-"""A cohort in a process that trains it, with or without Ray: its folder says what it is, and holds all it leaves."""
+"""A cohort in the process that trains it, with or without Ray. Its folder says what it is, and holds its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 
@@ -21,113 +20,60 @@ from seedsweep.core.records.criterion import Outcome, judge
 from seedsweep.core.records.ledger import Claim, CohortRecord, Curves, FencedError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import memory
-from seedsweep.sweeps.running import command_task, function_task, user_code
-from seedsweep.sweeps.running.assignment import Assignment
-from seedsweep.sweeps.running.cohort_run import CohortRun, Tests
+from seedsweep.sweeps.running import user_code
+from seedsweep.sweeps.running.cohort_run import CohortRun
+from seedsweep.sweeps.running.command_task import CommandRun
+from seedsweep.sweeps.running.evaluations import OwnCodeError
+from seedsweep.sweeps.running.function_task import FunctionRun
 from seedsweep.sweeps.running.run_directory import RunDirectory
-from seedsweep.sweeps.running.single_run import OwnCodeError, SingleRun
 from seedsweep.sweeps.study.configuration import configuration, kind
 
 #: A report at least this often, so that progress shows and a lost worker costs little.
 REPORT_SECONDS = 2.0
 
+#: What trains a cohort's members.
+Run = CohortRun | FunctionRun | CommandRun
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a worker is told of a cohort. Strings and numbers alone, so that it may be sent to another host.
+
+    folder: of the cohort.  run: of the run directory.  launch: number of the run's lease.  code: name of the copy of
+    the user's files, or empty.  data: folder of the packed data set, or empty.  start: file of the weights that members
+    start from, or empty.
+    """
+
+    folder: str
+    run: str
+    launch: int
+    code: str
+    data: str
+    start: str
+
 
 @dataclass(frozen=True)
 class Report:
-    """How far a cohort is: steps done, and what its members are so far."""
+    """How far a cohort is: steps done, and its members' outcomes as of now."""
 
     done: bool
     steps_done: int
     outcomes: Sequence[str] = ()
 
 
-class Run(Protocol):
-    """The training of a cohort's members."""
-
-    @property
-    def step(self) -> int:
-        """Steps done."""
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Of where and how it runs."""
-
-    @property
-    def diverged_at(self) -> list[int | None]:
-        """Of each member, the steps done when its loss was no longer finite."""
-
-    @property
-    def stopped_at(self) -> list[int | None]:
-        """Of each member, the step at which it was frozen."""
-
-    def advance(self, seconds: float) -> bool:
-        """Train for about so long; whether all is trained."""
-
-    def curves(self) -> Curves:
-        """The evaluations so far."""
-
-    def finish(self) -> Tests:
-        """Once all is trained: of each member the measures of the test split. What is to be kept is kept."""
-
-    def close(self) -> None:
-        """End what runs. Nothing that it leaves is lost."""
-
-
-class Alone:
-    """A function's or a command's one member as a Run."""
-
-    stopped_at: list[int | None]
-
-    def __init__(self, run: SingleRun, *, same_thread: bool):
-        """same_thread: call a user's function in this thread and to its end, so that a debugger stops in it."""
-        self._run, self._same_thread = run, same_thread
-        self.stopped_at = [None]
-
-    @property
-    def step(self) -> int:
-        """The last step that was reported."""
-        return self._run.step
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Of where and how it runs."""
-        return self._run.facts
-
-    @property
-    def diverged_at(self) -> list[int | None]:
-        """When the criterion's metric was first not finite."""
-        return [self._run.diverged_at]
-
-    def advance(self, seconds: float) -> bool:
-        """Errors: OwnCodeError, FencedError."""
-        return self._run.advance(math.inf if self._same_thread else seconds)
-
-    def curves(self) -> Curves:
-        """The evaluations so far."""
-        return self._run.curves()
-
-    def finish(self) -> Tests:
-        """Neither has a test split."""
-        return [{}]
-
-    def close(self) -> None:
-        """End it if it runs still."""
-        self._run.close()
-
-
 class CohortWorker:
-    """Trains one cohort. Takes nothing before the first `advance`: a worker that starts slowly may have lost its cohort
-    to one that was free before, and would fence it."""
+    """Trains one cohort. It claims the cohort in the first `advance`: a worker that starts slowly may have lost its
+    cohort to a faster one, and would fence it."""
 
     def __init__(self, assignment: Assignment, *, same_thread: bool = False):
-        """same_thread: see Alone."""
+        """same_thread: see `FunctionRun`."""
         self.assignment, self.record = assignment, CohortRecord(Path(assignment.folder))
-        self._same_thread = same_thread
+        self._same_thread, self._warned = same_thread, False
         self._run: Run | None = None
-        self._begun = time.monotonic()
+        self._started_at = time.monotonic()
 
     def advance(self, seconds: float = REPORT_SECONDS) -> Report:
-        """Train for about so long, from the last checkpoint on in the first call; the last commits the outcome.
+        """Train for about so long, from the last checkpoint on in the first call; the last call commits the outcome.
 
         Errors: whatever went wrong, after it was put on record in the cohort's folder.
         """
@@ -141,63 +87,67 @@ class CohortWorker:
         except BaseException as error:
             self.close()
             if isinstance(error, Exception):
-                self._fail(error)
+                self._record_failure(error)
             raise
         if report.done:
             self.close()
         return report
 
     def close(self) -> None:
-        """End what runs. Nothing that it leaves is lost."""
+        """Stop training. What is on record stays, and the next owner resumes from it."""
         run, self._run = self._run, None
         if run is not None:
             run.close()
 
     def open(self) -> Run:
-        """Take the cohort, and go on where its last owner left it. Errors: FencedError, UserError and others."""
-        given = self.assignment
-        directory = RunDirectory(RunPaths(Path(given.run)))
-        user_code.use(directory.paths, given.code)
-        self.study = configuration(directory.study(), self.spec.name, self.spec.overrides).study
+        """Claim the cohort, and resume from what its last owner left. Errors: FencedError, UserError and others."""
+        given, paths = self.assignment, RunPaths(Path(self.assignment.run))
+        user_code.use(paths, given.code)
+        own = configuration(RunDirectory(paths).study(), self.spec.name, self.spec.overrides)
+        self.study = own.study
         memory.keep_freed()
         torch.set_num_threads(self.study.resources.cpus)
         what = kind(self.study)
         self.claim: Claim = self.record.claim(given.launch)
-        self._begun = time.monotonic()
+        self._started_at = time.monotonic()
         if what == "task":
-            return CohortRun(directory, self.spec, self.record, self.claim, given.data, given.start)
-        opened = function_task.open if what == "function" else command_task.open
-        run = opened(self.spec, self.study, self.record, self.claim, directory.paths)
-        return Alone(run, same_thread=self._same_thread)
+            return CohortRun(self.claim, self.spec, own, paths, data=given.data, start=given.start)
+        member = self.claim, self.spec, self.study, user_code.folder_in_use(paths)
+        return FunctionRun(*member, same_thread=self._same_thread) if what == "function" else CommandRun(*member)
 
     def _advance(self, run: Run, seconds: float) -> Report:
-        if not run.advance(seconds):
-            return Report(False, run.step, [outcome.outcome for outcome in self._judged(run, run.curves())])
+        done = run.advance(seconds)
         curves = run.curves()
-        outcomes = self._judged(run, curves, run.finish())
-        facts = {
-            "host": socket.gethostname(),
-            "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
-            "threads": torch.get_num_threads(),
-            "seconds": round(time.monotonic() - self._begun, 3),
-        }
-        self.claim.commit(curves, outcomes, {**facts, **run.facts})
-        return Report(True, run.step, [outcome.outcome for outcome in outcomes])
+        outcomes = self._judged(run, curves, run.finish() if done else [{} for _ in curves.seeds])
+        if done:
+            facts = {
+                "host": socket.gethostname(),
+                "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+                "threads": torch.get_num_threads(),
+                "seconds": round(time.monotonic() - self._started_at, 3),
+            }
+            self.claim.commit(curves, outcomes, {**facts, **run.facts})
+        return Report(done, run.step, [outcome.outcome for outcome in outcomes])
 
-    def _judged(self, run: Run, curves: Curves, tests: Tests | None = None) -> list[Outcome]:
-        """The outcomes as of these evaluations."""
+    def _judged(self, run: Run, curves: Curves, tests: list[dict[str, dict[str, float]]]) -> list[Outcome]:
+        """The outcomes as of these evaluations. tests: of each member."""
         if not curves.steps:
             return []
-        criterion = self.study.criterion
+        criterion, diverged = self.study.criterion, run.diverged_at
         scores = curves.column(criterion.metric)
-        ends = zip(run.diverged_at, run.stopped_at, tests or [{} for _ in curves.seeds], strict=True)
+        first = [s for s, at in zip(scores[0].tolist(), diverged, strict=True) if at is None or at >= curves.steps[0]]
+        if not self._warned and not all(map(math.isfinite, first)):
+            self.record.warn(
+                f"the criterion's {criterion.metric} is not finite at the first evaluation, at step {curves.steps[0]}"
+            )
+            self._warned = True
+        members = zip(curves.seeds, scores.T, diverged, run.stopped_at, tests, strict=True)
         return [
-            judge(seed, curves.steps, scores[:, m], diverged, criterion, stopped, test)
-            for m, (seed, (diverged, stopped, test)) in enumerate(zip(curves.seeds, ends, strict=True))
+            judge(seed, curves.steps, own, at, criterion, stopped, test) for seed, own, at, stopped, test in members
         ]
 
-    def _fail(self, error: Exception) -> None:
-        """Leave the reason in the cohort's folder, as far as the disk allows; nothing where it is another worker's."""
+    def _record_failure(self, error: Exception) -> None:
+        """Leave the reason in the cohort's folder, as far as the disk allows. A fenced worker writes nothing."""
         if isinstance(error, FencedError):
             return
         if isinstance(error, OwnCodeError):
@@ -207,7 +157,8 @@ class CohortWorker:
             text = str(error)
         else:
             text = "".join(traceback.format_exception(error))
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        cause = error.__cause__ or error
+        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             text = f"no space left on the device of {self.record.folder}\n{text}"
         with suppress(OSError):
             self.record.fail(f"{text.strip()}\n")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from seedsweep.analysis.design.racing import seeds_of_each
 from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.ledger import PHASES, CohortSpec, Ledger
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.sweeps.search.exploration import Exploration, objective
 from seedsweep.sweeps.search.space import Point, Space, contains, space_of
@@ -20,18 +19,18 @@ from seedsweep.sweeps.study.configuration import Configuration, configuration, n
 FIRST_SEARCH_SEED = 1_000_000
 
 Key = tuple[str, str]
-Held = tuple[CohortRecord, CohortSpec]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A configuration that is explored or compared: the fields of CohortSpec that its cohorts share."""
+@dataclass
+class _Seeds:
+    """Of a configuration in one phase: its number and cohorts on record, the seeds that they have, and of those that
+    finished the outcomes, and whether each converged."""
 
-    configuration: str
-    name: str
-    overrides: Mapping[str, Any]
-    values: Mapping[str, Any]
-    steps: int
+    number: int = 0
+    cohorts: set[Key] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    converged: dict[int, bool] = field(default_factory=dict)
 
 
 class Agenda:
@@ -58,29 +57,25 @@ class Agenda:
         self.study, self.ledger = study, ledger
         self._data_fingerprint, self._start_fingerprint, self._samples = data_fingerprint, start_fingerprint, samples
         self._most_together, self._code = most_together, code
-        self._named = {each.configuration: each for each in map(self._candidate, named(study))}
-        space = space_of(study) if self._to_explore else Space(())
+        self._search_seeds = range(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + study.seeds.search)
+        #: How many configurations are explored.
+        self._to_explore = study.search.explore if study.found else 0
+        #: What cohorts of a configuration share, without number and seeds: by name, and as they were asked.
+        self._named = {own.name: self._shared(own) for own in named(study)}
+        self._explored: list[CohortSpec] = []
         #: Points of the named configurations that lie in the space, by name.
         self._points: dict[str, Point] = {}
-        for each in self._named.values():
+        space = space_of(study) if self._to_explore else Space(())
+        for name, each in self._named.items():
             if self._to_explore and (point := contains(space, each.overrides, study)) is not None:
-                self._points[each.name] = point
+                self._points[name] = point
         search, first = study.search, list(self._points.values())
         self.exploration = Exploration(search.sampler, search.seed, search.window, space, first)
-        self._explored: list[Candidate] = []
-        #: Explored numbers by their configuration: several may be one.
-        self._numbers: dict[str, list[int]] = defaultdict(list)
-        #: All before this number have every search seed in a cohort.
+        #: All explored ones before this number have every search seed in a cohort.
         self._begun_to = 0
-        #: Numbers of compared configurations.
-        self._compared_numbers: dict[str, int] = {}
+        #: By phase and configuration.
+        self._seeds: dict[str, dict[str, _Seeds]] = {phase: defaultdict(_Seeds) for phase in PHASES}
         self._specs: dict[Key, CohortSpec] = {}
-        #: By phase and configuration: cohorts, the seeds that they have, and the outcomes of those that finished.
-        self._cohorts: Counter[Key] = Counter()
-        self._taken: dict[Key, set[int]] = defaultdict(set)
-        self._outcomes: dict[Key, dict[int, Outcome]] = defaultdict(dict)
-        #: By compared configuration, whether each seed that finished converged.
-        self._converged: dict[str, dict[int, bool]] = defaultdict(dict)
         self._finished: dict[Key, CohortSpec] = {}
         self._begun: list[CohortSpec] = []
         self._running: set[Key] = set()
@@ -162,9 +157,8 @@ class Agenda:
     @property
     def total(self) -> tuple[int, int]:
         """Cohorts and members of the whole study, as far as can be known now: a race goes on only where it is open."""
-        seeds = self.study.seeds
-        sizes = [self._size("explore", each, self._search_seeds) for each in self._numbers]
-        compared = self._compared()
+        seeds, compared = self.study.seeds, self._compared()
+        sizes = [self._size("explore", each, self._search_seeds) for each in {e.configuration for e in self._explored}]
         sizes += [self._size("compare", compared[n].configuration, range(w)) for n, w in self._seeds_wanted().items()]
         still_to_ask = max(0, int(min(self._to_explore, self.exploration.most)) - self.exploration.asked)
         sizes += [self._size("explore", "", self._search_seeds)] * still_to_ask
@@ -177,14 +171,10 @@ class Agenda:
         """Number of the best configuration that the search found beside the named ones, once all are explored."""
         if not self._explored_all:
             return None
-        found = [number for number, each in enumerate(self._explored) if each.configuration not in self._named]
+        known = {each.configuration for each in self._named.values()}
+        found = [number for number, each in enumerate(self._explored) if each.configuration not in known]
         values = {number: value for number in found if (value := self.exploration.value(number)) is not None}
         return max(values, key=lambda number: (values[number], -number), default=None)
-
-    @property
-    def _to_explore(self) -> int:
-        """How many configurations are explored."""
-        return self.study.search.explore if self.study.found else 0
 
     @property
     def _more_to_ask(self) -> bool:
@@ -199,14 +189,15 @@ class Agenda:
         """Whether the search may still add a configuration to the comparison."""
         return self._to_explore > len(self._points) and not self._explored_all
 
-    def _compared(self) -> dict[int, Candidate]:
+    def _compared(self) -> dict[int, CohortSpec]:
         """Configurations that are compared now, by number.
 
         A number is as the ledger has it. Else that of a named one is its place in the study, that of what the search
         found the number under which it was explored; or the next free one, where another has it.
         """
-        numbers, best = dict(self._compared_numbers), self.best()
+        best = self.best()
         compared = [*enumerate(self._named.values()), *([] if best is None else [(best, self._explored[best])])]
+        numbers = {of: each.number for of, each in self._seeds["compare"].items() if each.cohorts}
         for wanted, each in compared:
             if each.configuration not in numbers:
                 taken = numbers.values()
@@ -215,76 +206,58 @@ class Agenda:
 
     def _seeds_wanted(self) -> dict[int, int]:
         """How many comparison seeds each compared configuration, by number, should have now."""
-        converged = {number: self._converged[each.configuration] for number, each in self._compared().items()}
+        compared = self._compared().items()
+        converged = {number: self._seeds["compare"][each.configuration].converged for number, each in compared}
         return seeds_of_each(converged, self.study.seeds, entered=not self._expects_more)
 
     def _size(self, phase: str, configuration: str, seeds: range) -> tuple[int, int]:
         """Cohorts and members of a configuration in the end: those that it has, and those that it misses."""
-        key = (phase, configuration)
-        taken: set[int] = self._taken.get(key, set())
-        missing = sum(seed not in taken for seed in seeds)
-        return self._cohorts[key] + -(-missing // self._most_together), len(taken) + missing
+        known = self._seeds[phase][configuration]
+        missing = sum(seed not in known.taken for seed in seeds)
+        return len(known.cohorts) + -(-missing // self._most_together), len(known.taken) + missing
 
     def _read(self) -> None:
         """Take over what the ledger holds."""
-        held: dict[Key, list[Held]] = defaultdict(list)
+        held: dict[Key, list[CohortSpec]] = defaultdict(list)
         explored: dict[int, CohortSpec] = {}
         for record in self.ledger.records():
             spec = record.spec()
             self._know(spec)
-            held[spec.phase, spec.configuration].append((record, spec))
+            held[spec.phase, spec.configuration].append(spec)
             if spec.phase == "explore" and (not spec.name or spec.name in self._points):
                 explored[spec.number] = spec
         for number in range(max(explored, default=-1) + 1):
-            if number in explored:
-                self._restore(explored[number])
-            else:
-                # It equals an earlier one, whose cohort serves both, or its folder was removed: asked again, the
-                # search gives the same.
-                self._ask()
+            # One that is not on record equals an earlier one, whose cohort serves both, or its folder was removed:
+            # asked again, the search gives the same.
+            self._ask(explored.get(number))
             each = self._explored[number]
             self._adopt(held.pop(("explore", each.configuration), []), each)
             self._tell(number)
-        known = {each.configuration: each for each in self._explored} | self._named
-        for (_, own), cohorts in held.items():
-            self._adopt(cohorts, known.get(own))
+        known = {each.configuration: each for each in [*self._explored, *self._named.values()]}
+        for (_, of), cohorts in held.items():
+            self._adopt(cohorts, known.get(of))
 
-    def _adopt(self, cohorts: list[Held], candidate: Candidate | None) -> None:
+    def _adopt(self, cohorts: list[CohortSpec], own: CohortSpec | None) -> None:
         """Take over the cohorts of one configuration; None: of one that the study does not have any more.
 
         Those that are not finished, or trained fewer steps than the study has now, go on with the present code.
         """
-        for record, spec in cohorts:
-            if record.finished and (candidate is None or spec.steps >= candidate.steps):
+        for spec in cohorts:
+            if self.ledger.record(spec).finished and (own is None or spec.steps >= own.steps):
                 self._take_over(spec)
-            elif candidate is not None:
-                values = dict(candidate.values)
-                self._begun.append(replace(spec, values=values, steps=candidate.steps, code=self._code))
+            elif own is not None:
+                self._begun.append(replace(spec, values=own.values, steps=own.steps, code=self._code))
 
-    def _restore(self, spec: CohortSpec) -> None:
-        """A configuration that was asked before, as the ledger has it."""
-        if spec.name:
-            self.exploration.restore(self._points[spec.name], sampled=False)
-            self._add(self._of_name(spec.name))
+    def _ask(self, recorded: CohortSpec | None = None) -> None:
+        """The next configuration to explore: as it was asked before, or what the search says."""
+        if recorded:
+            point = self._points[recorded.name] if recorded.name else dict(recorded.overrides)
+            self.exploration.restore(point, sampled=not recorded.name)
+            name = recorded.name
         else:
-            self.exploration.restore(dict(spec.overrides), sampled=True)
-            self._add(self._candidate(configuration(self.study, "", spec.overrides)))
-
-    def _ask(self) -> None:
-        point = self.exploration.ask()
-        name = next((name for name, own in self._points.items() if own == point), "")
-        if name:
-            self._add(self._of_name(name))
-        else:
-            self._add(self._candidate(configuration(self.study, "", point)))
-
-    def _of_name(self, name: str) -> Candidate:
-        return next(each for each in self._named.values() if each.name == name)
-
-    def _add(self, candidate: Candidate) -> None:
-        """A configuration that was asked."""
-        self._numbers[candidate.configuration].append(len(self._explored))
-        self._explored.append(candidate)
+            point = self.exploration.ask()
+            name = next((name for name, own in self._points.items() if own == point), "")
+        self._explored.append(self._named[name] if name else self._shared(configuration(self.study, "", point)))
 
     def _ask_ahead(self) -> None:
         """Ask for as many configurations as have their cohorts already, and one more."""
@@ -302,46 +275,40 @@ class Agenda:
         return False
 
     def _tell_all(self, spec: CohortSpec) -> None:
-        """Tell the search what became of an explored cohort."""
-        if spec.phase == "explore":
-            for number in self._numbers[spec.configuration]:
+        """Tell the search what became of an explored cohort; several of what it asked may be one configuration."""
+        for number, each in enumerate(self._explored):
+            if spec.phase == "explore" and each.configuration == spec.configuration:
                 self._tell(number)
 
     def _tell(self, number: int) -> None:
         """Tell the search a configuration's objective once all its search seeds are finished, or that it failed."""
-        key = ("explore", self._explored[number].configuration)
-        finished, study = self._outcomes[key], self.study
+        of, study = self._explored[number].configuration, self.study
+        finished = self._seeds["explore"][of].outcomes
         outcomes = [finished[seed] for seed in self._search_seeds if seed in finished]
         if len(outcomes) == study.seeds.search:
-            scores = [self._score(outcome) for outcome in outcomes]
+            finals = [each.best if study.score == "best" else each.final for each in outcomes]
+            scores = [None if e.outcome == "diverged" else s for e, s in zip(outcomes, finals, strict=True)]
             converged = [outcome.outcome == "converged" for outcome in outcomes]
             self.exploration.tell(number, objective(converged, scores, study.criterion))
-        elif any(self._specs[each].phase == "explore" and each[0] == key[1] for each in self._given_up):
+        elif self._seeds["explore"][of].cohorts & self._given_up:
             self.exploration.tell(number, None)
-
-    def _score(self, outcome: Outcome) -> float | None:
-        """A member's final score as the study takes it; None of one that diverged."""
-        if outcome.outcome == "diverged":
-            return None
-        return outcome.best if self.study.score == "best" else outcome.final
 
     def _know(self, spec: CohortSpec) -> None:
         """A cohort that is on record."""
-        key = (spec.phase, spec.configuration)
-        self._cohorts[key] += spec.key not in self._specs
-        self._taken[key].update(spec.seeds)
+        known = self._seeds[spec.phase][spec.configuration]
+        known.number = known.number if known.cohorts else spec.number
+        known.cohorts.add(spec.key)
+        known.taken.update(spec.seeds)
         self._specs[spec.key] = spec
-        if spec.phase == "compare":
-            self._compared_numbers.setdefault(spec.configuration, spec.number)
 
     def _take_over(self, spec: CohortSpec) -> None:
         """A finished cohort's outcomes."""
         self._finished[spec.key] = spec
+        known = self._seeds[spec.phase][spec.configuration]
         for outcome in self.ledger.record(spec).outcomes():
-            self._outcomes[spec.phase, spec.configuration][outcome.seed] = outcome
+            known.outcomes[outcome.seed] = outcome
+            known.converged[outcome.seed] = outcome.outcome == "converged"
             self.outcomes[outcome.outcome] += 1
-            if spec.phase == "compare":
-                self._converged[spec.configuration][outcome.seed] = outcome.outcome == "converged"
 
     def _upcoming(self) -> CohortSpec | None:
         """The cohort that `next` gives."""
@@ -358,30 +325,22 @@ class Agenda:
                 return spec_missing
         return None
 
-    def _missing(self, phase: str, number: int, each: Candidate, seeds: range) -> CohortSpec | None:
+    def _missing(self, phase: str, number: int, each: CohortSpec, seeds: range) -> CohortSpec | None:
         """A cohort of those of the seeds that no cohort has yet."""
         block = self._missing_seeds(phase, each, seeds)
-        if not block:
-            return None
-        overrides, values = dict(each.overrides), dict(each.values)
-        return CohortSpec(
-            phase, number, each.configuration, each.name, overrides, values, block, each.steps, self._code
-        )
+        return replace(each, phase=phase, number=number, seeds=block) if block else None
 
-    def _missing_seeds(self, phase: str, each: Candidate, seeds: range) -> tuple[int, ...]:
+    def _missing_seeds(self, phase: str, each: CohortSpec, seeds: range) -> tuple[int, ...]:
         """The first so many of the seeds that no cohort has yet, as one cohort takes."""
-        taken = self._taken[phase, each.configuration]
-        missing = (seed for seed in seeds if seed not in taken)
-        return tuple(itertools.islice(missing, self._most_together))
+        taken = self._seeds[phase][each.configuration].taken
+        return tuple(itertools.islice((seed for seed in seeds if seed not in taken), self._most_together))
 
-    def _candidate(self, own: Configuration) -> Candidate:
+    def _shared(self, own: Configuration) -> CohortSpec:
         study, training = own.study, own.study.training
         if training.epochs and not training.steps and self._samples is not None:
             training = training.resolved(self._samples(study))
         start = self._start_fingerprint(study.init_from) if study.init_from else ""
         identity = own.identity(self._data_fingerprint(study), start, training.steps)
-        return Candidate(identity, own.name, own.overrides, own.values, training.steps)
-
-    @property
-    def _search_seeds(self) -> range:
-        return range(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + self.study.seeds.search)
+        return CohortSpec(
+            "", 0, identity, own.name, own.overrides, own.values, (), training.steps, self._code, study.seeds.vary
+        )

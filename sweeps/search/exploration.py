@@ -11,7 +11,7 @@ import contextlib
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +26,13 @@ from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.study import Scalar
 from seedsweep.sweeps.search.space import Parameter, Point, Space
 
-#: Made from a seed, and whether the space has conditions.
-Sampler = Callable[[int, bool], optuna.samplers.BaseSampler]
-
+#: They learn from the values told so far.
+ADAPTIVE = ("tpe", "gp")
+#: Their points are one sequence, fixed by the study's seed.
+SEQUENCES = ("random", "qmc", "grid")
+SAMPLERS = (*SEQUENCES, *ADAPTIVE)
 #: Configurations that a sampler draws at random before it learns.
 STARTUP = 5
-#: Asked anew for every configuration with a seed of its own; they learn from the values told so far.
-ADAPTIVE: dict[str, Sampler] = {
-    "tpe": lambda seed, conditional: optuna.samplers.TPESampler(
-        seed=seed, multivariate=True, group=conditional, constant_liar=True, n_startup_trials=STARTUP
-    ),
-    "gp": lambda seed, conditional: optuna.samplers.GPSampler(
-        seed=seed, n_startup_trials=STARTUP, deterministic_objective=False
-    ),
-}
-#: One sequence, fixed by the study's seed.
-SEQUENCES: dict[str, Sampler] = {
-    "random": lambda seed, conditional: optuna.samplers.RandomSampler(seed=seed),
-    "qmc": lambda seed, conditional: optuna.samplers.QMCSampler(
-        seed=seed, scramble=True, warn_independent_sampling=False
-    ),
-}
-SAMPLERS = ("grid", *SEQUENCES, *ADAPTIVE)
 
 
 def objective(converged: Sequence[bool], scores: Sequence[float | None], criterion: Criterion) -> float:
@@ -85,17 +70,12 @@ class Exploration:
         self._sampler, self._seed, self._window, self._space = sampler, seed, window, space
         self._first = list(first)
         self._grid = [point for point in space.grid() if point not in self._first] if sampler == "grid" else []
-        self._study = _new_study()
-        self._sequence: optuna.Study | None = None
+        self._sequence = self._points()
         #: Points that the sequence has given, of which so many were asked.
         self._drawn: list[Point] = []
         self._sampled = 0
         self._asked: list[Point] = []
-        #: Number of each as a trial of `self._study`, which has other trials as well.
-        self._trials: list[int] = []
-        self._trial_count = 0
         self._results: dict[int, float | None] = {}
-        self._told = 0
         #: All before this one have been told.
         self._known = 0
 
@@ -119,20 +99,17 @@ class Exploration:
     @property
     def exhausted(self) -> bool:
         """Whether a grid has no point left."""
-        return self._sampler == "grid" and not self._first and self._sampled >= len(self._grid)
+        return self.most <= self.asked
 
     @property
     def most(self) -> float:
         """How many configurations can be asked in all."""
-        left = len(self._first) + len(self._grid) - self._sampled
-        return self.asked + max(0, left) if self._sampler == "grid" else math.inf
+        left = len(self._first) + max(0, len(self._grid) - self._sampled)
+        return self.asked + left if self._sampler == "grid" else math.inf
 
     def ask(self) -> Point:
         """The next configuration's point. The search must not be `exhausted`; where it is not `ready`, what is not told
         yet counts as failed."""
-        while self._told <= self.asked - self._window:
-            self._tell_sampler(self._told)
-            self._told += 1
         if self._first:
             point = self._first[0]
             self.restore(point, sampled=False)
@@ -148,10 +125,6 @@ class Exploration:
         """
         if point in self._first:
             self._first.remove(point)
-        # One added costs the same however many there are; one enqueued is searched for among all.
-        self._study.add_trial(self._frozen(point, TrialState.RUNNING, None))
-        self._trials.append(self._trial_count)
-        self._trial_count += 1
         self._asked.append(point)
         self._sampled += sampled
 
@@ -165,12 +138,12 @@ class Exploration:
 
     def trials(self) -> list[FrozenTrial]:
         """Those told, as Optuna's trials, by number; one not told yet is running."""
-        return [self._trial(number) for number in range(self.asked)]
+        return [self._trial(number, told=number in self._results) for number in range(self.asked)]
 
     def importances(self) -> dict[str, float]:
         """Optuna's importance of each parameter that every configuration has; empty where the trials carry none."""
         with _quiet():
-            study = _new_study()
+            study = optuna.create_study(direction="maximize")
             study.add_trials([t for t in self.trials() if t.state == TrialState.COMPLETE])
             if len(study.trials) < 4 or len({t.value for t in study.trials}) < 2:
                 return {}
@@ -203,48 +176,57 @@ class Exploration:
             except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
                 raise UserError(f"{path} cannot be written: {error.__cause__ or error}".splitlines()[0]) from None
 
-    def _trial(self, number: int) -> FrozenTrial:
-        told = number in self._results
-        value = self._results.get(number)
+    def _trial(self, number: int, *, told: bool) -> FrozenTrial:
+        """told: whether its value is known."""
+        point, value = self._asked[number], self._results.get(number) if told else None
         state = TrialState.RUNNING if not told else TrialState.FAIL if value is None else TrialState.COMPLETE
-        trial = self._frozen(self._asked[number], state, value)
+        trial = create_trial(state=state, value=value, params=point, distributions=self._space.distributions(point))
         trial.number = number
         return trial
 
-    def _frozen(self, point: Point, state: TrialState, value: float | None) -> FrozenTrial:
-        distributions = self._space.distributions(point)
-        return create_trial(state=state, value=value, params=point, distributions=distributions)
-
-    def _tell_sampler(self, number: int) -> None:
-        value = self._results.get(number)
-        state = TrialState.FAIL if value is None else TrialState.COMPLETE
-        self._study.tell(self._trials[number], value, state)
-
     def _learnt(self) -> Point:
-        """Of a sampler that learns from the values told."""
+        """Of a sampler that is made anew, with the values whose turn has come; what runs is heeded by its point."""
         seed = int(np.random.SeedSequence([self._seed, self.asked]).generate_state(1)[0])
         with _quiet():
-            self._study.sampler = ADAPTIVE[self._sampler](seed, self._space.conditional)
-            trial = self._study.ask()
-            point = self._space.draw(functools.partial(_suggested, trial))
-            # A trial that asked remembers more than its point, which the next would heed and the ledger does not hold:
-            # it is closed, and `restore` adds the point alone.
-            self._study.tell(trial, state=TrialState.FAIL)
-        self._trial_count += 1
-        return point
+            study = optuna.create_study(direction="maximize", sampler=self._made(seed))
+            come = self.asked - self._window
+            study.add_trials([self._trial(number, told=number <= come) for number in range(self.asked)])
+            return self._space.draw(functools.partial(_suggested, study.ask()))
 
     def _in_sequence(self, place: int) -> Point:
-        if self._sampler == "grid":
-            return self._grid[place]
-        with _quiet():
-            if self._sequence is None:
-                sampler = SEQUENCES[self._sampler](self._seed, self._space.conditional)
-                self._sequence = optuna.create_study(sampler=sampler)
-            while len(self._drawn) <= place:
-                trial = self._sequence.ask()
-                self._drawn.append(self._space.draw(functools.partial(_suggested, trial)))
-                self._sequence.tell(trial, 0.0)
+        while len(self._drawn) <= place:
+            self._drawn.append(next(self._sequence))
         return self._drawn[place]
+
+    def _points(self) -> Iterator[Point]:
+        """Of a sampler that does not learn."""
+        if self._sampler == "grid":
+            yield from self._grid
+            return
+        with _quiet():
+            study = optuna.create_study(sampler=self._made(self._seed))
+        while True:
+            with _quiet():
+                trial = study.ask()
+                point = self._space.draw(functools.partial(_suggested, trial))
+                study.tell(trial, 0.0)
+            yield point
+
+    def _made(self, seed: int) -> optuna.samplers.BaseSampler:
+        samplers = optuna.samplers
+        if self._sampler == "tpe":
+            return samplers.TPESampler(
+                seed=seed,
+                multivariate=True,
+                group=self._space.conditional,
+                constant_liar=True,
+                n_startup_trials=STARTUP,
+            )
+        if self._sampler == "gp":
+            return samplers.GPSampler(seed=seed, n_startup_trials=STARTUP, deterministic_objective=False)
+        if self._sampler == "qmc":
+            return samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+        return samplers.RandomSampler(seed=seed)
 
 
 def _suggested(trial: Trial, parameter: Parameter) -> Scalar:
@@ -256,11 +238,6 @@ def _suggested(trial: Trial, parameter: Parameter) -> Scalar:
         return trial.suggest_int(path, space.low, space.high, step=space.step, log=space.log)
     assert isinstance(space, FloatDistribution)
     return trial.suggest_float(path, space.low, space.high, step=space.step, log=space.log)
-
-
-def _new_study() -> optuna.Study:
-    with _quiet():
-        return optuna.create_study(direction="maximize")
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ name it, and the study's own value holds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from seedsweep.core.component import whole
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.study import Dimension, Scalar, Study, Training
-from seedsweep.sweeps.study.components import declared, kind, settings_class
+from seedsweep.core.records.study import Dimension, Scalar, Study
+from seedsweep.sweeps.study.components import kind
 from seedsweep.sweeps.study.configuration import configuration
+from seedsweep.sweeps.study.overrides import dotted
 
 #: Values of the active parameters, by path.
 Point = dict[str, Scalar]
@@ -96,13 +96,24 @@ def space_of(study: Study) -> Space:
     own = configuration(study).values
     parameters = []
     for path, dimension in dimensions.items():
-        branch = _conditions_of(path, dimensions)
-        # A component that only a condition chooses is asked about there.
-        there = configuration(study, "", branch).study if branch else study
-        distribution, grid = _searched(dimension, there, path)
+        distribution, grid = _searched(dimension, study, path)
         parameters.append(Parameter(path, distribution, grid, dimension.condition))
     named = {path for dimension in dimensions.values() for path in dimension.condition}
     return Space(parameters, {path: own[path] for path in sorted(named) if path not in dimensions and path in own})
+
+
+def conditions_of(path: str, dimensions: Mapping[str, Dimension]) -> Point:
+    """The conditions of a path, of what they name, and so on. Errors: UserError for a circle."""
+    found: Point = {}
+    todo = dict(dimensions[path].condition)
+    while todo:
+        other, value = todo.popitem()
+        if other == path:
+            raise UserError(f"search.space.{path}.if: goes in a circle")
+        if other not in found:
+            found[other] = value
+            todo |= dimensions[other].condition if other in dimensions else {}
+    return found
 
 
 def contains(space: Space, overrides: Mapping[str, Any], study: Study) -> Point | None:
@@ -116,7 +127,7 @@ def contains(space: Space, overrides: Mapping[str, Any], study: Study) -> Point 
             if value is None or not parameter.within(value):
                 return None
             point[parameter.path] = value
-    different = (path for path in _paths(overrides) if values.get(path) != own.get(path))
+    different = (path for path in dotted(overrides, "") if values.get(path) != own.get(path))
     return point if all(path in point for path in different) else None
 
 
@@ -124,7 +135,7 @@ def grid_points(low: float, high: float, points: int, *, log: bool, step: float 
     """Evenly spaced values of a range, both ends included, on its steps, without repeats."""
     spaced = np.geomspace(low, high, points) if log else np.linspace(low, high, points)
     if step:
-        spaced = np.minimum(low + np.round((spaced - low) / step) * step, _last(low, high, step))
+        spaced = np.minimum(low + np.round((spaced - low) / step) * step, high)
     return list(dict.fromkeys(round(v) if integer else float(v) for v in spaced))
 
 
@@ -134,72 +145,36 @@ def _searched(dimension: Dimension, study: Study, path: str) -> tuple[BaseDistri
         return CategoricalDistribution(dimension.choices), dimension.choices
     low, high, log, step = dimension.low, dimension.high, dimension.log, dimension.step
     integer = _is_whole(dimension, study, path)
-    if integer:
-        low, high = math.ceil(low), math.floor(high)
     if step:
-        high = _last(low, high, step)
+        # The highest value in steps. In decimals: ten steps of 0.1 are 1.
+        first, end, each = (Decimal(str(value)) for value in (low, high, step))
+        high = float(first + (end - first) // each * each)
     points = tuple(grid_points(low, high, dimension.points, log=log, step=step, integer=integer))
     if integer:
         return IntDistribution(int(low), int(high), log=log, step=round(step or 1)), points
     return FloatDistribution(low, high, log=log, step=step), points
 
 
-def _last(low: float, high: float, step: float) -> float:
-    """The highest value of a range in steps. In decimals: ten steps of 0.1 are 1."""
-    first, end, each = (Decimal(str(value)) for value in (low, high, step))
-    return float(first + (end - first) // each * each)
-
-
 def _is_whole(dimension: Dimension, study: Study, path: str) -> bool:
     """Whether what stands at a path is a whole number."""
-    section, _, name = path.removeprefix("hyperparameters.").rpartition(".")
-    if section == "training":
-        return whole(Training, name)
-    if section:
-        where = "task" if section == "settings" else f"{section}.name"
-        settings = settings_class(where, configuration(study).values[where])
-        return settings is not None and whole(settings, name)
     if kind(study) == "task":
-        # A hyperparameter that is a tensor is a fraction, whatever its default.
-        bounds = declared(study)[name]
-        return not bounds.tensor and isinstance(bounds.default, int)
+        # A component that only a condition chooses is asked about there.
+        there = {**conditions_of(path, study.search.space), path: dimension.low}
+        return isinstance(configuration(study, "", there).values[path], int)
     # A function's or a command's has no declaration: its value, or whole steps, say it.
     ends = (dimension.low, dimension.high, dimension.step or 1.0)
-    given = study.hyperparameters.get(name)
+    given = study.hyperparameters.get(path)
     integer = isinstance(given, int) and not isinstance(given, bool)
     return all(end is not None and float(end).is_integer() for end in ends) and (integer or dimension.step is not None)
-
-
-def _conditions_of(path: str, dimensions: Mapping[str, Dimension]) -> dict[str, Scalar]:
-    """The conditions of a path, of what they name, and so on. Errors: UserError for a circle."""
-    found: dict[str, Scalar] = {}
-    todo = dict(dimensions[path].condition)
-    while todo:
-        where, value = todo.popitem()
-        if where == path:
-            raise UserError(f"search.space.{path}.if: depends on {path} itself")
-        if where not in found:
-            found[where] = value
-            todo |= dimensions[where].condition if where in dimensions else {}
-    return found
 
 
 def _ordered(parameters: list[Parameter]) -> list[Parameter]:
     """Each after those that its conditions name, else as given. Errors: UserError for a circle."""
     ordered: list[Parameter] = []
     while parameters:
-        open_ = {each.path for each in parameters}
-        place = next((i for i, each in enumerate(parameters) if not open_ & set(each.condition)), None)
+        waiting = {each.path for each in parameters}
+        place = next((i for i, each in enumerate(parameters) if not waiting & set(each.condition)), None)
         if place is None:
-            raise UserError(f"search.space.{parameters[0].path}.if: the conditions go in a circle")
+            raise UserError(f"search.space.{parameters[0].path}.if: goes in a circle")
         ordered.append(parameters.pop(place))
     return ordered
-
-
-def _paths(values: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """Dotted paths of nested mappings; of a hyperparameter its bare name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _paths(value, f"{above}{name}.")
-        else:
-            yield f"{above}{name}".removeprefix("hyperparameters.")

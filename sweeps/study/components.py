@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
-from seedsweep.core.component import Metric, Range, choose, resolve, settings_from, short_names, takes
+from seedsweep.core.component import (
+    Chosen,
+    Metric,
+    Range,
+    choose,
+    chosen_fields,
+    resolve,
+    settings_from,
+    short_names,
+    takes,
+)
+from seedsweep.core.component import defaults as defaults_of
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study
 from seedsweep.core.task import Task
@@ -32,32 +44,58 @@ OPTIMIZER_FIELDS = ("name", "no_decay")
 Kind = Literal["task", "function", "command"]
 
 
-def names_component(path: str) -> bool:
-    """Whether the value of a dotted path is the name of a component."""
+def names_component(path: str, study: Study | None = None) -> bool:
+    """Whether the value of a dotted path is the name of a component. study: whose settings may choose some."""
     section, _, rest = path.partition(".")
+    if section == "settings":
+        return study is not None and rest in chosen_settings(study.task)
     return path in ("task", "data.name", "optimizer.name") or (section == "schedules" and rest.endswith(".name"))
 
 
-def component(path: str, name: Any) -> Any:
-    """The class or function of a name that stands at a dotted path. Errors: UserError that begins with the path."""
+def own_path(path: str, study: Study) -> str:
+    """The one way to write a path: where a setting chooses a component, `settings.backbone.name` is
+    `settings.backbone`."""
+    short = path.removesuffix(".name")
+    return short if short.startswith("settings.") and names_component(short, study) else path
+
+
+def chosen_settings(task: Any) -> dict[str, Chosen[Any]]:
+    """The settings of a task that choose a component; none of a name that is wrong, which is said where it is made."""
+    try:
+        settings = getattr(component("task", task), "Settings", None)
+    except UserError:
+        return {}
+    return chosen_fields(settings) if inspect.isclass(settings) and dataclasses.is_dataclass(settings) else {}
+
+
+def component(path: str, name: Any, where: str = "") -> Any:
+    """The class or function of a name that stands at a dotted path.
+
+    where: it stands, for messages; the path where it is left out.  Errors: UserError that begins with it.
+    """
     home, base = HOMES[path.partition(".")[0]]
+    where = where or path
     if not name:
-        raise UserError(f"{path}: is missing; {choose('', short_names(home, base))}, or an own one as file.py:Name")
+        raise UserError(f"{where}: is missing; {choose('', short_names(home, base))}, or an own one as file.py:Name")
     try:
         return resolve(name, home, base)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error.__cause__
+        raise UserError(f"{where}: {error}") from error.__cause__
 
 
-def canonical(path: str, name: Any) -> Any:
-    """The one way to write a name: of a built-in component its short name. Errors: as of `component`."""
+def canonical(path: str, value: Any, where: str = "") -> Any:
+    """The one way to write a component's name: of a built-in one its short name. Any other path's value is itself.
+
+    Errors: as of `component`.
+    """
+    if not names_component(path) or value is None:
+        return value
     home, base = HOMES[path.partition(".")[0]]
-    found = component(path, name)
-    where = getattr(found, "__module__", "")
-    if ":" in name and where != home and not where.startswith(f"{home}."):
-        return name
-    plain = (found.__name__ if ":" in name else name).replace("_", "").lower()
-    return next((short for short in short_names(home, base) if short.replace("_", "") == plain), name)
+    found = component(path, value, where)
+    if ":" in value and not f"{found.__module__}.".startswith(f"{home}."):
+        return value
+    plain = (found.__name__ if ":" in value else value).replace("_", "").lower()
+    return next((short for short in short_names(home, base) if short.replace("_", "") == plain), value)
 
 
 def kind(study: Study) -> Kind:
@@ -83,27 +121,14 @@ def task_class(study: Study) -> type[Task]:
     if kind(study) != "task":
         raise UserError(f"task: {study.task or study.command} is no task, `class ...(seedsweep.Task)`")
     found: type[Task] = component("task", study.task)
-    methods = {"model": "(self)", "loss": "(self, model, batch, hp)", "measure": "(self, model, batch, hp)"}
-    for method, arguments in methods.items():
-        if getattr(found, method) is getattr(Task, method):
-            raise UserError(f"task: {study.task} has no method `{method}{arguments}`")
-    if not inspect.isclass(found.Settings) or not dataclasses.is_dataclass(found.Settings):
-        raise UserError(
-            f"task: {study.task} has Settings that are no dataclass; write `@dataclass(frozen=True)` above it"
-        )
+    _check_class("task", study.task, found, Task, ("model", "loss", "measure"))
     return found
 
 
 def make_task(study: Study, data: Data | None = None) -> Task:
     """data: None where nothing is trained. Errors: UserError."""
-    found = task_class(study)
-    settings = settings_from(found.Settings, study.settings, "settings")
-    try:
-        return found(settings, data)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"task: {study.task} cannot be made: {in_words(error, found)}") from error
+    made: Task = _made("task", study.task, task_class(study), study.settings, "settings", data)
+    return made
 
 
 def make_optimizer(study: Study) -> Optimizer:
@@ -112,14 +137,7 @@ def make_optimizer(study: Study) -> Optimizer:
     found = component("optimizer.name", name)
     if not inspect.isclass(found) or not issubclass(found, Optimizer):
         raise UserError(f"optimizer.name: {name} is no optimiser; write it as `class ...(seedsweep.Optimizer)`")
-    for method, arguments in (("scales", 2), ("update", 5)):
-        if getattr(found, method) is getattr(Optimizer, method):
-            raise UserError(f"optimizer.name: {name} has no method `{_written(Optimizer, method)}`")
-        # With itself.
-        if not takes(getattr(found, method), arguments + 1):
-            raise UserError(
-                f"optimizer.name: {name} has `{_written(found, method)}`; it must be `{_written(Optimizer, method)}`"
-            )
+    _check_class("optimizer.name", name, found, Optimizer, ("scales", "update"))
     own = {field: value for field, value in study.optimizer.items() if field not in OPTIMIZER_FIELDS}
     made: Optimizer = _made("optimizer.name", name, found, own, "optimizer")
     return made
@@ -130,28 +148,24 @@ def schedules_of(study: Study) -> dict[str, Schedule]:
     return {name: _schedule(f"schedules.{name}", values) for name, values in study.schedules.items()}
 
 
-def declared(study: Study) -> dict[str, Range]:
-    """The hyperparameters of a study's task and optimiser. Errors: UserError where both declare one, or one is no
-    Range."""
-    of_task = _ranges("task", study.task, task_class(study))
+def declared(study: Study, task: Task | None = None) -> dict[str, Range]:
+    """The hyperparameters of a study's task and optimiser. task: of the study, where it is made already.
+
+    Errors: UserError where both declare one, or one is no Range.
+    """
+    of_task = _ranges("task", study.task, task or make_task(study))
     of_optimizer = _ranges("optimizer.name", study.optimizer.get("name", DEFAULT_OPTIMIZER), make_optimizer(study))
     for name in of_task:
-        if name in of_optimizer:
-            raise UserError(
-                f"hyperparameters.{name}: both {study.task} and the optimiser declare it; call the task's otherwise"
-            )
-        if not name.isidentifier() or name in Study.model_fields:
-            raise UserError(
-                f"hyperparameters.{name}: {study.task} declares a hyperparameter that is no plain name, or is a "
-                "section of a study; call it otherwise"
-            )
+        if name in of_optimizer or name in Study.model_fields or not name.isidentifier():
+            other = "the optimiser declares it, too" if name in of_optimizer else "is no plain name, or is a section's"
+            raise UserError(f"hyperparameters.{name}: {other}; call that of {study.task} otherwise")
     return {**of_optimizer, **of_task}
 
 
 def metrics_of(study: Study) -> dict[str, Metric]:
     """What is measured and may be judged by, by name. Errors: UserError."""
     if kind(study) != "task":
-        return {name: _metric(f"metrics.{name}", given) for name, given in study.metrics.items()}
+        return {name: Metric(**dict(said)) for name, said in study.metrics.items()}
     task = make_task(study)
     try:
         found = dict(task.metrics)
@@ -165,64 +179,64 @@ def metrics_of(study: Study) -> dict[str, Metric]:
     return found
 
 
-def plain(settings: Any) -> dict[str, Any]:
-    """A settings dataclass in the types of JSON."""
-    return {f.name: to_jsonable_python(getattr(settings, f.name)) for f in dataclasses.fields(settings)}
-
-
-def defaults(settings: type) -> dict[str, Any]:
-    """Of the fields of a settings dataclass that have one, in the types of JSON."""
-    found = {}
-    for field in dataclasses.fields(settings):
-        if field.default is not dataclasses.MISSING:
-            found[field.name] = to_jsonable_python(field.default)
-        elif field.default_factory is not dataclasses.MISSING:
-            found[field.name] = to_jsonable_python(field.default_factory())
+def defaults(path: str, name: Any) -> dict[str, Any]:
+    """Of the settings of the component whose name stands at a path, those that have one, in the types of JSON."""
+    settings = getattr(component(path, name), "Settings", None)
+    found: dict[str, Any] = to_jsonable_python(defaults_of(settings)) if settings else {}
     return found
 
 
-def settings_class(path: str, name: Any) -> type | None:
-    """The settings of the component whose name stands at a path; None of a function. Errors: UserError."""
-    settings: type | None = getattr(component(path, name), "Settings", None)
-    return settings
+def settings_fields(path: str, name: Any) -> tuple[dataclasses.Field[Any], ...]:
+    """Of the settings of the component whose name stands at a path; a function has none. Errors: UserError."""
+    settings = getattr(component(path, name), "Settings", None)
+    return dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
 
 
 def _schedule(where: str, values: Mapping[str, Any]) -> Schedule:
     own = {field: value for field, value in values.items() if field != "name"}
-    found = component(f"{where}.name", values.get("name"))
+    path, name = f"{where}.name", values.get("name")
+    found = component(path, name)
     if inspect.isclass(found) and issubclass(found, Schedule):
-        if found.shape is Schedule.shape and found.factor is Schedule.factor:
-            raise UserError(f"{where}.name: {values['name']} has no method `{_written(Schedule, 'shape')}`")
-        if not takes(found.shape, 3):
-            raise UserError(
-                f"{where}.name: {values['name']} has `{_written(found, 'shape')}`; it must be "
-                f"`{_written(Schedule, 'shape')}`"
-            )
-        made: Schedule = _made(f"{where}.name", values["name"], found, own, where)
+        if found.factor is Schedule.factor:
+            _check_class(path, name, found, Schedule, ("shape",))
+        made: Schedule = _made(path, name, found, own, where)
         return made
     if inspect.isclass(found) or not callable(found):
         raise UserError(
-            f"{where}.name: {values['name']} is neither a schedule, `class ...(seedsweep.Schedule)`, nor a function of "
-            "(step, steps)"
+            f"{path}: {name} is neither a schedule, `class ...(seedsweep.Schedule)`, nor a function of (step, steps)"
         )
     for field in own:
-        raise UserError(f"{where}.{field}: {values['name']} is a function, which has no settings")
+        raise UserError(f"{where}.{field}: {name} is a function, which has no settings")
     if not takes(found, 2):
         raise UserError(
-            f"{where}.name: {values['name']}{inspect.signature(found)} must take two arguments, the step and how many "
-            "steps there are"
+            f"{path}: {name}{inspect.signature(found)} must take two arguments, the step and how many steps there are"
         )
     return own_schedule(found)
 
 
-def _made(path: str, name: str, found: type, values: Mapping[str, Any], where: str) -> Any:
+def _check_class(path: str, name: Any, found: type, base: type, methods: tuple[str, ...]) -> None:
+    """Methods that a component must have, as its base class has them. Errors: UserError that names the method."""
+    for method in methods:
+        if getattr(found, method) is getattr(base, method):
+            raise UserError(f"{path}: {name} has no method `{_written(base, method)}`")
+        if not _fits(getattr(found, method), getattr(base, method)):
+            raise UserError(f"{path}: {name} has `{_written(found, method)}`; it must be `{_written(base, method)}`")
+
+
+@functools.lru_cache
+def _fits(method: Callable[..., Any], right: Callable[..., Any]) -> bool:
+    """Whether a method takes as many arguments as another."""
+    return takes(method, len(inspect.signature(right).parameters))
+
+
+def _made(path: str, name: Any, found: type, values: Mapping[str, Any], where: str, *more: Any) -> Any:
     """An instance of a component with these settings. path: of its name.  where: of its settings."""
-    kind = getattr(found, "Settings", None)
-    if not inspect.isclass(kind) or not dataclasses.is_dataclass(kind):
+    settings = getattr(found, "Settings", None)
+    if not inspect.isclass(settings) or not dataclasses.is_dataclass(settings):
         raise UserError(f"{path}: {name} has Settings that are no dataclass; write `@dataclass(frozen=True)` above it")
-    settings = settings_from(kind, values, where)
+    made = settings_from(settings, values, where)
     try:
-        return found(settings)
+        return found(made, *more)
     except UserError:
         raise
     except Exception as error:
@@ -235,9 +249,8 @@ def _ranges(path: str, name: str, component: Any) -> Mapping[str, Range]:
     if not isinstance(found, Mapping):
         raise UserError(f'{path}: `hyperparameters` of {name} is {found!r}; write {{"name": Range(low, high)}}')
     for key, bounds in found.items():
-        if not isinstance(key, str) or not isinstance(bounds, Range):
-            number = isinstance(bounds, int | float) and not isinstance(bounds, bool)
-            right = f"Range(default={bounds!r})" if number else "Range(low, high)"
+        if not isinstance(bounds, Range):
+            right = f"Range(default={bounds!r})" if isinstance(bounds, int | float) else "Range(low, high)"
             raise UserError(f"{path}: `hyperparameters` of {name} has {key}: {bounds!r}; write {right}")
     return found
 
@@ -245,16 +258,3 @@ def _ranges(path: str, name: str, component: Any) -> Mapping[str, Range]:
 def _written(kind: type, method: str) -> str:
     """As `scales(self, values, step)`."""
     return f"{method}({', '.join(inspect.signature(getattr(kind, method)).parameters)})"
-
-
-def _metric(where: str, given: Any) -> Metric:
-    """From `max`, `min`, or a mapping of a Metric's fields."""
-    values = given if isinstance(given, dict) else {"direction": given}
-    known = [field.name for field in dataclasses.fields(Metric)]
-    for field in values:
-        if field not in known:
-            raise UserError(f"{where}.{field}: there is no such field; {choose(str(field), known)}")
-    try:
-        return Metric(**values)
-    except ValueError:
-        raise UserError(f"{where}: is max, where more is better, or min, not {values.get('direction')!r}") from None

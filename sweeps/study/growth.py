@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study, Training
 from seedsweep.sweeps.study.components import kind, names_component
 from seedsweep.sweeps.study.configuration import configuration, reads_total
+from seedsweep.sweeps.study.overrides import leaves
 
-#: Sections that change no result, or what is said of it.
-FREE = ("format", "question", "claims", "resources", "scale", "measures")
-#: Of `seeds`: how the comparison is spread over them.
-RACE = ("race", "start")
+#: What changes no result, or is said of it; of `seeds`, how the comparison is spread over them.
+FREE: dict[str, Any] = {
+    **dict.fromkeys(("format", "question", "claims", "resources", "scale", "measures"), True),
+    "seeds": {"race", "start"},
+}
 
 
 def grown(old: Study, new: Study) -> Study:
@@ -36,28 +37,24 @@ def differences(old: Study, new: Study) -> list[str]:
     reads how many there are. What `grown` keeps is no difference.
     """
     new = grown(old, new)
-    before, after = (study.model_dump(mode="json", by_alias=True) for study in (old, new))
-    for values in (before, after):
-        for section in FREE:
-            del values[section]
-        for name in RACE:
-            del values["seeds"][name]
+    before, after = (study.model_dump(mode="json", by_alias=True, exclude=FREE) for study in (old, new))
     for section, name in (("seeds", "compare"), ("search", "explore")):
         after[section][name] = min(after[section][name], before[section][name])
     why = ""
     for length in ("steps", "epochs"):
         if before["training"][length] and after["training"][length] > before["training"][length]:
-            why = _reader(new)
-            if not why:
+            if reader := _reader(new):
+                why = f" ({reader})"
+            else:
                 after["training"][length] = before["training"][length]
-    added = set(after["configurations"]) - set(before["configurations"])
+    added = after["configurations"].keys() - before["configurations"].keys()
     for name in added:
         del after["configurations"][name]
-    old_values, new_values = dict(_leaves("", before)), dict(_leaves("", after))
+    old_values, new_values = dict(leaves(before)), dict(leaves(after))
     return [
         f"{path}: {old_values.get(path, 'absent')} -> {new_values.get(path, 'absent')}"
-        + (f" ({why})" if path in ("training.steps", "training.epochs") and why else "")
-        for path in dict.fromkeys([*old_values, *new_values])
+        + (why if path in ("training.steps", "training.epochs") else "")
+        for path in {**old_values, **new_values}
         if old_values.get(path) != new_values.get(path)
     ]
 
@@ -66,25 +63,13 @@ def _reader(study: Study) -> str:
     """What reads the number of steps, in words; empty if nothing does."""
     if kind(study) != "task":
         return f"nobody knows what the {kind(study)} does with the number of steps"
-    searched = study.search.space if study.found else {}
-    components = [path for path in searched if names_component(path)]
-    overridden: list[dict[str, Any]] = [
-        {}, *study.configurations.values(),
-        *({path: choice} for path in components for choice in searched[path].choices),
-    ]  # fmt: skip
+    space = study.search.space if study.found else {}
+    overridden: list[dict[str, Any]] = [{}, *study.configurations.values()]
+    overridden += [{path: choice} for path in space if names_component(path) for choice in space[path].choices]
     for overrides in overridden:
         try:
-            one = configuration(study, overrides=overrides).study
+            if reads_total(configuration(study, overrides=overrides).study):
+                return "a schedule reads the number of steps"
         except UserError:
             continue
-        if reads_total(one):
-            return "a schedule reads the number of steps"
     return ""
-
-
-def _leaves(path: str, value: Any) -> Iterable[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, below in value.items():
-            yield from _leaves(f"{path}.{key}" if path else str(key), below)
-    else:
-        yield path, value

@@ -1,4 +1,4 @@
-"""A study from its file: found, laid over its base, at a scale, with settings, validated and with every default."""
+"""A study from its file: its base, its scale and `--set` in place, checked, and with every default."""
 
 from __future__ import annotations
 
@@ -8,71 +8,58 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedsweep.core.component import choose, use_folder
+from seedsweep.core.component import choose
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Allocation, Study, read_study
+from seedsweep.core.user_modules import use_folder
 from seedsweep.sweeps.study import yaml_reader
-from seedsweep.sweeps.study.components import names_component
-from seedsweep.sweeps.study.configuration import configuration
-from seedsweep.sweeps.study.overrides import canonical_names, canonical_value, dotted, lay_over, normalised, one_setting
-from seedsweep.sweeps.study.parsing import parse
-from seedsweep.sweeps.study.resolution import resolve
+from seedsweep.sweeps.study.components import canonical, names_component, own_path
+from seedsweep.sweeps.study.configuration import OF_A_METRIC, configuration, parse, resolve
+from seedsweep.sweeps.study.overrides import dotted, normalised, one_setting, override
 from seedsweep.sweeps.study.validation import problems
 
 STUDIES = Path(__file__).parents[1] / "studies"
 #: What studies have in common, one file each; no studies themselves.
 BASES = STUDIES / "bases"
-#: Scales that are taken where none is asked for: on a cluster, and anywhere.
-ON_SLURM, ANYWHERE = "cluster", "laptop"
+#: The scale that is taken where none is asked for and the study has one of this name.
+DEFAULT_SCALE = "laptop"
 #: Places where no cluster is asked for anything.
 HERE = ("here", "inline")
+#: Sections in which a component's defaults are taken out before an override.
+_SAID = ("settings", "data", "optimizer", "schedules", "hyperparameters")
 
 
 def load(
-    name: str, scale: str | None = None, overrides: Iterable[str] = (), rename: str | None = None, on: str = "here"
-) -> Study:
-    """A study by name (in `sweeps/studies`) or path, at one of its scales, with `path.to.field=value` overrides.
-
-    scale: None: `cluster` on SLURM, else `laptop`, where the study has a scale of that name.  on: where it will run;
-    away from this machine the user's `cluster_settings` are laid over `resources.allocation`, before the overrides.
-    A `.json` path is the record of a run directory, which is what it is.
-
-    Errors: UserError, one line: which file, which field, what would be right.
-    """
-    path = _find(name)
-    if path.suffix == ".json":
-        return read_study(path)
-    values = yaml_reader.read(path)
-    use_folder(Path.cwd() if path.parent == STUDIES else path.parent.absolute())
-    return _loaded(values, path, scale, overrides, rename, on)
-
-
-def load_values(
-    values: Mapping[str, Any],
-    folder: Path,
+    study: str | Mapping[str, Any],
     scale: str | None = None,
     overrides: Iterable[str] = (),
     rename: str | None = None,
     on: str = "here",
 ) -> Study:
-    """A study from its fields, as `load` reads them from a file. folder: of the user's files.
+    """A study at one of its scales, with `path.to.field=value` overrides.
 
-    Errors: UserError, one line.
+    study: its name in `sweeps/studies`, its file's path, or its fields; a `.json` path is the record of a run, which is
+    what it is.  scale: how large; None: `laptop` where the study has a scale of that name, else the study as it stands.
+    on: where it will run; away from this machine the user's `cluster_settings` override
+    `resources.allocation`, and `overrides` those.
+
+    Errors: UserError, one line: which file, which field, what would be right.
     """
+    if isinstance(study, Mapping):
+        path, values, folder = Path.cwd() / "study", copy.deepcopy(dict(study)), Path.cwd()
+    else:
+        path = _find(study)
+        if path.suffix == ".json":
+            return read_study(path)
+        values, folder = yaml_reader.read(path), Path.cwd() if path.parent == STUDIES else path.parent.absolute()
     use_folder(folder)
-    return _loaded(copy.deepcopy(dict(values)), folder / "study", scale, overrides, rename, on)
-
-
-def _loaded(
-    values: dict[str, Any], path: Path, scale: str | None, overrides: Iterable[str], rename: str | None, on: str
-) -> Study:
     layers = _layers(values, path, scale, on)
     try:
         merged: dict[str, Any] = {}
         for layer in layers:
-            merged = lay_over(merged, normalised(layer))
-        for override in overrides:
-            merged = lay_over(merged, normalised(_setting(override, merged)))
+            merged = override(merged, normalised(layer))
+        for setting in overrides:
+            merged = override(merged, normalised(_setting(setting, merged)))
         return _resolved({"name": path.stem, **merged, **({"name": rename} if rename else {})})
     except UserError as error:
         raise UserError(f"{path}: {error}") from error.__cause__
@@ -80,28 +67,17 @@ def _loaded(
 
 def dump(study: Study) -> str:
     """As YAML that `load` reads to the same study, but for its scale's name."""
-    values = study.model_dump(mode="json", by_alias=True, exclude={"measures"})
-    configurations, space = values.pop("configurations"), values["search"]["space"]
-    for path in space:
-        space[path] = {field: value for field, value in space[path].items() if value not in ([], {})}
-    own = {
-        field: _without_none(value)
-        for field, value in values.items()
-        if field not in ("format", "scale") and value not in ("", None, {}, [])
-    }
-    return yaml_reader.dump({**own, "configurations": configurations})
+    unsaid = {"format", "scale", "measures"}
+    values = study.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unsaid)
+    for field in OF_A_METRIC:
+        values["criterion"].pop(field, None)
+    return yaml_reader.dump({field: value for field, value in values.items() if value not in ("", {}, [])})
 
 
 def cluster_settings() -> Path:
     """The user's file of fields of `resources.allocation`: what each of their clusters' studies needs."""
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(home, "seedsweep", "cluster.yaml").expanduser()
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_none(below) for key, below in value.items() if below is not None}
-    return [_without_none(each) for each in value] if isinstance(value, list) else value
 
 
 def _find(name: str) -> Path:
@@ -113,60 +89,43 @@ def _find(name: str) -> Path:
     path = STUDIES / f"{name}.yaml"
     if path.is_file():
         return path
-    known = sorted(p.stem for p in STUDIES.glob("*.yaml"))
+    known = [each.stem for each in STUDIES.glob("*.yaml")]
     raise UserError(f"there is no study {name!r}: {choose(name, known)}, or the path of a .yaml file")
 
 
-def _find_base(name: Any, study: Path) -> Path:
-    """What a study is laid over: a file beside it, or one of BASES."""
-    for path in (study.parent / f"{name}.yaml", BASES / f"{name}.yaml"):
-        if path.is_file():
-            return path
-    known = sorted(path.stem for path in BASES.glob("*.yaml"))
-    raise UserError(f"{study}: base: there is no {name!r}; {choose(str(name), known)}")
-
-
 def _layers(values: dict[str, Any], path: Path, scale: str | None, on: str) -> list[dict[str, Any]]:
-    """What is laid over one another: the base, the base at the scale, the study, the study at the scale, the cluster's
+    """Each overrides those before it: the base, the base at the scale, the study, the study at the scale, the cluster's
     settings."""
     files = [(path, values)]
     if base := values.pop("base", None):
-        base_path = _find_base(base, path)
-        files.insert(0, (base_path, yaml_reader.read(base_path)))
-    scales = [_scales(own.pop("scales", None), file) for file, own in files]
-    chosen = _scale(scale, on, {name for each in scales for name in each})
-    layers = []
-    for (_, own), of_file in zip(files, scales, strict=True):
-        layers += [own, of_file.get(chosen, {})]
+        found = next((each for each in (path.parent / f"{base}.yaml", BASES / f"{base}.yaml") if each.is_file()), None)
+        if found is None:
+            near = choose(str(base), [each.stem for each in BASES.glob("*.yaml")])
+            raise UserError(f"{path}: base: there is no {base!r}; {near}")
+        files.insert(0, (found, yaml_reader.read(found)))
+    scales = [_scales(own.pop("scales", None) or {}, file) for file, own in files]
+    known = {name for each in scales for name in each}
+    if scale is not None and scale not in known:
+        raise UserError(f"--scale {scale}: {choose(scale, known) if known else 'the study has no scales'}")
+    chosen = scale or (DEFAULT_SCALE if DEFAULT_SCALE in known else "")
+    layers = [layer for (_, own), each in zip(files, scales, strict=True) for layer in (own, each.get(chosen) or {})]
     if on not in HERE and cluster_settings().is_file():
         layers.append({"resources": {"allocation": _cluster_settings()}})
     return [*layers, {"scale": chosen}]
 
 
-def _scales(values: Any, path: Path) -> dict[str, dict[str, Any]]:
-    if values is not None and not isinstance(values, dict):
-        raise UserError(f"{path}: scales: expected a mapping of scales, not {values!r}")
-    for name, own in (values or {}).items():
-        if own is not None and not isinstance(own, dict):
-            raise UserError(f"{path}: scales.{name}: expected a mapping of fields, not {own!r}")
+def _scales(values: Any, path: Path) -> dict[str, dict[str, Any] | None]:
+    if not isinstance(values, dict) or not all(isinstance(own, dict | None) for own in values.values()):
+        raise UserError(f"{path}: scales: expected a mapping of scales, each a mapping of fields, not {values!r}")
+    for name, own in values.items():
         for field in ("base", "scales", "name"):
             if own and field in own:
                 raise UserError(f"{path}: scales.{name}.{field}: is said once, above the scales")
-    return {name: own or {} for name, own in (values or {}).items()}
-
-
-def _scale(asked: str | None, on: str, known: set[str]) -> str:
-    if asked is not None and asked not in known:
-        raise UserError(f"--scale {asked}: {choose(asked, known) if known else 'the study has no scales'}")
-    if asked is not None:
-        return asked
-    if on == "slurm" and ON_SLURM in known:
-        return ON_SLURM
-    return ANYWHERE if ANYWHERE in known else ""
+    return values
 
 
 def _cluster_settings() -> dict[str, Any]:
-    """Errors: UserError that names this file, not the study that it is laid over."""
+    """Errors: UserError that names this file, not the study's."""
     path = cluster_settings()
     values = yaml_reader.read(path)
     try:
@@ -176,55 +135,49 @@ def _cluster_settings() -> dict[str, Any]:
     return values
 
 
-def _setting(override: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _setting(setting: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """One `--set` as values of a study."""
-    field, equals, text = override.partition("=")
+    field, equals, text = setting.partition("=")
     if not equals or not field:
-        raise UserError(f"--set {override}: write --set path.to.field=value")
+        raise UserError(f"--set {setting}: write --set path.to.field=value")
     try:
         value = yaml_reader.value(text)
     except UserError:
-        raise UserError(f"--set {override}: {text!r} is no YAML value") from None
+        raise UserError(f"--set {setting}: {text!r} is no YAML value") from None
     return one_setting(field.strip(), value, values.get("configurations") or ())
 
 
 def _resolved(values: dict[str, Any]) -> Study:
+    for field in OF_A_METRIC:
+        if isinstance(values.get("criterion"), dict) and field in values["criterion"]:
+            raise UserError(f"criterion.{field}: the metric says it; leave it out")
+    if "measures" in values:
+        raise UserError("measures: the metrics say it; leave it out")
     parsed: Study = parse(values)
-    study = resolve(parsed)
-    _as_said(values.get("criterion"), study)
-    study = _named(study, values)
+    study = _with_names(resolve(parsed), values)
     for problem in problems(study):
         raise UserError(problem)
     return study
 
 
-def _as_said(criterion: Any, study: Study) -> None:
-    """What a study says of its metric must be what the metric says. Errors: UserError."""
-    for field in ("direction", "low", "high"):
-        known = getattr(study.criterion, field)
-        if isinstance(criterion, dict) and field in criterion and criterion[field] != known:
-            raise UserError(f"criterion.{field}: {study.criterion.metric} says {known}; leave it out")
-
-
-def _named(study: Study, values: Mapping[str, Any]) -> Study:
+def _with_names(study: Study, values: Mapping[str, Any]) -> Study:
     """With components' names in one way, and, where nothing is compared, the study itself as a configuration."""
     said = dotted({section: values[section] for section in _SAID if section in values}, "")
     space = {}
     for path, dimension in study.search.space.items():
         where = f"search.space.{path}"
-        choices = [canonical_value(path, choice, f"{where}.choices.{n}") for n, choice in enumerate(dimension.choices)]
-        condition = canonical_names(dimension.condition, f"{where}.if")
-        space[path] = dimension.model_copy(update={"choices": tuple(choices), "condition": condition})
+        choices = [canonical(path, value, f"{where}.choices.{n}") for n, value in enumerate(dimension.choices)]
+        condition = _canonical(dimension.condition, f"{where}.if", study)
+        space[own_path(path, study)] = dimension.model_copy(update={"choices": tuple(choices), "condition": condition})
         for choice in choices if names_component(path) else ():
-            for lost in _lost(study, {path: choice}, said):
-                if lost not in study.search.space:
-                    raise UserError(
-                        f"{where}: {choice} has another default of {lost} than what the study says, {said[lost]!r}, "
-                        f"which is a default, too; to keep it, search it: {lost}: {{choices: [{said[lost]}]}}"
-                    )
+            for lost in (each for each in _lost(study, {path: choice}, said) if each not in study.search.space):
+                raise UserError(
+                    f"{where}: {choice} has another default of {lost} than what the study says, {said[lost]!r}, "
+                    f"which is a default, too; to keep it, search it: {lost}: {{choices: [{said[lost]}]}}"
+                )
     configurations = {}
     for name, own in study.configurations.items():
-        overrides = canonical_names(own, f"configurations.{name}")
+        overrides = _canonical(own, f"configurations.{name}", study)
         configurations[name] = {**overrides, **_lost(study, overrides, said)}
     if not configurations and not study.found:
         configurations = {study.name: {}}
@@ -232,8 +185,8 @@ def _named(study: Study, values: Mapping[str, Any]) -> Study:
     return study.model_copy(update={"configurations": configurations, "search": search})
 
 
-#: Sections in which a component's defaults are taken out before an override.
-_SAID = ("settings", "data", "optimizer", "schedules", "hyperparameters")
+def _canonical(values: Mapping[str, Any], where: str, study: Study) -> dict[str, Any]:
+    return {own_path(path, study): canonical(path, value, f"{where}.{path}") for path, value in values.items()}
 
 
 def _lost(study: Study, overrides: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,9 +195,9 @@ def _lost(study: Study, overrides: Mapping[str, Any], said: Mapping[str, Any]) -
     if not any(names_component(path) for path in overrides):
         return {}
     try:
-        before = configuration(study).values
-        after = configuration(study, overrides=overrides).values
+        before, after = configuration(study).values, configuration(study, overrides=overrides).values
     except UserError:
+        # Said when the configurations are checked.
         return {}
-    there = (path for path in said if path in before and path in after and not names_component(path))
-    return {path: before[path] for path in there if path not in overrides and after[path] != before[path]}
+    there = (path for path in said if path in before and path in after and path not in overrides)
+    return {path: before[path] for path in there if not names_component(path) and after[path] != before[path]}

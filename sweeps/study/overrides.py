@@ -7,8 +7,8 @@ configuration.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from seedsweep.core.component import choose
@@ -16,69 +16,74 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Dimension, Study
 from seedsweep.sweeps.study.components import (
     DEFAULT_OPTIMIZER,
-    OPTIMIZER_FIELDS,
-    canonical,
+    chosen_settings,
     declared,
-    names_component,
-    settings_class,
+    settings_fields,
 )
-from seedsweep.sweeps.study.parsing import parse, scalar
-from seedsweep.sweeps.study.resolution import given, resolve
 
 #: Sections that a configuration may change.
 SECTIONS = ("task", "settings", "data", "training", "optimizer", "schedules", "hyperparameters", "init_from")
 _HYPERPARAMETERS = "hyperparameters."
+_RANGE = {"low", "high", "log", "step", "points"}
 _DIMENSION = frozenset(field.alias or name for name, field in Dimension.model_fields.items())
-
-
-def apply(study: Study, overrides: Mapping[str, Any]) -> Study:
-    """A resolved study with overrides, resolved again; without configurations, claims and search of its own.
-
-    Where a component's name changes, what the study says of the old one stays where the new one has such a field; the
-    rest are the new one's defaults.  Errors: UserError that begins with the field.
-    """
-    applied: Study = parse(lay_over(given(study), nested(overrides)))
-    return resolve(applied)
 
 
 def dotted(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Overrides, nested or dotted, by their dotted paths. where: of the overrides, for messages. Errors: UserError."""
     found: dict[str, Any] = {}
-    for key, value in values.items():
-        for path, leaf in _leaves(key, value):
-            own = path.removeprefix(_HYPERPARAMETERS)
-            problem = _no_path(path) or _no_value(own, leaf)
-            if not problem and own in found:
-                problem = "is given twice"
-            if problem:
-                raise UserError(f"{where}.{path}: {problem}")
-            found[own] = leaf
+    for path, value in leaves(values):
+        if value == {} and path in SECTIONS:
+            continue
+        own = _own(path, found, where)
+        if isinstance(value, list | dict) and own.partition(".")[0] not in SECTIONS:
+            raise UserError(
+                f"{where}.{path}: is one value, not {value!r}; several are searched: search.space.{own}: "
+                "{choices: [...]}"
+            )
+        found[own] = value
     return found
+
+
+def leaves(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
+    """What stands in nested mappings, by dotted path; an empty one stands for itself."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Overrides by dotted paths as sections of a study."""
     sections: dict[str, Any] = {}
-    for path, value in overrides.items():
+    # A component's name before its settings: `settings.backbone`, then `settings.backbone.widths`.
+    for path, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
         section, *rest = path.split(".") if path.partition(".")[0] in SECTIONS else ("hyperparameters", path)
         below = sections
         for part in (section, *rest)[:-1]:
+            if isinstance(below.get(part), str):
+                below[part] = {"name": below[part]}
             below = below.setdefault(part, {})
         below[(section, *rest)[-1]] = value
     return sections
 
 
 def normalised(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's values as read, with overrides and searched paths dotted. Errors: UserError."""
+    """A study's values as read, with overrides and the conditions of a search dotted. Errors: UserError."""
     values = dict(layer)
     if isinstance(configurations := values.get("configurations"), dict):
         values["configurations"] = {
             name: dotted(own, f"configurations.{name}") if isinstance(own, dict) else own
             for name, own in configurations.items()
         }
-    search = values.get("search")
-    if isinstance(search, dict) and isinstance(search.get("space"), dict):
-        values["search"] = {**search, "space": _space(search["space"])}
+    if isinstance(space := _at(values, "search.space"), dict):
+        paths: dict[str, Any] = {}
+        for path, dimension in space.items():
+            own = _own(path, paths, "search.space")
+            paths[own] = dimension
+            if isinstance(condition := _at(dimension, "if"), dict):
+                paths[own] = {**dimension, "if": dotted(condition, f"search.space.{path}.if")}
+        values["search"] = {**values["search"], "space": paths}
     return values
 
 
@@ -92,10 +97,7 @@ def one_setting(field: str, value: Any, configurations: Iterable[str]) -> dict[s
     if field.startswith("search.space."):
         path = field.removeprefix("search.space.")
         above, _, last = path.rpartition(".")
-        whole = isinstance(value, dict | list) or value is None
-        if above and (last in _DIMENSION or not whole):
-            return {"search": {"space": {above: {last: value}}}}
-        return {"search": {"space": {path: value}}}
+        return {"search": {"space": {above: {last: value}} if above and last in _DIMENSION else {path: value}}}
     if not rest and section not in Study.model_fields:
         return {"hyperparameters": {section: value}}
     for part in reversed(field.split(".")):
@@ -103,179 +105,118 @@ def one_setting(field: str, value: Any, configurations: Iterable[str]) -> dict[s
     return dict(value)
 
 
-def merge(base: Mapping[str, Any], over: Mapping[str, Any], where: str = "") -> dict[str, Any]:
-    """`over` laid over `base`, mapping by mapping; lists are replaced whole, and `null` takes away what is there.
+def override(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A study's values with others in their place, mapping by mapping; lists are replaced whole, and `null` takes away
+    what is there. Where a component's name changes, what the new one lacks of the old one's goes.
 
-    where: dotted path of both.  Errors: UserError that begins with a field.
+    Errors: UserError that begins with a field.
     """
+    chosen = [f"settings.{field}" for field in chosen_settings(over.get("task") or base.get("task"))]
+    merged = _merged(base, over, "", chosen)
+    components = [("task", "settings"), ("data.name", "data"), ("optimizer.name", "optimizer")]
+    components += [(f"schedules.{name}.name", f"schedules.{name}") for name in _at(over, "schedules") or ()]
+    for path, section in components:
+        if _name(base, path) and _name(base, path) != _name(merged, path):
+            _drop(base, merged, over, (section,), functools.partial(_fields, path))
+    # Settings may choose a component that declares a hyperparameter.
+    if {"task", "settings", "optimizer"} & over.keys():
+        _drop(base, merged, over, ("hyperparameters", "schedules"), _declared)
+    _one_of_two(_at(merged, "training"), _at(over, "training"), {"steps"}, {"epochs"})
+    for path, dimension in (_at(over, "search.space") or {}).items():
+        _one_of_two(merged["search"]["space"].get(path), dimension, {"choices"}, _RANGE)
+    return merged
+
+
+def _own(path: str, found: Mapping[str, Any], where: str) -> str:
+    """A path with the bare name of a hyperparameter. Errors: UserError where no configuration may change it, or it was
+    found already."""
+    own, (section, _, rest) = path.removeprefix(_HYPERPARAMETERS), path.partition(".")
+    problem = ""
+    if own in found:
+        problem = "is given twice"
+    elif section == "task" and rest:
+        problem = "is a name, and has no fields"
+    elif section in SECTIONS and section not in ("task", "init_from") and not rest:
+        problem = "expected a mapping of fields"
+    elif section in Study.model_fields and section not in SECTIONS:
+        problem = f"no configuration changes it; it may change {', '.join(SECTIONS)}, or a hyperparameter by its name"
+    elif section not in SECTIONS and rest:
+        problem = f"there is no such field; {choose(section, SECTIONS)}"
+    if problem:
+        raise UserError(f"{where}.{path}: {problem}")
+    return own
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any], where: str, chosen: Sequence[str]) -> dict[str, Any]:
+    """where: dotted path of both.  chosen: paths of the settings that choose a component, which another one replaces
+    whole."""
     merged = dict(base)
-    configurations, override = where == "configurations", where.startswith("configurations.")
+    # The values of a configuration are its overrides, by dotted path, and null is one of them.
+    overrides = where.startswith("configurations.")
     for key, value in over.items():
-        path, below = f"{where}.{key}" if where else str(key), merged.get(key)
-        if value is None and not override:
-            if merged.pop(key, None) is None and configurations:
+        path, below = f"{where}.{key}".removeprefix("."), merged.get(key)
+        if value is None and not overrides:
+            if merged.pop(key, None) is None and where == "configurations":
                 merged[key] = {}
-        elif isinstance(value, dict) and not override:
-            merged[key] = merge(below if isinstance(below, dict) else {}, value, path)
-        elif isinstance(below, dict):
+        elif isinstance(value, dict) and not overrides:
+            if path in chosen and isinstance(below, str):
+                below = {"name": below}
+            same = path not in chosen or "name" not in value or value["name"] == (below or {}).get("name")
+            merged[key] = _merged(below if isinstance(below, dict) and same else {}, value, path, chosen)
+        elif isinstance(below, dict) and path not in chosen:
             raise UserError(f"{path}: expected a mapping of fields, not {value!r}")
         else:
             merged[key] = value
     return merged
 
 
-def lay_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """As `merge`, for a whole study: where a component's name changes, what the new one lacks of the old one's goes.
-
-    Errors: UserError that begins with a field.
-    """
-    merged = merge(base, over)
-    sections = [("task", "settings"), ("data.name", "data"), ("optimizer.name", "optimizer")]
-    sections += [(f"schedules.{name}.name", f"schedules.{name}") for name in _mapping(over.get("schedules"))]
-    changed = [(path, section) for path, section in sections if _changes(base, merged, path)]
-    for path, section in changed:
-        fields = _fields(path, _at(merged, path))
-        _keep(_at(merged, section), _at(over, section), fields)
-    if {"task", "optimizer.name"} & {path for path, _ in changed}:
-        names = _declared(merged)
-        for section in ("hyperparameters", "schedules"):
-            _keep(_at(merged, section), _at(over, section), names)
-    _one_length(merged, over)
-    _one_kind(merged, over)
-    return merged
-
-
-def canonical_names(paths: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Values by dotted path, with the names of components in the one way to write them. Errors: UserError."""
-    return {path: canonical_value(path, value, f"{where}.{path}") for path, value in paths.items()}
-
-
-def canonical_value(path: str, value: Any, where: str) -> Any:
-    """Of a path, which is a component's name or not. where: what is wrong in an error. Errors: UserError."""
-    if not names_component(path) or not isinstance(value, str):
-        return value
-    try:
-        return canonical(path, value)
-    except UserError as error:
-        raise UserError(str(error).replace(path, where, 1)) from error.__cause__
-
-
-def _leaves(path: str, value: Any) -> Iterable[tuple[str, Any]]:
-    """What stands below a path. An empty section says nothing."""
-    if isinstance(value, dict) and (value or path in SECTIONS):
-        for key, below in value.items():
-            yield from _leaves(f"{path}.{key}", below)
-    else:
-        yield path, value
-
-
-def _no_path(path: str) -> str | None:
-    """Why a path cannot be overridden, in words, or None."""
-    section, _, rest = path.partition(".")
-    if section in SECTIONS:
-        if section == "task":
-            return "is a name, and has no fields" if rest else None
-        if section == "init_from":
-            return None
-        return None if rest else "expected a mapping of fields"
-    if section in Study.model_fields:
-        return f"no configuration changes it; it may change {', '.join(SECTIONS)}, or a hyperparameter by its name"
-    if rest:
-        return f"there is no such field; {choose(section, SECTIONS)}"
-    return None
-
-
-def _no_value(path: str, value: Any) -> str | None:
-    """Why a value cannot be one, in words, or None. path: the bare name of a hyperparameter."""
-    if path.partition(".")[0] in SECTIONS or value is None or scalar(value):
-        return None
-    return f"is one value, not {value!r}; several are searched: search.space.{path}: {{choices: [...]}}"
-
-
-def _space(space: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in space.items():
-        for path, dimension in _dimensions(key, value):
-            own = path.removeprefix(_HYPERPARAMETERS)
-            where = f"search.space.{path}"
-            if problem := _no_path(path):
-                raise UserError(f"{where}: {problem}")
-            if own in found:
-                raise UserError(f"{where}: is given twice")
-            found[own] = dimension
-            if isinstance(dimension, dict) and isinstance(dimension.get("if"), dict):
-                found[own] = {**dimension, "if": dotted(dimension["if"], f"{where}.if")}
-    return found
-
-
-def _dimensions(path: str, value: Any) -> Iterable[tuple[str, Any]]:
-    """Dotted path -> what is searched of it, from nested sections."""
-    nests = isinstance(value, dict) and path.partition(".")[0] in SECTIONS
-    if nests and not any(key in _DIMENSION and (key == "if" or not isinstance(value[key], dict)) for key in value):
-        for key, below in value.items():
-            yield from _dimensions(f"{path}.{key}", below)
-    else:
-        yield path, value
-
-
-def _at(values: Mapping[str, Any], path: str) -> Any:
+def _at(values: Any, path: str) -> Any:
     """What stands at a dotted path, or None."""
-    found: Any = values
     for part in path.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
 
 
-def _mapping(found: Any) -> dict[str, Any]:
-    return found if isinstance(found, dict) else {}
+def _name(values: Mapping[str, Any], path: str) -> Any:
+    """Of the component that a path names."""
+    return _at(values, path) or (DEFAULT_OPTIMIZER if path == "optimizer.name" else None)
 
 
-def _changes(base: Mapping[str, Any], merged: Mapping[str, Any], path: str) -> bool:
-    """Whether a component's name differs, and there was one before."""
-    before, after = _at(base, path), _at(merged, path)
-    if path == "optimizer.name":
-        before, after = before or DEFAULT_OPTIMIZER, after or DEFAULT_OPTIMIZER
-    return bool(before) and bool(after) and before != after
+def _fields(path: str, values: Mapping[str, Any]) -> list[str]:
+    """Of the settings of the component that a path names."""
+    return [field.name for field in settings_fields(path, _name(values, path))]
 
 
-def _fields(path: str, name: Any) -> set[str] | None:
-    """Of a component's section; None where that cannot be said, which is reported when the study is resolved."""
+def _declared(values: Mapping[str, Any]) -> Iterable[str]:
+    """The hyperparameters of a task and an optimiser."""
+    sections: dict[str, Any] = {section: values.get(section) or {} for section in ("settings", "optimizer")}
+    return declared(Study.model_construct(**sections, task=values.get("task", ""), command=""))
+
+
+def _drop(
+    base: Mapping[str, Any],
+    merged: Mapping[str, Any],
+    over: Mapping[str, Any],
+    sections: Iterable[str],
+    names: Callable[[Mapping[str, Any]], Iterable[str]],
+) -> None:
+    """From sections of `merged` the names that `base` had and `merged` has not, but for those that `over` says."""
     try:
-        settings = settings_class(path, name)
+        gone = set(names(base)) - set(names(merged))
     except UserError:
-        return None
-    own = set(OPTIMIZER_FIELDS) if path == "optimizer.name" else {"name"}
-    return own | ({field.name for field in dataclasses.fields(settings)} if settings else set())
-
-
-def _declared(merged: Mapping[str, Any]) -> set[str] | None:
-    sections = {key: merged[key] for key in ("task", "optimizer") if key in merged}
-    try:
-        return set(declared(Study.model_construct(**{"command": "", "optimizer": {}, **sections})))
-    except UserError:
-        return None
-
-
-def _keep(section: Any, over: Any, fields: set[str] | None) -> None:
-    """Of a section the fields that there are, and those that were said with the new name."""
-    if not isinstance(section, dict) or fields is None:
+        # Said when the study is resolved.
         return
-    for field in [field for field in section if field not in fields and field not in (over or {})]:
-        del section[field]
+    for section in sections:
+        there, said = _at(merged, section), _at(over, section) or {}
+        for name in gone.intersection(there) - set(said) if isinstance(there, dict) else ():
+            del there[name]
 
 
-def _one_length(merged: dict[str, Any], over: Mapping[str, Any]) -> None:
-    """Epochs take the place of steps, and steps that of epochs."""
-    lengths = [length for length in ("steps", "epochs") if _at(over, f"training.{length}")]
-    if len(lengths) == 1:
-        merged["training"].pop("epochs" if lengths == ["steps"] else "steps", None)
-
-
-def _one_kind(merged: dict[str, Any], over: Mapping[str, Any]) -> None:
-    """Choices take the place of a range, and a range that of choices."""
-    for path, dimension in _mapping(_at(over, "search.space")).items():
-        mine = merged["search"]["space"].get(path)
-        if isinstance(dimension, dict) and isinstance(mine, dict):
-            gone = {"low", "high", "log", "step", "points"} if "choices" in dimension else {"choices"}
-            for field in gone - set(dimension):
-                mine.pop(field, None)
+def _one_of_two(section: Any, said: Any, one: set[str], other: set[str]) -> None:
+    """Either takes the place of the other, as steps and epochs."""
+    if isinstance(section, dict) and isinstance(said, dict):
+        given = {field for field, value in said.items() if value is not None}
+        for these, those in ((one, other), (other, one)):
+            if these & given and not those & given:
+                for field in those:
+                    section.pop(field, None)

@@ -1,44 +1,40 @@
-"""What a study's types cannot say: names that exist, numbers in range, parts that fit each other. One line each: which
-field, what is wrong, what would be right."""
+"""What a study's types cannot say: names that exist, parts that fit each other. One line each: which field, what is
+wrong, what would be right."""
 
 from __future__ import annotations
 
 import inspect
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seedsweep.core.component import choose, problems_of, takes
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.study import AUTO, Claim, Study, Training
+from seedsweep.core.records.study import Dimension, Study, Training
 from seedsweep.shards import data_set
 from seedsweep.shards.data_set import DataSet, in_words
 from seedsweep.shards.images import GeneratedImages
-from seedsweep.shards.read import describe
+from seedsweep.shards.index import read_index
 from seedsweep.slurm.settings import argument, minutes
+from seedsweep.sweeps.search.space import conditions_of, contains, space_of
 from seedsweep.sweeps.study.command_line import NAMES, check_command
-from seedsweep.sweeps.study.components import component, kind, make_task, metrics_of
+from seedsweep.sweeps.study.components import component, kind, make_task, names_component
 from seedsweep.sweeps.study.configuration import Configuration, configuration
-from seedsweep.sweeps.study.space_validation import problems_of_space
 
-ENGINES = (AUTO, "fused", "loop")
-PRECISIONS = ("float32", "bfloat16")
-SCORES = ("last", "best")
-AXES = ("converging", "score")
-CLAIMS = ("best", "better", "alike", "below")
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 def problems(study: Study) -> Iterable[str]:
     """Of a resolved study."""
-    yield from _names(study)
     yield from _resources(study)
     own = list(problems_of_one(study))
     yield from own
     found: list[Configuration] = []
     for name, overrides in study.configurations.items():
         where = f"configurations.{name}"
+        if not name.strip() or not name.isprintable():
+            yield f"configurations: {name!r} is no name: it is shown in figures and tables"
         try:
             one = configuration(study, name, overrides)
         except UserError as error:
@@ -47,15 +43,14 @@ def problems(study: Study) -> Iterable[str]:
         found.append(one)
         if one.study.criterion.direction != study.criterion.direction:
             yield (
-                f"{where}.task: its {study.criterion.metric} is better {_better(one.study)}, but the study's "
-                f"{_better(study)}"
+                f"{where}.task: its {study.criterion.metric} is better the other way; the study's is "
+                f"{study.criterion.direction}"
             )
         yield from (f"{where}.{problem}" for problem in problems_of_one(one.study) if problem not in own)
     yield from _twins(found)
     yield from _hyperparameters_of_own_loops(study, found)
     yield from _claims(study)
-    if len(found) == len(study.configurations) and not own:
-        yield from problems_of_space(study, found)
+    yield from _space(study, found)
 
 
 def problems_of_one(study: Study) -> Iterable[str]:
@@ -63,15 +58,14 @@ def problems_of_one(study: Study) -> Iterable[str]:
     yield from _criterion(study)
     what = kind(study)
     if what == "task":
-        yield from _training(study)
         samples = _samples(study)
         if samples is not None:
             yield from problems_with_data(study, samples)
         elif study.training.steps:
             yield from _hold(study, study.training)
         yield from _check(study)
-    elif what == "function":
-        yield from _function(study)
+    elif what == "function" and not takes(function := component("task", study.task), 1):
+        yield f"task: {study.task}{inspect.signature(function)} must take one argument, the run"
 
 
 def problems_with_data(study: Study, samples: int) -> Iterable[str]:
@@ -81,64 +75,36 @@ def problems_with_data(study: Study, samples: int) -> Iterable[str]:
     yield from _hold(study, study.training.resolved(samples))
 
 
-def _names(study: Study) -> Iterable[str]:
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", study.name, re.ASCII):
-        yield f"name: {study.name!r} names a folder: use letters, digits, '_', '-' and '.', a letter or digit first"
-    for name in study.configurations:
-        if not name.strip() or not name.isprintable():
-            yield f"configurations: {name!r} is no name: it is shown in figures and tables"
-    if study.score not in SCORES:
-        yield f"score: there is no {study.score!r}; {choose(study.score, SCORES)}"
-
-
 def _resources(study: Study) -> Iterable[str]:
-    resources, asked = study.resources, study.resources.allocation
-    if resources.engine not in ENGINES:
-        yield f"resources.engine: there is no {resources.engine!r}; {choose(resources.engine, ENGINES)}"
+    resources, where = study.resources, "resources.allocation"
     if kind(study) != "task" and resources.engine == "fused":
         yield f"resources.engine: a {kind(study)} trains one member at a time: loop, or auto"
-    if isinstance(resources.cohort, str) and resources.cohort != AUTO:
-        yield f"resources.cohort: {resources.cohort!r} is no number of members, nor auto"
-    if isinstance(resources.cohort, int) and resources.cohort < 1:
-        yield f"resources.cohort: {resources.cohort} is out of range; it must be at least 1"
     if resources.gpus > 1 and kind(study) == "task":
         yield (
             f"resources.gpus: {resources.gpus:g}, but the members of a task share one device; a function or a command "
             "may have more"
         )
-    if resources.gpus > 1 and not float(resources.gpus).is_integer():
-        yield f"resources.gpus: {resources.gpus:g} is no share of one device and no whole number of devices"
-    if study.seeds.race and study.seeds.start > study.seeds.compare:
-        yield f"seeds.start: {study.seeds.start} is more than seeds.compare, {study.seeds.compare}"
-    where = "resources.allocation"
     try:
-        minutes(asked.time)
+        minutes(resources.allocation.time)
     except ValueError as error:
         yield f"{where}.time: {error}"
-    for text in asked.sbatch:
+    for text in resources.allocation.sbatch:
         try:
             argument(text)
         except ValueError as error:
             yield f"{where}.sbatch: {error}"
-    if asked.min_nodes > asked.nodes:
-        yield f"{where}.min_nodes: {asked.min_nodes} is more than its nodes, {asked.nodes}"
-    for field in ("cpus", "gpus"):
-        share, there = getattr(resources, field), getattr(asked, field)
-        if there is not None and share > there:
-            yield f"{where}.{field}: {there} a node, but a trial needs resources.{field}, {share:g}"
 
 
 def _criterion(study: Study) -> Iterable[str]:
-    criterion, metrics = study.criterion, metrics_of(study)
+    criterion, stop = study.criterion, study.training.stop
     value, low, high = criterion.threshold, criterion.low, criterion.high
     if (low is not None and value < low) or (high is not None and value > high):
         ends = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
         yield f"criterion.threshold: {value:g} can never be: {criterion.metric} is {' and '.join(ends)}"
     if criterion.hold < 1:
         yield f"criterion.hold: {criterion.hold} is out of range; it must be at least 1"
-    stop = study.training.stop
-    if stop is not None and stop.metric not in metrics:
-        yield f"training.stop.metric: there is no {stop.metric!r}; {choose(stop.metric, metrics)}"
+    if stop is not None and stop.metric not in study.measures:
+        yield f"training.stop.metric: there is no {stop.metric!r}; {choose(stop.metric, study.measures)}"
 
 
 def _hold(study: Study, training: Training) -> Iterable[str]:
@@ -151,26 +117,11 @@ def _hold(study: Study, training: Training) -> Iterable[str]:
         )
 
 
-def _training(study: Study) -> Iterable[str]:
-    training = study.training
-    if training.precision not in PRECISIONS:
-        yield f"training.precision: there is no {training.precision!r}; {choose(training.precision, PRECISIONS)}"
-    if training.microbatch and training.batch % training.microbatch:
-        yield f"training.microbatch: {training.microbatch} does not divide training.batch, {training.batch}"
-
-
-def _function(study: Study) -> Iterable[str]:
-    function = component("task", study.task)
-    if not takes(function, 1):
-        yield f"task: {study.task}{inspect.signature(function)} must take one argument, the run"
-
-
 def _samples(study: Study) -> int | None:
     """Of the training split; None where that is known when the data are packed."""
     made: DataSet = data_set.make(study.data)
     if (folder := made.folder()) is not None:
-        count: int = describe(folder)["splits"]["train"]
-        return count
+        return read_index(folder).samples("train")
     return int(made.settings.train) if isinstance(made, GeneratedImages) else None
 
 
@@ -230,36 +181,92 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
 
 
 def _claims(study: Study) -> Iterable[str]:
-    metrics = metrics_of(study)
     for place, claim in enumerate(study.claims):
-        where = f"claims.{place}"
-        kinds = [each for each in CLAIMS if getattr(claim, each) is not None]
-        if len(kinds) != 1:
-            yield f"{where}: a claim is exactly one of {', '.join(CLAIMS)}, not {' and '.join(kinds) or 'none'}"
-            continue
-        yield from _claim(study, where, kinds[0], claim)
-        if claim.measure is not None and claim.measure not in metrics:
-            yield f"{where}.measure: there is no {claim.measure!r}; {choose(claim.measure, metrics)}"
-        if claim.axis not in AXES:
-            yield f"{where}.axis: there is no {claim.axis!r}; {choose(claim.axis, AXES)}"
-        if claim.margin is not None and (kinds[0] != "alike" or claim.margin <= 0):
-            yield f"{where}.margin: is above 0, and of a claim that two are alike"
+        for name in claim.names:
+            if name not in study.configurations:
+                yield f"claims.{place}: there is no configuration {name!r}; {choose(name, study.configurations)}"
+        if claim.best is not None and study.compared < 2:
+            yield f"claims.{place}.best: {claim.best!r} is compared with nothing; name another configuration, or search"
+        if claim.measure is not None and claim.measure not in study.measures:
+            yield f"claims.{place}.measure: there is no {claim.measure!r}; {choose(claim.measure, study.measures)}"
 
 
-def _claim(study: Study, where: str, sort: str, claim: Claim) -> Iterable[str]:
-    said: Any = getattr(claim, sort)
-    names = [said] if sort == "best" else [said[0]] if sort == "below" else list(said)
-    for name in names:
-        if name not in study.configurations:
-            yield f"{where}.{sort}: there is no configuration {name!r}; {choose(name, study.configurations)}"
+def _space(study: Study, named: Iterable[Configuration]) -> Iterable[str]:
+    """A line each; what follows from the first is not looked for. study: resolved.  named: its configurations."""
+    search = study.search
+    if search.explore and not search.space:
+        yield "search.space: is empty, but search.explore asks for configurations"
+    for path in search.space:
+        yield from _conditions(study, path)
+    for path, dimension in search.space.items():
+        for context in _contexts(study, path):
+            yield from (f"search.space.{path}{problem}" for problem in _in_context(study, context, path, dimension))
+    if not study.found:
+        return
+    space = space_of(study)
+    inside = sum(contains(space, one.overrides, study) is not None for one in named)
+    if search.explore < inside:
+        yield (
+            f"search.explore: {search.explore} is less than the {inside} named configurations that lie in the space, "
+            "which are explored too"
+        )
+
+
+def _conditions(study: Study, path: str) -> Iterable[str]:
+    space, known = study.search.space, configuration(study).values
+    for other, wanted in space[path].condition.items():
+        where = f"search.space.{path}.if.{other}"
+        if other in space and not space[other].choices:
+            yield f"{where}: is a range, which hardly ever is {wanted!r}; a condition is on choices"
+        elif other in space and wanted not in space[other].choices:
+            yield f"{where}: {wanted!r} is none of its choices; {choose(str(wanted), map(str, space[other].choices))}"
+        elif other not in space and other not in known:
+            yield f"{where}: there is no such field; {choose(other, [*space, *known])}"
+        elif other not in space and known[other] != wanted:
+            yield f"{where}: is {known[other]!r} throughout and not searched, so that {path} is never there"
+    try:
+        conditions_of(path, space)
+    except UserError as error:
+        yield str(error)
+
+
+def _contexts(study: Study, path: str) -> Iterable[dict[str, Any]]:
+    """Overrides that choose each searched component that may be there together with a path."""
+    space = study.search.space
+    own, found = conditions_of(path, space), []
+    for other in space:
+        there = conditions_of(other, space)
+        together = path not in there and all(own.get(name, value) == value for name, value in there.items())
+        if names_component(other, study) and other not in (path, *own) and together:
+            found += [{**there, other: choice, **own} for choice in space[other].choices]
+    return found or [own]
+
+
+def _in_context(study: Study, context: Mapping[str, Any], path: str, dimension: Dimension) -> Iterable[str]:
+    """That the path is there, and its field can have each end or choice."""
+    with_it = "".join(f", with {other} {value}" for other, value in context.items() if names_component(other, study))
+    try:
+        known = configuration(study, overrides=context).values
+    except UserError as error:
+        yield f".if: {error}"
+        return
+    # A function's or a command's hyperparameters are those that somebody gives.
+    given = kind(study) != "task" and "." not in path
+    if path not in known and not given and not path.startswith(("schedules.", "init_from.", "training.stop")):
+        yield f": there is no such field{with_it}; " + (
+            "say with which it is there, by if: {...}" if with_it else choose(path, known)
+        )
+        return
+    ends = {} if dimension.choices else {".low": dimension.low, ".high": dimension.high}
+    for where, value in {**ends, **{f".choices.{n}": choice for n, choice in enumerate(dimension.choices)}}.items():
+        try:
+            tried = configuration(study, overrides={**context, path: value}).values.get(path)
+        except UserError as error:
+            yield f"{where}{with_it}: {str(error).removeprefix('hyperparameters.').removeprefix(f'{path}: ')}"
             return
-    if len(names) != len(set(names)):
-        yield f"{where}.{sort}: names {names[0]!r} twice"
-    if sort == "best" and study.compared < 2:
-        yield f"{where}.best: {said!r} is compared with nothing; name another configuration, or search"
-    if sort == "below" and not 0 < said[1] <= 1:
-        yield f"{where}.below: {said[1]:g} is no share; it must be above 0 and at most 1"
-
-
-def _better(study: Study) -> str:
-    return "higher" if study.criterion.direction == "max" else "lower"
+        if ends and (isinstance(tried, bool) or not isinstance(tried, int | float)):
+            yield ": is no number, and has no range; write {choices: [...]}"
+            return
+        if isinstance(tried, int) and dimension.step is not None and dimension.step % 1:
+            yield f".step: {dimension.step:g} is no whole number, as {path} is"
+            return

@@ -10,7 +10,7 @@ import pytest
 from seedsweep.analysis import export, tables
 from seedsweep.analysis.answer import answer
 from seedsweep.analysis.claims import judge
-from seedsweep.analysis.comparison import compare, validation_variance
+from seedsweep.analysis.comparison import compare
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Claim, Measure, Search, SeedCounts
@@ -84,16 +84,6 @@ def test_the_facts(tmp_path, make_run):
     assert re.search(r"tell best found .* from alpha 1 in 80 % of studies, 2[5-9] seeds of each", facts[0]), facts
     assert re.search(r"With 12 seeds each, a difference of at least 4\d points", facts[1])
     assert re.search(r"\d+ % is between configurations and \d+ % between seeds of one\.", facts[2])
-
-
-def test_the_part_of_the_validation_sets_size_is_said_where_it_is_known(tmp_path, make_run):
-    results = tables.read(make_run(tmp_path / "run", MIXED, data={"name": "pattern1", "validation": 100}))
-    # F1 of .5 with accuracy .5: of 100 images 25 are true positives and 50 wrong, so that J = 1/3.
-    results.evaluations["accuracy"], results.evaluations["f1"] = 0.5, 0.5
-    share = 1 / 3
-    expected = (2 / (1 + share) ** 2) ** 2 * share * (1 - share) / 75
-    assert validation_variance(results) == pytest.approx(expected)
-    assert "can come from the validation set's size" in answer(results, compare(results)).facts[2]
 
 
 def test_a_race_that_is_decided_misses_no_seeds(tmp_path, make_run, change_study):
@@ -179,6 +169,16 @@ def test_the_notes_name_what_varies_and_the_test_split(tmp_path, make_run):
     )
     notes = said(make_run(tmp_path / "data", {223: 1, 600: 7}, path="data.train", found=False)).notes
     assert notes[1] == "Their data differ (train): scores may be of different validation splits."
+
+
+def test_a_test_split_that_was_measured_again_for_more_steps_is_said_to_be(tmp_path, make_run):
+    folder = make_run(tmp_path / "run", MIXED, tested=True)
+    # As the ledger keeps what had finished with fewer steps.
+    outcome = next(RunPaths(folder).cohorts.glob("*/compare-*/outcome.json"))
+    (outcome.parent / "outcome.25.json").write_bytes(outcome.read_bytes())
+    assert (
+        "on the test split, measured at the end, and anew when steps were added, of the last" in said(folder).notes[1]
+    )
 
 
 def test_tables_as_files(tmp_path, make_run):

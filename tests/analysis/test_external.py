@@ -45,7 +45,7 @@ def test_a_page_of_scores_on_another_scale(tmp_path):
     table = pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"])
     table.loc[3, "score"] = np.nan
     table.to_csv(tmp_path / "other.csv", index=False)
-    answer = write_table(tmp_path / "other.csv", 55, 1, tmp_path / "out")
+    answer = write_table(tmp_path / "other.csv", 55, 1, tmp_path / "out").text
     assert re.search(r"tuned converged in [678] of 8 seeds", answer)
     page = (tmp_path / "out" / "index.html").read_text()
     assert "other.csv, sha256" in page
@@ -89,7 +89,7 @@ def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     pair = both.pairs[(both.pairs["first"] == "first: alpha 1") & (both.pairs["second"] == "second: alpha 1")].iloc[0]
     assert pair.difference == pytest.approx(0.5)
     assert len(both.pairs) == 15
-    answer = write_together(first, second, tmp_path / "out")
+    answer = write_together(first, second, tmp_path / "out").text
     assert "first or second: which configuration is better?" in (tmp_path / "out" / "index.html").read_text()
     assert "second: " in answer
 

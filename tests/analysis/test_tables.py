@@ -20,9 +20,10 @@ def spec(number, name, values, phase="compare", seeds=(0,)):
 def test_members_and_evaluations(tmp_path, make_run, mixed):
     results = tables.read(make_run(tmp_path / "run", mixed, diverged=1))
     members = results.compared
-    assert list(members.columns[:8]) == [
-        *("configuration", "label", "name", "phase", "number", "origin", "seed", "alpha"),
+    assert list(members.columns[:9]) == [
+        *("configuration", "label", "name", "phase", "number", "origin", "exploratory", "seed", "alpha"),
     ]
+    assert not members.exploratory.any()
     assert len(members) == 4 * 12
     assert members.groupby("label").outcome.value_counts()["alpha 0.5"].to_dict() == {
         "converged": 8, "never": 2, "fell_back": 1, "diverged": 1,

@@ -18,7 +18,7 @@ from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.shards.data_set import make
 from seedsweep.shards.pack import pack
-from seedsweep.slurm.ray_cluster import HEAD_FILE, ended
+from seedsweep.slurm.ray_cluster import HEAD_FILE, exited
 from seedsweep.sweeps.running.prepared_task import load_task, resolved_training
 from seedsweep.sweeps.study.components import make_optimizer
 from seedsweep.sweeps.study.configuration import members, named
@@ -121,7 +121,7 @@ def main() -> None:
                 launched = Launched(cluster, study, folder / f"start-{turn}")
                 launched.launch(*TWO_NODES)
                 starts.append(first_step(launched) - submitted_at(launched))
-                wait_for(lambda at=launched: ended(at.paths.cluster), 200, launched)
+                wait_for(lambda at=launched: exited(at.paths.cluster), 200, launched)
                 over = (launched.paths.cluster / HEAD_FILE).stat().st_mtime
                 wait_for(lambda at=launched: not at.queue(), 60, launched)
                 releases.append(time.time() - over)

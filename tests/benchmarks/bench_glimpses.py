@@ -25,7 +25,7 @@ from seedsweep.core.models.glimpses import VECTOR, Window, coverage, extract, gl
 from seedsweep.core.training.memory import keep_freed
 from seedsweep.core.training.probe import wait
 
-WINDOW, SIGMA, CHANNELS = 0.3, 0.5, 3
+WINDOW, CHANNELS = 0.3, 3
 
 
 def seconds(work: Callable[[], object], device: torch.device, least: float) -> float:
@@ -72,7 +72,7 @@ def main() -> None:
     masks = (images[:, :1] > 127).to(torch.uint8)
     rows = torch.arange(batch, device=device)
     places = (torch.rand(batch, 2, device=device) - 0.5).requires_grad_()
-    window = Window(Gaussian(), glimpse, WINDOW, SIGMA)
+    window = Window(Gaussian(), glimpse, WINDOW)
 
     def floats() -> Tensor:
         return torch.cat([images.float() / 255, masks.float()], 1)

@@ -18,7 +18,6 @@ from seedsweep.sweeps.running.executor import HERE, Job, execute
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.worker import CohortWorker, Run
 from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.study.components import metrics_of
 from seedsweep.sweeps.study.loading import load
 
 TRIALS = 200
@@ -74,7 +73,7 @@ class IdleWorker(CohortWorker):
 
 def idle() -> type:
     """A trainable whose cohort has its result at once."""
-    from seedsweep.sweeps.running.trainable import CohortTrial
+    from seedsweep.sweeps.running.ray_trials import CohortTrial
 
     class IdleTrial(CohortTrial):
         worker = IdleWorker
@@ -91,8 +90,7 @@ def main() -> None:
         def agenda() -> Agenda:
             return Agenda(study, run.ledger, lambda study: "idle", lambda start: "", int(study.resources.cohort))
 
-        metrics = list(metrics_of(study))
-        job = Job(study, run, 1, "", Nothing(), agenda, Console(quiet=True), metrics, trainable=idle)
+        job = Job(study, run, 1, "", Nothing(), agenda, Console(quiet=True), trainable=idle)
         start = time.monotonic()
         execute(job, HERE)
         total = time.monotonic() - start

@@ -118,7 +118,7 @@ def main() -> None:
         print(f"a refresh after one more cohort: {seconds:.1f} s (aim 5), peak {memory:.0f} MB", flush=True)
         done = subprocess.run([*command, "report"], check=True, capture_output=True, text=True)
         seconds, memory = map(float, done.stdout.split())
-        page = RunPaths(folder).page.stat().st_size / 1e6
+        page = RunPaths(folder).report.page.stat().st_size / 1e6
         print(f"tables and the whole report: {seconds:.1f} s (aim 30), peak {memory:.0f} MB (aim 1500)")
         print(f"its page: {page:.1f} MB (aim 5)")
 

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import pytest
 
-from seedsweep.core.component import Choice, Chosen, Metric, Range, resolve, settings_from, short_names, use_folder
+from seedsweep.core.component import Choice, Chosen, Metric, Named, Range, resolve, settings_from, short_names, spread
 from seedsweep.core.errors import UserError
 from seedsweep.core.training.optimisers import AdamW, Optimizer
 from seedsweep.core.training.schedules import MultiStep, Schedule
+from seedsweep.core.user_modules import use_folder
 
 OPTIMISERS = "seedsweep.core.training.optimisers"
 SCHEDULES = "seedsweep.core.training.schedules"
@@ -30,8 +31,7 @@ class Settings:
     rate: Annotated[float, Range(0)] = 0.1
     kind: Annotated[str, Choice("small", "large")] = "small"
     layers: Annotated[tuple[int, ...], Range(1, 9)] = (2, 3)
-    optimiser: Annotated[str, Chosen(OPTIMISERS)] = "adamw"
-    maybe: Annotated[str, Chosen(OPTIMISERS, optional=True)] = ""
+    optimiser: Annotated[Named, Chosen(OPTIMISERS, Optimizer)] = "adamw"
 
 
 @pytest.mark.parametrize("name", ["adamw", "AdamW", "adam_w", f"{OPTIMISERS}:AdamW"])
@@ -99,12 +99,40 @@ def test_settings_with_their_defaults():
         ({"kind": "smal"}, r"settings\.kind: there is no 'smal'; did you mean small\?"),
         ({"layers": [2, 0]}, r"settings\.layers: 0 is out of range"),
         ({"optimiser": "addam"}, r"settings\.optimiser: there is no 'addam'"),
-        ({"maybe": "addam"}, r"settings\.maybe: there is no 'addam'"),
+        ({"optimiser": {"name": "addam"}}, r"settings\.optimiser\.name: there is no 'addam'"),
+        (
+            {"optimiser": {"epsilom": 1}},
+            r"settings\.optimiser\.epsilom: there is no such field; did you mean epsilon\?",
+        ),
+        ({"optimiser": {"epsilon": "x"}}, r"settings\.optimiser\.epsilon: .*number.*'x'"),
+        ({"optimiser": 3}, r"settings\.optimiser: 3 is no name; known are adam, adamw, sgd"),
+        ({"optimiser": "math:sqrt"}, r"settings\.optimiser: math:sqrt is no subclass of .*optimisers\.Optimizer"),
     ],
 )
 def test_wrong_settings_name_the_field(values, words):
     with pytest.raises(UserError, match=words):
         settings_from(Settings, values, "settings")
+
+
+@pytest.mark.parametrize(
+    ("written", "recorded"),
+    [
+        ("AdamW", "adamw"),
+        ({"name": "adam", "epsilon": 1e-8}, "adam"),
+        ({"epsilon": 1}, {"name": "adamw", "epsilon": 1.0}),
+        ({"name": f"{OPTIMISERS}:SGD", "nesterov": True}, {"name": "sgd", "nesterov": True}),
+    ],
+)
+def test_a_chosen_component_is_recorded_in_one_way_however_it_was_written(written, recorded):
+    settings = settings_from(Settings, {"optimiser": written}, "settings")
+    assert settings.optimiser == recorded
+    assert settings_from(Settings, {"optimiser": recorded}, "settings") == settings
+
+
+def test_settings_of_a_chosen_component_have_dotted_paths():
+    paths = spread(Settings, {"width": 7, "optimiser": {"name": "sgd", "nesterov": True}})
+    assert paths == {"width": 7, "optimiser": "sgd", "optimiser.nesterov": True}
+    assert spread(Settings, {"optimiser": "adam"}) == {"optimiser": "adam", "optimiser.epsilon": 1e-8}
 
 
 @pytest.mark.parametrize("value", [math.nan, True, "1", None])

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-from seedsweep.core.records.lease import started
+from seedsweep.core.records.lease import start_ticks
 from tests.devcluster import configuration
 from tests.devcluster.configuration import DATABASE, Shape
 from tests.devcluster.layout import BRIDGE, NETWORK, Layout
@@ -298,14 +298,14 @@ class DevCluster:
 
 def _note(file: Path, pid: int) -> None:
     """Write a process into a pid file, with its beginning: after a boot its number is another's."""
-    file.write_text(f"{pid} {started(pid)}")
+    file.write_text(f"{pid} {start_ticks(pid)}")
 
 
 def _alive(file: Path) -> int | None:
     """The process that a pid file names, if it runs."""
     with contextlib.suppress(OSError, ValueError):
         pid, beginning = map(int, file.read_text().split())
-        if _running(pid) and started(pid) == beginning:
+        if _running(pid) and start_ticks(pid) == beginning:
             return pid
     return None
 
@@ -314,7 +314,7 @@ def _running(pid: int) -> bool:
     """Whether a process is there and not merely unburied."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    return started(pid) is not None
+    return start_ticks(pid) is not None
 
 
 def _run(*command: object, check: bool = True, env: dict[str, str] | None = None) -> str:

@@ -13,14 +13,15 @@ from matplotlib.path import Path as Outline
 from seedsweep.core.errors import UserError
 from seedsweep.shards import layout
 from seedsweep.shards.camelyon16 import command, cutting
-from seedsweep.shards.camelyon16.annotations import AnnotationError, Polygon, paint, read_asap
+from seedsweep.shards.camelyon16.annotations import Polygon, paint, read_asap
 from seedsweep.shards.camelyon16.cutting import pack
 from seedsweep.shards.camelyon16.patches import Cells, cells, choose
 from seedsweep.shards.camelyon16.settings import CamelyonSettings
-from seedsweep.shards.camelyon16.sources import CamelyonError, Source, find, split
+from seedsweep.shards.camelyon16.sources import Source, find, split
 from seedsweep.shards.command import main
 from seedsweep.shards.data_set import make, resolved
-from seedsweep.shards.read import describe, read
+from seedsweep.shards.index import read_index
+from seedsweep.shards.read import read
 from seedsweep.shards.samples import arrays_of
 from seedsweep.shards.stream import batches
 
@@ -90,7 +91,7 @@ def test_neighbours_share_no_pixel_and_leave_none():
 def test_a_bad_annotation_is_one_line(tmp_path, text, words):
     path = tmp_path / "bad.xml"
     path.write_text(text)
-    with pytest.raises(AnnotationError, match=words) as caught:
+    with pytest.raises(UserError, match=words) as caught:
         read_asap(path)
     assert "\n" not in str(caught.value)
 
@@ -207,22 +208,18 @@ def test_slides_that_trouble_are_left_out_and_named(lab, tmp_path):
 
 def test_a_study_takes_the_folder_and_nothing_else(lab, tmp_path):
     folder, _ = pack(find(*lab), SETTINGS, tmp_path)
-    data = {"name": "camelyon16", "folder": str(folder)}
+    data = {"name": "packed", "folder": str(folder)}
     assert resolved(data) == data
     assert make(data).folder() == folder
     assert make(data).classes == 2
-    known = describe(folder)
-    assert known["arrays"]["slide_label"] == {"dtype": "int64", "shape": ()}
-    assert known["settings"]["size"] == PATCH
+    known = read_index(folder)
+    assert known.settings["size"] == PATCH
     part = arrays_of(make(data), "train")
-    assert known["splits"]["train"] == len(part["label"])
+    assert known.samples("train") == len(part["label"])
     assert arrays_of(make(data), "test") is None
-    for name, array in part.items():
-        assert known["arrays"][name] == {"dtype": str(array.dtype), "shape": array.shape[1:]}
-    with pytest.raises(UserError, match=r"data\.folder: camelyon16 is packed by hand first"):
-        make({"name": "camelyon16"})
+    assert part.keys() == {*known.layout, "slide", "slide_label"}
     with pytest.raises(UserError, match=r"data\.folder: .* has no index.json"):
-        make({"name": "camelyon16", "folder": str(lab[0])})
+        make({"name": "packed", "folder": str(lab[0])})
 
 
 def test_a_stream_says_which_slide_a_patch_is_of(lab, tmp_path):
@@ -290,7 +287,7 @@ def test_a_users_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, w
 
 
 def test_no_patch_to_validate_is_said(lab, tmp_path):
-    with pytest.raises(CamelyonError, match="no patches in the validation split, of 0 slides out of 5"):
+    with pytest.raises(UserError, match="no patches in the validation split, of 0 slides out of 5"):
         pack(find(*lab), replace(SETTINGS, held_out=0.0), tmp_path)
 
 
@@ -357,5 +354,5 @@ def test_slides_are_found_below_folders_and_their_names_are_their_own(tmp_path):
         ("tumor_001", True),
     ]
     (tmp_path / "normal" / "tumor_001.svs").touch()
-    with pytest.raises(CamelyonError, match="have one name"):
+    with pytest.raises(UserError, match="have one name"):
         find(tmp_path, None)

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seedsweep.core.component import use_folder
 from seedsweep.core.errors import UserError
+from seedsweep.core.user_modules import use_folder
 from seedsweep.shards import command, layout
 from seedsweep.shards.data_set import make, resolved
+from seedsweep.shards.index import read_index
+from seedsweep.shards.layout import Array
 from seedsweep.shards.pack import folder_of, pack
-from seedsweep.shards.read import data_fingerprint, describe, read
+from seedsweep.shards.read import read
 from seedsweep.shards.samples import arrays_of
 
 HEAD = """
@@ -67,12 +69,12 @@ SEQUENCES = """
 def test_samples_one_by_one_are_read_as_arrays(write, tmp_path, monkeypatch):
     """No images, bytes or classes are asked of anyone."""
     data_set = write(SEQUENCES, length=7)
-    whole = data_fingerprint(packed(data_set, tmp_path / "whole"))
+    whole = read_index(packed(data_set, tmp_path / "whole")).fingerprint
     # Several records and shards.
     monkeypatch.setattr(layout, "RECORD_BYTES", 300)
     monkeypatch.setattr(layout, "SHARD_BYTES", 600)
     folder = packed(data_set, tmp_path / "parts")
-    assert data_fingerprint(folder) != whole
+    assert read_index(folder).fingerprint != whole
     assert len(list(folder.glob("train-*.tar"))) == 2
     for split, some in read(folder).items():
         expected = list(data_set.samples(split))
@@ -81,11 +83,10 @@ def test_samples_one_by_one_are_read_as_arrays(write, tmp_path, monkeypatch):
         }  # fmt: skip
         for name, array in some.items():
             np.testing.assert_array_equal(array, [sample[name] for sample in expected])
-    known = describe(folder)
-    assert known["name"] == "own.py:Own"
-    assert known["classes"] == 0
-    assert known["splits"] == {"train": 11, "validation": 4, "test": 3}
-    assert known["arrays"]["weights"] == {"dtype": "float32", "shape": (2, 3)}
+    known = read_index(folder)
+    assert (known.name, known.classes) == ("own.py:Own", 0)
+    assert {split: known.samples(split) for split in known.splits} == {"train": 11, "validation": 4, "test": 3}
+    assert known.layout["weights"] == Array(np.dtype(np.float32), (2, 3))
 
 
 def test_arrays_give_the_bytes_that_samples_give(write, tmp_path):
@@ -114,7 +115,7 @@ def test_arrays_give_the_bytes_that_samples_give(write, tmp_path):
     )
     assert all((whole / name).read_bytes() == (single / name).read_bytes() for name in files)
     # The content counts, not where it came from.
-    assert data_fingerprint(whole) == data_fingerprint(single)
+    assert read_index(whole).fingerprint == read_index(single).fingerprint
     np.testing.assert_array_equal(arrays_of(one, "train")["x"], read(whole)["train"]["x"])
     assert arrays_of(one, "test") is None
     assert arrays_of(two, "test") is None
@@ -163,8 +164,8 @@ def of(train: str, validation: str = "good(5)") -> str:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (of("None"), "own.py:Own.samples('train') gives nothing; yield a dict"),
-        (of("good(5)", "None"), "own.py:Own.samples('validation') gives nothing; yield a dict"),
+        (of("None"), "own.py:Own.samples('train') gives an object of type NoneType; yield a dict"),
+        (of("good(5)", "None"), "own.py:Own.samples('validation') gives an object of type NoneType; yield a dict"),
         (of("good(0)"), "own.py:Own.samples('train') is empty: every array has 0 samples"),
         (of("[]"), "own.py:Own.samples('train') is empty: it yields no sample"),
         (of("good(5)", "iter([])"), "own.py:Own.samples('validation') is empty"),
@@ -244,7 +245,7 @@ def test_a_class_that_is_no_data_set(write, body, settings, words):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("", "data.name: '' is no name; known are camelyon16, ellipses,"),
+        ("", "data.name: '' is no name; known are ellipses,"),
         (None, "data.name: None is no name"),
         ("patern1", "data.name: there is no 'patern1'; did you mean pattern1"),
         ("json:dumps", "data.name: json:dumps is no data set; write it as `class ...(seedsweep.DataSet)`"),
@@ -289,7 +290,7 @@ def test_real_images_from_a_users_file(write, tmp_path):
         "validation": 10000,
         "test": 10000,
     }
-    assert describe(folder)["classes"] == 10
+    assert read_index(folder).classes == 10
     with gzip.open(FASHION / "t10k-images-idx3-ubyte.gz") as file:
         pixels = np.frombuffer(file.read(), np.uint8, offset=16)
     np.testing.assert_array_equal(splits["test"]["image"].reshape(-1), np.float32(pixels) / 255)

@@ -11,7 +11,7 @@ from seedsweep.shards.data_set import HOME, DataSet, make, resolved
 from seedsweep.shards.pack import pack
 from seedsweep.shards.samples import arrays_of
 
-GENERATED = sorted(set(short_names(HOME, DataSet)) - {"camelyon16", "packed"})
+GENERATED = sorted(set(short_names(HOME, DataSet)) - {"packed"})
 
 
 def samples(name, numbers, split="train", **settings):
@@ -151,5 +151,3 @@ def test_a_packed_folder_is_a_data_set_again(tmp_path):
         assert set(first) == set(second)
         for name, array in first.items():
             np.testing.assert_array_equal(array, second[name])
-    with pytest.raises(UserError, match=r"data\.folder: .* holds ellipses, not camelyon16"):
-        make({"name": "camelyon16", "folder": str(folder)})

@@ -13,9 +13,9 @@ import webdataset
 
 from seedsweep.shards import command, layout
 from seedsweep.shards.data_set import make, resolved
-from seedsweep.shards.index import ShardError
+from seedsweep.shards.index import ShardError, read_index
 from seedsweep.shards.pack import pack
-from seedsweep.shards.read import data_fingerprint, read
+from seedsweep.shards.read import read
 from seedsweep.shards.samples import arrays_of
 from seedsweep.shards.tars import write_shard
 
@@ -40,7 +40,7 @@ def test_same_settings_same_bytes(tmp_path):
     files = sorted(p.name for p in one.iterdir())
     assert files == sorted(p.name for p in two.iterdir())
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
-    assert data_fingerprint(one) == data_fingerprint(two)
+    assert read_index(one).fingerprint == read_index(two).fingerprint
     index = json.loads((one / "index.json").read_text())
     assert [s["samples"] for s in index["splits"]["train"]["shards"]] == [16, 16, 8]
 
@@ -48,7 +48,7 @@ def test_same_settings_same_bytes(tmp_path):
 def test_other_settings_another_folder_and_content(tmp_path):
     one, two = packed(tmp_path), packed(tmp_path, seed=1)
     assert one != two
-    assert data_fingerprint(one) != data_fingerprint(two)
+    assert read_index(one).fingerprint != read_index(two).fingerprint
 
 
 def test_what_is_packed_is_not_packed_again(tmp_path):
@@ -223,18 +223,15 @@ def test_a_bad_index_is_named(tmp_path, content, words):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("splits", "validation"), None, "it has no validation split"),
+        (("splits", "validation"), None, "it lacks 'validation'"),
         (("splits", "train", "samples"), 41, "the shards of its train split have 40 samples, the split 41"),
         (("splits", "train", "shards"), [], "the shards of its train split have 0 samples"),
         (("splits", "train", "shards", 0, "file"), "../other.tar", "'../other.tar' is no name of a shard"),
-        (("splits", "train", "shards", 0, "samples"), -16, "-16 is no number above 0"),
+        (("splits", "train", "shards", 0, "samples"), -16, "the shards of its train split have 8 samples"),
         (("splits", "train", "shards", 0, "sha256"), None, "it lacks 'sha256'"),
         (("arrays", "image", "dtype"), "object", "'image' has dtype object"),
         (("arrays", "image", "dtype"), "bytes of images", "data type 'bytes of images' not understood"),
-        (("arrays", "image", "shape"), [1, 32, -1], "-1 is no number above 0"),
         (("arrays", "../image"), {"dtype": "uint8", "shape": []}, "'../image' is no name of an array"),
-        (("arrays",), {}, "it has no arrays"),
-        (("classes",), -1, "classes: -1 is no number above 0"),
     ],
 )
 def test_a_damaged_index_is_named(tmp_path, path, value, words):

@@ -9,7 +9,7 @@ from pathlib import Path
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import CohortRecord, Ledger
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.slurm.ray_cluster import ended
+from seedsweep.slurm.ray_cluster import exited
 from tests.devcluster import DevCluster
 from tests.slurm.waiting import wait_for
 from tests.sweeps.launching import SEEDSWEEP, run
@@ -61,8 +61,8 @@ class Launched:
 
     def end(self, seconds: float = 200.0) -> None:
         """Wait until the study has ended well, and its job has left the queue with nothing left behind."""
-        wait_for(lambda: ended(self.paths.cluster), seconds, self)
-        assert ended(self.paths.cluster)[1] == 0, self.output()
+        wait_for(lambda: exited(self.paths.cluster), seconds, self)
+        assert exited(self.paths.cluster)[1] == 0, self.output()
         wait_for(lambda: not self.queue(), 30, self)
 
     def queue(self) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from seedsweep.core.records.study import Allocation, Resources
 from seedsweep.slurm import allocation
-from seedsweep.slurm.ray_cluster import RayAllocation, ended
+from seedsweep.slurm.ray_cluster import RayAllocation, exited
 from seedsweep.slurm.settings import asked
 from tests.slurm.copies import copy_package, spoil
 from tests.slurm.waiting import wait_for
@@ -72,7 +72,7 @@ class Driven:
         return "\n".join(log.read_text() for log in sorted((self.folder / "cluster").glob("*/*_log.out")))
 
     def end(self) -> None:
-        assert wait_for(lambda: ended(self.folder / "cluster"), 120, self)[1] == 0, self.output()
+        assert wait_for(lambda: exited(self.folder / "cluster"), 120, self)[1] == 0, self.output()
         wait_for(lambda: not self.queue(), 30, self)
 
     def starts(self) -> int:

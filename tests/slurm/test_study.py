@@ -32,7 +32,7 @@ def launched(cluster, study, tmp_path):
 def assert_undisturbed(launched, undisturbed):
     assert contents(launched.folder) == undisturbed
     assert_view_agrees(launched.runs, launched.name)
-    assert launched.paths.page.exists()
+    assert launched.paths.report.page.exists()
 
 
 def test_two_nodes(launched, undisturbed, cluster):

@@ -85,7 +85,7 @@ def assert_view_agrees(runs: Path, name: str) -> None:
     directory = RunDirectory(RunPaths(runs / name))
     study, (_, copy) = directory.study(), directory.last_launch()
     user_code.use(directory.paths, copy)
-    inputs = Inputs(directory, copy, Console(quiet=True))
+    inputs = Inputs(directory, Console(quiet=True))
     agenda = Agenda(study, directory.ledger, inputs.fingerprint_of, inputs.start_fingerprint, 3)
     shown = optuna.load_study(study_name=name, storage=f"sqlite:///{directory.paths.optuna_db}").trials
     expected = agenda.exploration.trials()

@@ -95,6 +95,36 @@ def test_where_nothing_says_so_a_grown_run_is_evaluated_as_it_began(tmp_path):
     assert sorted(grown.evaluations.step.unique()) == list(range(2, 401, 2))
 
 
+def test_what_is_added_after_results_is_exploratory(finished, tmp_path):
+    """A configuration, a claim and seeds: the answer stays, and says beside it what was added."""
+    configurations = {**STUDY["configurations"], "faster": {"lr": 0.2}}
+    grown = {**STUDY, "configurations": configurations, "claims": [{"best": "faster"}], "seeds": {"compare": 6}}
+    found = run_study(grown, runs=tmp_path, quiet=True)
+    answer, *lines = found.answer.split("\n")
+    assert answer == finished.answer
+    assert lines[0] == "That faster is the best of the named: exploratory (added after results)."
+    assert [line.partition(" converged")[0] for line in lines[1:]] == [
+        "Slow, all 6 seeds (exploratory)",
+        "Fast, all 6 seeds (exploratory)",
+        "Faster (exploratory)",
+    ]
+    assert found.members.groupby("label").exploratory.sum().to_dict() == {"slow": 1, "fast": 1, "faster": 6}
+
+
+def test_changed_code_is_refused_unless_it_is_accepted(tmp_path):
+    code = tmp_path / "line.py"
+    code.write_text("def train(run):\n    run.report(1, error=run.seed)\n")
+    study = {"name": "function", "task": "line.py:train", "metrics": {"error": "min"}, "seeds": {"compare": 1}}
+    study |= {"criterion": {"metric": "error", "threshold": 0.5, "hold": 1}, "configurations": {"plain": {}}}
+    run_study(study, runs=tmp_path / "runs", quiet=True)
+    code.write_text("def train(run):\n    run.report(1, error=run.seed + 1)\n")
+    study["seeds"] = {"compare": 2}
+    with pytest.raises(SeedsweepError, match="--accept-code"):
+        run_study(study, runs=tmp_path / "runs", quiet=True)
+    found = run_study(study, runs=tmp_path / "runs", quiet=True, accept_code=True)
+    assert sorted(found.members.final) == [0, 2]
+
+
 def test_steps_that_a_schedule_reads_do_not_grow(tmp_path):
     study = {**STUDY, "schedules": {"lr": {"name": "cosine"}}}
     run_study(study, runs=tmp_path, quiet=True)

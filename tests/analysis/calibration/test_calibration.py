@@ -84,7 +84,7 @@ def test_intervals_of_scores(seeds, truth):
         _, low, high = interquartile_mean(values)
         held["interquartile mean"].append(low <= all_of[50_000:150_000].mean() <= high)
         at = rng.uniform(0.2, 0.9)
-        _, low, high = profile([values], np.array([at]))
+        _, low, high = profile(values, np.array([at]))
         held["profile"].append(low[0] <= 1 - np.searchsorted(all_of, at) / len(all_of) <= high[0])
         _, low, high = superiority(values, theirs)
         held["superiority"].append(low <= np.searchsorted(truth[other], all_of[::100]).mean() / len(all_of) <= high)

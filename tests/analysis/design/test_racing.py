@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from seedsweep.analysis.design.racing import seeds_of_each, seeds_wanted
+from seedsweep.analysis.design.racing import seeds_of_each
 from seedsweep.core.records.study import SeedCounts
+
+
+def seeds_wanted(converged, start, most, *, entered=True):
+    """Of a race; whether each of the first seeds converged, None: not known yet."""
+    known = {key: {s: one for s, one in enumerate(seeds) if one is not None} for key, seeds in converged.items()}
+    return seeds_of_each(known, SeedCounts(compare=most, race=True, start=start), entered=entered)
 
 
 def test_a_race_by_hand():

@@ -46,7 +46,8 @@ def test_configurations_that_no_number_tells_apart_have_a_row_each(tmp_path, mak
     )
     (axes,) = figures["p_converge"].figure.axes
     assert axes.get_xlabel() == "P(converge)"
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["adam", "adamw", "sgd"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["sgd", "adamw", "adam"]
+    assert axes.yaxis_inverted()
 
 
 @pytest.mark.parametrize("name", ["$x$", "$\\frac{a$", "a_b^c", "[x]", "_hidden", "100 %"])

@@ -21,7 +21,7 @@ def report(tmp_path_factory, make_run, mixed, pack_squares) -> Path:
     run = RunPaths(tmp_path_factory.mktemp("runs") / "run")
     make_run(run.folder, mixed, diverged=1, windows=True, data=pack_squares(run.data))
     write(run.folder)
-    return run.page
+    return run.report.page
 
 
 @pytest.fixture(scope="module")

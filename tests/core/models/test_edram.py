@@ -102,7 +102,7 @@ def images_and_masks() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_spatial_transformer_is_grid_sample():
     images, masks = images_and_masks()
-    glimpses, covered = SpatialTransformer().affine(images, masks, AFFINES, 7, 0.5)
+    glimpses, covered = SpatialTransformer().affine(images, masks, AFFINES, 7)
     grid = F.affine_grid(AFFINES.view(3, 2, 3), [3, 2, 7, 7], align_corners=True)
     expected = F.grid_sample(torch.cat([images, masks], 1), grid, padding_mode="border", align_corners=True)
     torch.testing.assert_close(glimpses, expected[:, :2])
@@ -113,7 +113,7 @@ def test_under_vmap_the_members_are_folded_into_the_batch():
     images, masks = images_and_masks()
 
     def look(affine):
-        return SpatialTransformer().affine(images, masks, affine, 7, 0.5)[0]
+        return SpatialTransformer().affine(images, masks, affine, 7)[0]
 
     members = torch.stack([AFFINES, AFFINES * 0.7]).requires_grad_()
     together = torch.func.vmap(look)(members)
@@ -130,7 +130,7 @@ def test_gradient_to_the_affine_against_finite_differences(extraction):
     images, masks = images_and_masks()
     # Off the image the spatial transformer has no gradient, and at its border none that differences could meet.
     inside = AFFINES[:2].clone().requires_grad_()
-    assert gradcheck(lambda a: extraction().affine(images[:2], masks[:2], a, 5, 0.5), (inside,))
+    assert gradcheck(lambda a: extraction().affine(images[:2], masks[:2], a, 5), (inside,))
 
 
 @pytest.mark.parametrize("extraction", [Gaussian, SpatialTransformer])
@@ -138,7 +138,7 @@ def test_gradient_to_the_affine_against_finite_differences(extraction):
 def test_windows_off_the_image_or_without_extent_are_finite(extraction, scale):
     images, masks = images_and_masks()
     affine = torch.tensor([[scale, 0, 1.0, 0, scale, -1.0]] * 3, dtype=D, requires_grad=True)
-    glimpses, covered = extraction().affine(images, masks, affine, 5, 0.5)
+    glimpses, covered = extraction().affine(images, masks, affine, 5)
     (gradient,) = torch.autograd.grad(glimpses.sum() + covered.sum(), affine)
     assert glimpses.isfinite().all()
     assert gradient.isfinite().all()
@@ -146,5 +146,5 @@ def test_windows_off_the_image_or_without_extent_are_finite(extraction, scale):
 
 def test_a_window_a_sample_is_a_window_for_all():
     location = torch.linspace(-0.8, 0.8, 4, dtype=D)
-    one = Gaussian().bank(location, 32, Window(Gaussian(), 9, 0.4, 0.5))
-    torch.testing.assert_close(Gaussian.scaled_bank(location, 32, 9, torch.full((4,), 0.4, dtype=D), 0.5), one)
+    one = Gaussian().bank(location, 32, Window(Gaussian(), 9, 0.4))
+    torch.testing.assert_close(Gaussian().scaled_bank(location, 32, 9, torch.full((4,), 0.4, dtype=D)), one)

@@ -21,10 +21,8 @@ LOCATIONS = torch.tensor([[0.1, -0.3], [0.97, -0.8], [-1.4, 40.0]], dtype=torch.
 EXTRACTIONS = [Gaussian(), SpatialTransformer()]
 
 
-def filters(
-    location, side: int, glimpse: int, window: float, sigma: float, extraction: Extraction = EXTRACTIONS[0]
-) -> torch.Tensor:
-    return extraction.bank(location, side, Window(extraction, glimpse, window, sigma))
+def filters(location, side: int, glimpse: int, window: float, extraction: Extraction = EXTRACTIONS[0]) -> torch.Tensor:
+    return extraction.bank(location, side, Window(extraction, glimpse, window))
 
 
 def through_banks(location, window: Window):
@@ -49,7 +47,9 @@ def reference_bank(location: float, side: int, glimpse: int, window: float, sigm
 @pytest.mark.parametrize("location", [-0.9, 0.0, 0.37])
 @pytest.mark.parametrize(("side", "glimpse", "window", "sigma"), [(20, 5, 0.5, 0.5), (17, 4, 1.0, 1.0)])
 def test_bank_equals_its_equation(location, side, glimpse, window, sigma):
-    bank = filters(torch.tensor(location, dtype=torch.float64), side, glimpse, window, sigma)
+    bank = filters(
+        torch.tensor(location, dtype=torch.float64), side, glimpse, window, Gaussian(Gaussian.Settings(sigma))
+    )
     np.testing.assert_allclose(bank.numpy(), reference_bank(location, side, glimpse, window, sigma), atol=1e-12)
 
 
@@ -57,7 +57,7 @@ def test_bank_equals_its_equation(location, side, glimpse, window, sigma):
 def test_with_an_odd_side_the_middle_row_sits_on_the_centre(glimpse):
     side, pixel = 31, 12
     location = torch.tensor(2 * pixel / (side - 1) - 1, dtype=torch.float64)
-    middle = filters(location, side, glimpse, 0.4, 0.5)[glimpse // 2]
+    middle = filters(location, side, glimpse, 0.4)[glimpse // 2]
     assert middle.argmax() == pixel
     torch.testing.assert_close(middle[pixel - 3 : pixel], middle[pixel + 1 : pixel + 4].flip(0))
 
@@ -69,7 +69,7 @@ def test_glimpses_are_those_of_filters_over_the_whole_image_and_so_are_their_gra
     extraction, glimpse, window, dtype, close
 ):
     """Beyond a Gaussian's reach there is less than float32 holds."""
-    settings = Window(extraction, glimpse, window, 0.5)
+    settings = Window(extraction, glimpse, window)
     weights = torch.rand(3, 2, glimpse, glimpse, dtype=dtype, generator=GENERATOR)
     found = []
     for look in (lambda at: glimpses(IMAGES, MASKS, ROWS, at, settings), lambda at: through_banks(at, settings)):
@@ -84,7 +84,7 @@ def test_glimpses_are_those_of_filters_over_the_whole_image_and_so_are_their_gra
 @pytest.mark.parametrize("extraction", EXTRACTIONS)
 def test_gradient_of_glimpses_against_finite_differences(extraction):
     at = LOCATIONS[:2].clone().requires_grad_()
-    look = Window(extraction, 4, 0.3, 0.5)
+    look = Window(extraction, 4, 0.3)
     assert gradcheck(lambda at: glimpses(IMAGES, MASKS, ROWS[:2], at, look), (at,))
 
 
@@ -92,7 +92,7 @@ def test_glimpses_of_members_together_are_those_of_each():
     """Also where members share the rows, and without a gradient."""
     at = (torch.rand(4, 3, 2, dtype=torch.float64, generator=GENERATOR) - 0.5).requires_grad_()
     rows = torch.stack([ROWS.roll(shift) for shift in range(4)])
-    look = Window(Gaussian(), 4, 0.3, 0.5)
+    look = Window(Gaussian(), 4, 0.3)
     for given, axis, of_each in ((rows, 0, rows), (ROWS, None, ROWS.expand(4, -1))):
         alone = [glimpses(IMAGES, MASKS, r, a, look) for a, r in zip(at, of_each, strict=True)]
         expected = [torch.stack(parts) for parts in zip(*alone, strict=True)]
@@ -109,7 +109,7 @@ def test_glimpses_of_members_together_are_those_of_each():
 def test_a_location_that_is_no_number_harms_no_other():
     at = LOCATIONS.clone()
     at[1] = torch.nan
-    look = Window(Gaussian(), 4, 0.3, 0.5)
+    look = Window(Gaussian(), 4, 0.3)
     ill, well = (glimpses(IMAGES, MASKS, ROWS, where, look)[0] for where in (at, LOCATIONS))
     assert ill[1].isnan().all()
     assert torch.equal(ill[[0, 2]], well[[0, 2]])
@@ -127,8 +127,8 @@ def test_the_spatial_transformer_is_torchs_grid_sample(glimpse, window):
     affine[:, :, 2] = locations
     grid = torch.nn.functional.affine_grid(affine, (3, 2, glimpse, glimpse), align_corners=True)
     expected = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=True)
-    bank_x = filters(locations[:, 0], 10, glimpse, window, 0.5, SpatialTransformer())
-    bank_y = filters(locations[:, 1], 13, glimpse, window, 0.5, SpatialTransformer())
+    bank_x = filters(locations[:, 0], 10, glimpse, window, SpatialTransformer())
+    bank_y = filters(locations[:, 1], 13, glimpse, window, SpatialTransformer())
     torch.testing.assert_close(extract(images, bank_y, bank_x), expected)
 
 
@@ -137,7 +137,7 @@ def test_the_spatial_transformer_is_torchs_grid_sample(glimpse, window):
 def test_a_window_off_the_image_is_finite_and_has_a_finite_gradient(location, extraction):
     at = torch.tensor([location], requires_grad=True)
     image = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1))
-    bank = filters(at, 64, 16, 0.3, 0.5, extraction)
+    bank = filters(at, 64, 16, 0.3, extraction)
     extract(image, bank, bank).sum().backward()
     assert torch.isfinite(bank).all()
     torch.testing.assert_close(bank.sum(-1), torch.ones(1, 16))
@@ -146,7 +146,7 @@ def test_a_window_off_the_image_is_finite_and_has_a_finite_gradient(location, ex
 
 def test_coverage_is_the_mean_of_the_masks_glimpse():
     masks = (torch.rand(3, 1, 20, 20, generator=torch.Generator().manual_seed(2)) > 0.7).double()
-    bank = filters(torch.tensor([-0.5, 0.0, 0.6], dtype=torch.float64), 20, 6, 0.5, 0.5)
+    bank = filters(torch.tensor([-0.5, 0.0, 0.6], dtype=torch.float64), 20, 6, 0.5)
     torch.testing.assert_close(coverage(masks, bank, bank), extract(masks, bank, bank).mean((1, 2, 3)))
 
 
@@ -154,7 +154,7 @@ def test_glimpse_at_the_object_sees_it_and_elsewhere_does_not():
     mask = torch.zeros(1, 1, 64, 64)
     mask[0, 0, 40:56, 8:24] = 1  # rows are y, columns are x
     at = torch.tensor([[2 * 15.5 / 63 - 1, 2 * 47.5 / 63 - 1]])
-    banks = filters(at[:, 1], 64, 16, 0.2, 0.5), filters(at[:, 0], 64, 16, 0.2, 0.5)
+    banks = filters(at[:, 1], 64, 16, 0.2), filters(at[:, 0], 64, 16, 0.2)
     assert coverage(mask, *banks) > 0.99
     assert coverage(mask, *reversed(banks)) < 0.01
 
@@ -179,7 +179,7 @@ def test_scattered_is_the_transpose_of_patches(height, width):
 
 @pytest.mark.parametrize("side", [8, 9])
 def test_the_small_net_is_torchs_convolutions_with_their_gradients_alone_and_with_others(side):
-    nets = [Small(2, side, widths=(3, 4)).double() for _ in range(3)]
+    nets = [Small(Small.Settings(widths=(3, 4)), 2, side).double() for _ in range(3)]
     glimpse = torch.randn(3, 5, 2, side, side, dtype=torch.float64, generator=GENERATOR)
 
     def by_torch(parameters, x):
@@ -211,5 +211,5 @@ def test_the_small_net_is_torchs_convolutions_with_their_gradients_alone_and_wit
 
 @pytest.mark.parametrize(("glimpse", "features"), [(16, 2 * 2 * 32), (15, 2 * 2 * 32), (32, 4 * 4 * 32)])
 def test_backbone_says_how_many_features_it_gives(glimpse, features):
-    net = Small(1, glimpse)
+    net = Small(Small.Settings(), 1, glimpse)
     assert net(torch.rand(2, 1, glimpse, glimpse)).shape == (2, features) == (2, net.features)

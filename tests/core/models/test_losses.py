@@ -1,12 +1,13 @@
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.autograd import gradcheck
 
-from seedsweep.core.component import resolve, short_names
-from seedsweep.core.models import classification_losses, location_losses, location_maps
+from seedsweep.core.models import classification_losses, location_losses
+from seedsweep.core.models.glimpse_task import LOCATION_LOSS
 from seedsweep.core.models.images import mask_regions, mean_and_std
 from seedsweep.core.models.losses import (
     DISTANCE_PAIRS,
@@ -19,11 +20,10 @@ from seedsweep.core.models.losses import (
     rank,
     squared_error,
 )
-from seedsweep.core.models.recurrent_attention import RecurrentAttention
+from seedsweep.core.models.recurrent_attention import LOCATION_MAP, RecurrentAttention
 from seedsweep.core.models.rollout import Rollout
 from seedsweep.core.task import Values
 
-LOCATION_LOSSES = short_names(location_losses.__name__)
 D = torch.float64
 
 
@@ -71,28 +71,39 @@ def test_area_by_hand_counts_tumour_images_only_and_clamps():
     assert 0 <= expected <= -2 * math.log(1e-6)
 
 
-def inputs(rollout: Rollout, alpha: float, **settings) -> LocationInputs:
-    made = RecurrentAttention.Settings(**settings)
-    return LocationInputs(rollout, torch.tensor([1, 0, 1]), REGIONS, torch.tensor(alpha, dtype=D), made)
+def inputs(rollout: Rollout, alpha: float) -> LocationInputs:
+    return LocationInputs(rollout, torch.tensor([1, 0, 1]), REGIONS, Values({"alpha": torch.tensor(alpha, dtype=D)}))
+
+
+def location_loss(name: str, **settings) -> Callable[[LocationInputs], torch.Tensor]:
+    return LOCATION_LOSS.make({"name": name, **settings})
+
+
+#: Of the combined loss, with settings that are not their defaults.
+PARTS = {"area": {"floor": 0.3}, "distance": {"pairs": "all"}}
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.0, 0.25])
 def test_combined_mixes_area_and_distance(alpha):
     given = inputs(rollout(), alpha)
-    of_area, of_distance = (loss(given).item() for loss in (location_losses.area, location_losses.distance))
-    assert location_losses.combined(given).item() == pytest.approx(alpha * of_area + (1 - alpha) * of_distance)
-    assert location_losses.none(given).item() == 0
+    of_area, of_distance = (location_loss(name, **own)(given).item() for name, own in PARTS.items())
+    combined = location_loss("combined", **PARTS["area"], **PARTS["distance"])
+    assert combined(given).item() == pytest.approx(alpha * of_area + (1 - alpha) * of_distance)
+    assert {name: part(given).item() for name, part in combined.recorded().items()} == {
+        "area": of_area, "distance": of_distance,
+    }  # fmt: skip
+    assert location_loss("none")(given).item() == 0
 
 
 def test_location_losses_take_glimpses_1_to_p_of_a_rollout():
-    given = inputs(rollout(), 0.5, area_floor=0.3, distance="all")
+    given = inputs(rollout(), 0.5)
     r, labels = given.rollout, given.labels
     at, linear, corners = r.locations[:-1], r.linear[:-1], REGIONS[:, 1:]
-    assert location_losses.area(given) == area(r.coverage, labels, 0.3)
-    assert location_losses.distance(given) == distance(*DISTANCE_PAIRS["all"](r.locations))
-    assert location_losses.mse(given) == squared_error(at, REGIONS[:, 0], labels)
-    assert location_losses.iou(given) == overlap(at, linear[..., ::3], corners, labels)
-    assert location_losses.affine(given) == affine_error(linear, at, corners, labels)
+    assert location_loss("area", floor=0.3)(given) == area(r.coverage, labels, 0.3)
+    assert location_loss("distance", pairs="all")(given) == distance(*DISTANCE_PAIRS["all"](r.locations))
+    assert location_losses.Mse()(given) == squared_error(at, REGIONS[:, 0], labels)
+    assert location_losses.Iou()(given) == overlap(at, linear[..., ::3], corners, labels)
+    assert location_losses.Affine()(given) == affine_error(linear, at, corners, labels)
 
 
 def test_classification_losses_by_hand():
@@ -188,19 +199,19 @@ def test_total_is_classification_plus_rank_plus_gamma_times_location():
     assert terms["loss"].item() == pytest.approx(expected.item())
 
 
-@pytest.mark.parametrize("reading", DISTANCE_PAIRS)
-@pytest.mark.parametrize("location", LOCATION_LOSSES)
-def test_gradient_of_the_total_against_finite_differences(location, reading):
+@pytest.mark.parametrize(
+    "location", [*LOCATION_LOSS.built_in(), *({"name": name, "pairs": "all"} for name in ("combined", "distance"))]
+)
+def test_gradient_of_the_total_against_finite_differences(location):
     def total(*parts):
-        return terms_of(Rollout(*parts, torch.zeros(4, 3, dtype=D)), location=location, distance=reading)["loss"]
+        return terms_of(Rollout(*parts, torch.zeros(4, 3, dtype=D)), location=location)["loss"]
 
     assert gradcheck(total, tuple(rollout())[:5])
 
 
 @pytest.mark.parametrize(("name", "at_zero", "end"), [("tanh", 0, 1), ("sigmoid", 0, 1), ("report_2019", 0, -0.5)])
 def test_location_maps(name, at_zero, end):
-    function = resolve(name, location_maps.__name__)
-    assert function(torch.tensor([0.0, 20.0])).tolist() == pytest.approx([at_zero, end], abs=1e-6)
+    assert LOCATION_MAP.make(name)(torch.tensor([0.0, 20.0])).tolist() == pytest.approx([at_zero, end], abs=1e-6)
     task = RecurrentAttention(RecurrentAttention.Settings(location_map=name))
     assert task.ends == ((-0.5, 0.5) if name == "report_2019" else (-1, 1))
 

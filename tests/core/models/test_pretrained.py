@@ -10,14 +10,16 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.models import pretrained
 from seedsweep.core.models.backbones import EfficientnetLite0, InceptionV3, Small
 from seedsweep.core.models.features import shared
+from seedsweep.core.models.pretrained import Pretrained
 from seedsweep.core.models.recurrent_attention import RecurrentAttention
 from seedsweep.core.task import Values
 from seedsweep.core.training.batch import Batch
 
 pytest.importorskip("efficientnet_lite_pytorch", reason="the extra `efficientnet` is not installed")
 LITE = RecurrentAttention.Settings(
-    backbone="efficientnet_lite0", weights="imagenet", frozen=True, glimpses=1, glimpse_size=32
+    backbone={"name": "efficientnet_lite0", "weights": "imagenet"}, frozen=True, glimpses=1, glimpse_size=32
 )
+PRETRAINED, SCRATCH = Pretrained.Settings("imagenet"), Pretrained.Settings()
 
 
 @pytest.mark.parametrize(("picture", "wanted"), [("chelsea", {281, 282, 285}), ("coffee", {967})])
@@ -29,7 +31,7 @@ def test_real_photographs_are_what_they_show(picture, wanted):
     network = EfficientNet.from_name("efficientnet-lite0")
     path = pretrained.weights_file("efficientnet_lite0", "imagenet")
     network.load_state_dict(torch.load(path, weights_only=True))
-    backbone = EfficientnetLite0(3, 224, "imagenet")
+    backbone = EfficientnetLite0(PRETRAINED, 3, 224)
     image = torch.from_numpy(getattr(data, picture)()).permute(2, 0, 1)[None] / 255
     side = min(image.shape[-2:])
     top, left = ((length - side) // 2 for length in image.shape[-2:])
@@ -55,7 +57,7 @@ def test_frozen_features_of_the_overview_are_derived_once(colour, members):
 def test_a_frozen_backbone_is_one_for_all_members_and_stays_as_it_is(colour, members):
     task = colour(LITE)
     these = members(task, 2)
-    network = shared(EfficientnetLite0, 3, 32, "imagenet", torch.device("cpu"))
+    network = shared(EfficientnetLite0, PRETRAINED, 3, 32, torch.device("cpu"))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     rows = torch.arange(8).expand(2, -1)
     assert task.fused
@@ -70,7 +72,7 @@ def test_a_frozen_backbone_is_one_for_all_members_and_stays_as_it_is(colour, mem
     ("weights", "name"), [("imagenet", "efficientnet_lite0"), ("", "efficientnet_lite0"), ("", "inception_v3")]
 )
 def test_fine_tuned_one_member_at_a_time(weights, name, colour):
-    task = colour(replace(LITE, backbone=name, weights=weights, frozen=False, glimpse_size=75))
+    task = colour(replace(LITE, backbone={"name": name, "weights": weights}, frozen=False, glimpse_size=75))
     assert not task.fused
     task.prepare()
     model, hp = task.model(), Values({"alpha": torch.tensor(0.5), "gamma": torch.tensor(1.0)})
@@ -95,64 +97,33 @@ def test_fine_tuned_one_member_at_a_time(weights, name, colour):
 
 
 def test_one_channel_from_scratch():
-    stem = dict(EfficientnetLite0(1, 32).named_parameters())["network.network._conv_stem.weight"]
+    stem = dict(EfficientnetLite0(SCRATCH, 1, 32).named_parameters())["network.network._conv_stem.weight"]
     assert stem.shape[1] == 1
-    assert InceptionV3(1, 75).features == 2048
+    assert InceptionV3(SCRATCH, 1, 75).features == 2048
 
 
 def test_what_a_backbone_cannot_be_made_of_is_a_line(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    (line,) = InceptionV3.check(3, 75, "imagenet", False)
-    assert line.startswith("weights: ")
+    (line,) = InceptionV3.check(PRETRAINED, 3, 75, frozen=False)
+    assert line.startswith("backbone.weights: ")
     assert "is not there, and nothing is fetched" in line
-    (line,) = EfficientnetLite0.check(1, 32, "imagenet", False)
-    assert line == "weights: those of efficientnet_lite0 take 3 channels and the data have 1: choose others"
-    (line,) = EfficientnetLite0.check(1, 31, "", False)
+    (line,) = EfficientnetLite0.check(PRETRAINED, 1, 32, frozen=False)
+    assert line == "backbone.weights: those of efficientnet_lite0 take 3 channels, and the data have 1"
+    (line,) = EfficientnetLite0.check(SCRATCH, 1, 31, frozen=False)
     assert line.startswith("glimpse_size: 31 is out of range")
-    assert list(EfficientnetLite0.check(None, 32, "imagenet", True)) == []
-    assert len(list(Small.check(1, 16, "imagenet", True))) == 2
+    assert list(EfficientnetLite0.check(PRETRAINED, None, 32, frozen=True)) == []
+    (line,) = Small.check(Small.Settings(), 1, 16, frozen=True)
+    assert line.startswith("frozen: the small backbone has no weights")
 
 
 def test_a_foreign_file_is_one_line(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(1)}, path)
     with pytest.raises(UserError, match="holds no weights of this network"):
-        EfficientnetLite0(3, 32, str(path))
+        EfficientnetLite0(Pretrained.Settings(str(path)), 3, 32)
 
 
 def test_a_frozen_random_start_is_the_same_in_each_process():
-    first = shared(EfficientnetLite0, 1, 32, "", torch.device("cpu"))
-    for side in (33, 34):
-        shared(EfficientnetLite0, 1, side, "", torch.device("cpu"))
-    again = shared(EfficientnetLite0, 1, 32, "", torch.device("cpu"))
+    first, *_, again = (shared(EfficientnetLite0, SCRATCH, 1, side, torch.device("cpu")) for side in (32, 33, 34, 32))
     assert again is not first
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
-
-
-OWN_BACKBONE = """
-from torch import nn
-from seedsweep.core.models.features import Backbone
-
-class Mean(Backbone):
-    def __init__(self, channels, glimpse, weights=""):
-        super().__init__(channels, glimpse)
-        self.features, self.layer = channels, nn.Linear(channels, channels)
-
-    def forward(self, glimpses):
-        return self.layer(glimpses.mean((-2, -1)))
-
-    @classmethod
-    def check(cls, channels, glimpse, weights, frozen):
-        if glimpse > 8:
-            yield f"glimpse_size: {glimpse} is too large"
-"""
-
-
-def test_an_own_backbone_is_trained_and_checks_itself(tmp_path, monkeypatch, colour, members):
-    (tmp_path / "mean.py").write_text(OWN_BACKBONE)
-    monkeypatch.chdir(tmp_path)
-    settings = RecurrentAttention.Settings(backbone="mean.py:Mean", glimpses=1, glimpse_size=8)
-    task = colour(settings)
-    assert list(task.check()) == []
-    assert list(colour(replace(settings, glimpse_size=9)).check()) == ["settings.glimpse_size: 9 is too large"]
-    assert "backbone.layer.weight" in members(task, 2).parameters

@@ -150,10 +150,8 @@ def test_coarse_parameters_are_there(task, members):
 @pytest.mark.parametrize(
     ("name", "settings", "line"),
     [
-        ("recurrent_attention", {"weights": "imagenet"}, "settings.weights: the small backbone has no weights"),
+        ("recurrent_attention", {"frozen": True}, "settings.frozen: the small backbone has no weights"),
         ("recurrent_attention", {"backbone": "inception_v3"}, "settings.glimpse_size: 16 is out of range"),
-        ("recurrent_attention", {"backbone": "torch.nn:Linear"}, "settings.backbone: torch.nn:Linear is no subclass"),
-        ("recurrent_attention", {"extraction": "torch.nn:Linear"}, "settings.extraction: is no subclass"),
         ("edram", {"state": 40}, "settings.state: 40 is no multiple of 32"),
         ("unet", {"depth": 5}, "settings.depth: a U-Net of this depth needs images of a side that 64 divides, not 32"),
         ("multilevel_unet", {"levels": 4, "depth": 3}, "settings.depth: a U-Net of this depth needs"),
@@ -172,6 +170,12 @@ def test_what_does_not_fit_is_a_line(name, settings, line, make_data):
         ("edram", {"initial": "middle"}, "settings.initial: there is no 'middle'"),
         ("recurrent_attention", {"backbone": "smal"}, "settings.backbone: there is no 'smal'; did you mean small?"),
         ("recurrent_attention", {"location": "aera"}, "settings.location: there is no 'aera'; did you mean area?"),
+        ("recurrent_attention", {"backbone": "torch.nn:Linear"}, "settings.backbone: torch.nn:Linear is no subclass"),
+        ("edram", {"extraction": "torch.nn:Linear"}, "settings.extraction: torch.nn:Linear is no subclass"),
+        ("recurrent_attention", {"backbone": {"widths": [0]}}, "settings.backbone.widths: 0 is out of range"),
+        ("recurrent_attention", {"extraction": {"sigma": 0}}, "settings.extraction.sigma: 0 is out of range"),
+        ("edram", {"location": {"name": "area", "flor": 1}}, "settings.location.flor: there is no such field"),
+        ("edram", {"location": {"name": "none", "floor": 1}}, "settings.location.floor: none has no settings"),
         ("unet", {"level": 3}, "settings.level: 3 is out of range; it must be from 1 to 2"),
     ],
 )
@@ -194,17 +198,3 @@ def test_data_that_do_not_fit_are_a_line(spoil, line, make_data, task):
     spoil(data.train)
     problems = list(type(task)(task.settings, data).check())
     assert any(problem.startswith(line) for problem in problems), problems
-
-
-def test_an_own_location_loss_is_trained(tmp_path, monkeypatch, make_data, members):
-    (tmp_path / "places.py").write_text(
-        "def top(given):\n    return given.alpha * (given.rollout.locations[:-1, :, 1] + 1).sum(0).mean()\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    task = make("recurrent_attention", {**TASKS["recurrent_attention"][1], "location": "places.py:top"}, make_data())
-    these = members(task)
-    terms = these.together(task.loss, "train", torch.arange(6).expand(3, -1))
-    kept = these.together(task.measure, "train", torch.arange(6).expand(3, -1))
-    expected = these.hp["alpha"] * (kept["locations"][..., 1] + 1).sum(2).mean(1)
-    torch.testing.assert_close(terms["loss_location"], expected)
-    torch.testing.assert_close(kept["loss_location"].mean(1), expected)

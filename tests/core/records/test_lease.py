@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records import lease
 
 ROOT = Path(__file__).parents[3]
@@ -120,3 +121,10 @@ def test_an_earlier_run_of_the_same_job_is_dead(tmp_path, monkeypatch, restart, 
 def test_leases_are_json(tmp_path):
     lease.take(tmp_path, "owner", lease.this_process())
     assert json.loads((tmp_path / "owner.000001").read_text())["pid"] > 0
+
+
+def test_a_damaged_lease_is_named_in_one_line(tmp_path):
+    lease.take(tmp_path, "owner", lease.this_process())
+    (tmp_path / "owner.000001").write_text("{")
+    with pytest.raises(SeedsweepError, match=r"owner\.000001 is damaged .* remove it once nothing runs"):
+        lease.newest(tmp_path, "owner")

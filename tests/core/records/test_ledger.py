@@ -133,3 +133,32 @@ def test_a_worker_of_an_older_launch_gets_no_cohort(record):
 def test_the_ledger_needs_no_torch():
     code = "import sys; from seedsweep.core.records import criterion, ledger; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], env=os.environ).returncode == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"members": [{"seed": 1}]}'])
+def test_a_damaged_outcome_is_named_in_one_line(record, content):
+    record.claim(1).commit(CURVES, OUTCOMES, {})
+    (record.folder / "outcome.json").write_text(content)
+    for read in (record.outcomes, record.run, record.verified_curves):
+        with pytest.raises(LedgerError, match=r"outcome\.json cannot be read .* remove its folder") as refused:
+            read()
+        assert "\n" not in str(refused.value)
+
+
+def test_damaged_curves_are_named(record):
+    record.claim(1).write_curves(CURVES)
+    (record.folder / "curves.1.npz").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(LedgerError, match=r"curves\.1\.npz is damaged"):
+        record.curves()
+
+
+def test_a_members_own_files_begin_as_a_copy_of_the_last_owners(record):
+    first = record.claim(1).files()
+    (first / "folder").mkdir()
+    (first / "folder" / "state").write_text("1")
+    (first / "link").symlink_to("folder/state")
+    (record.folder / ".files.1").mkdir()
+    second = record.claim(1).files()
+    assert (second / "folder" / "state").read_text() == (second / "link").read_text() == "1"
+    assert (second / "link").is_symlink()
+    assert list(record.folder.glob("*files.*")) == [second]

@@ -37,6 +37,14 @@ def test_a_missing_batching_rule_is_named_with_what_to_do(make, engine):
     assert "nn.LSTMCell in a loop" in found.reason
 
 
+def test_members_that_are_told_to_train_together_and_cannot_say_what_to_do(make, members, cohort):
+    task = make("lstm")
+    with pytest.raises(UserError) as caught:
+        cohort(task, members(task, 0, 1), 2).advance()
+    assert "aten::lstm" in str(caught.value)
+    assert "engine: fused; auto, or loop, trains them one after another" in str(caught.value)
+
+
 def test_a_value_that_is_read_is_named_with_what_to_do(make, classifier, engine):
     class Reading(classifier):
         def loss(self, model, batch, hp):

@@ -78,7 +78,7 @@ def test_ours_are_in_order(scale):
         (["launch"], "Give its name or file, or --all"),
         (["launch", "alpha_seed_study", "--all"], "--all runs every study under its own name"),
         (["report", "--to", "x"], "--to goes with --replication"),
-        (["report", "x", "--replication"], "leave the name out"),
+        (["report", "x", "--replication"], "name one of them"),
     ],
 )
 def test_a_users_mistake_is_one_line(arguments, words, tmp_path):

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from seedsweep.core.records.criterion import Criterion
-from seedsweep.core.records.lease import started
+from seedsweep.core.records.lease import start_ticks
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, FencedError, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Resources, Study
-from seedsweep.sweeps.running import command_task, user_code
-from seedsweep.sweeps.running.single_run import OwnCodeError, SingleRun
+from seedsweep.sweeps.running import user_code
+from seedsweep.sweeps.running.command_task import CommandRun
+from seedsweep.sweeps.running.evaluations import OwnCodeError
 
 VALUES = {"lr": 1e-05, "settings.width": 64, "settings.note": "two words; $(rm -rf /) '", "nesterov": True}
 SPEC = CohortSpec(
@@ -45,7 +46,7 @@ class Bench:
         self.record: CohortRecord = Ledger(self.paths.cohorts).record(SPEC)
         self.record.create(SPEC)
 
-    def open(self, source: str, command: str = "python train.py {folder}", **given: Any) -> SingleRun:
+    def open(self, source: str, command: str = "python train.py {folder}", **given: Any) -> CommandRun:
         (self.home / "train.py").write_text(f"import json, os, sys, time\nfolder = sys.argv[-1]\n{source}\n")
         study = Study(
             name="own",
@@ -56,9 +57,9 @@ class Bench:
             **given,
         )
         user_code.use(self.paths, user_code.take(study, self.home, self.paths))
-        return command_task.open(SPEC, study, self.record, self.record.claim(1), self.paths)
+        return CommandRun(self.record.claim(1), SPEC, study, user_code.folder_in_use(self.paths))
 
-    def train(self, source: str, command: str = "python train.py {folder}", **given: Any) -> SingleRun:
+    def train(self, source: str, command: str = "python train.py {folder}", **given: Any) -> CommandRun:
         run = self.open(source, command, **given)
         while not run.advance(1.0):
             pass
@@ -130,7 +131,7 @@ def test_a_criterions_metric_that_is_not_finite_is_diverged(bench, value):
     )
     run = bench.train(lines)
     assert run.curves().steps == [1, 2, 3]
-    assert run.diverged_at == 2
+    assert run.diverged_at == [2]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_closing_ends_the_program_and_its_children_that_ignore_it(bench):
     run.advance(0.0)
     pids = pids_of(bench)
     run.close()
-    assert [started(pid) for pid in pids] == [None, None]
+    assert [start_ticks(pid) for pid in pids] == [None, None]
 
 
 def test_a_program_is_told_to_end_before_it_is_killed(bench):
@@ -269,7 +270,7 @@ def test_a_program_is_told_to_end_before_it_is_killed(bench):
 def test_children_do_not_outlive_a_program_that_ends(bench):
     run = bench.train(FAMILY + "print(json.dumps({'step': 1, 'accuracy': 0.5}))")
     assert run.curves().steps == [1]
-    assert started(pids_of(bench)[1]) is None
+    assert start_ticks(pids_of(bench)[1]) is None
 
 
 def test_a_fenced_worker_ends_its_program(bench):
@@ -280,7 +281,7 @@ def test_a_fenced_worker_ends_its_program(bench):
     with pytest.raises(FencedError):
         run.advance(0.1)
     run.close()
-    assert [started(pid) for pid in pids] == [None, None]
+    assert [start_ticks(pid) for pid in pids] == [None, None]
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -301,7 +302,7 @@ def test_the_program_dies_with_its_owner(bench, number):
     pids = pids_of(bench)
     os.kill(owner, number)
     os.waitpid(owner, 0)
-    until(lambda: all(started(pid) is None for pid in pids), seconds=15)
+    until(lambda: all(start_ticks(pid) is None for pid in pids), seconds=15)
 
 
 def test_the_program_dies_with_a_launcher_that_is_killed(bench):
@@ -313,7 +314,7 @@ def test_the_program_dies_with_a_launcher_that_is_killed(bench):
     os.kill(launcher, signal.SIGKILL)
     with pytest.raises(OwnCodeError, match="SIGKILL"):
         run.advance(10.0)
-    until(lambda: started(program) is None)
+    until(lambda: start_ticks(program) is None)
 
 
 def test_what_a_node_gives_is_inherited(bench, monkeypatch):

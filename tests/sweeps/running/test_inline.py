@@ -11,7 +11,6 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.paths import RunPaths
 from tests.sweeps import toy
 from tests.sweeps.launching import assert_view_agrees, contents, environment, run_inline
 
@@ -128,16 +127,6 @@ def test_a_fresh_start_sets_the_old_run_aside(study, tmp_path):
     run_inline(study, tmp_path / "runs", *small, "training.batch=4", fresh=True)
     (aside,) = [p for p in (tmp_path / "runs").iterdir() if p.name.startswith(".toy.2")]
     assert len(contents(aside)) == len(contents(tmp_path / "runs" / "toy")) == 2
-
-
-def test_a_run_directory_of_an_earlier_version_is_refused_in_one_line(study, tmp_path):
-    paths = RunPaths(tmp_path / "runs" / "toy")
-    paths.folder.mkdir(parents=True)
-    paths.study_yaml.write_text("name: toy\n")
-    with pytest.raises(UserError, match=r"left by an earlier version .* --fresh") as refused:
-        run_inline(study, tmp_path / "runs")
-    assert "\n" not in str(refused.value)
-    assert run_inline(study, tmp_path / "runs", "search.explore=0", "seeds.compare=1", fresh=True)[1] == []
 
 
 def test_what_trains_comes_from_the_copy_alone_and_changed_code_is_refused_or_accepted(study, tmp_path):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
+from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -14,6 +17,9 @@ from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.study.configuration import configuration
+from seedsweep.sweeps.study.loading import load
+from tests.sweeps import toy
 
 ONES = """
 import numpy as np
@@ -42,15 +48,51 @@ def test_a_data_set_that_was_edited_is_packed_again(module, tmp_path, monkeypatc
         text = ONES.format(value=value, steps=steps)
         if module == "__main__":
             monkeypatch.setitem(sys.modules, module, ModuleType(module))
+            sys.modules[module].In = [text]
             exec(text, vars(sys.modules[module]))
         else:
             (tmp_path / f"{module}.py").write_text(text)
             monkeypatch.delitem(sys.modules, module, raising=False)
             importlib.invalidate_caches()
-        inputs = Inputs(RunDirectory(RunPaths(tmp_path / "runs" / "own")), "", Console(quiet=True))
+        inputs = Inputs(RunDirectory(RunPaths(tmp_path / "runs" / "own")), Console(quiet=True))
         return inputs.data_of(study), inputs.fingerprint_of(study)
 
     first = packed(1)
     assert packed(1) == first
     assert packed(1, steps=2)[1] == first[1]
     assert all(one != other for one, other in zip(packed(2), first, strict=True))
+
+
+FROM_FILE = """
+
+class FromFile(DataSet):
+    @dataclass(frozen=True)
+    class Settings:
+        root: str = ""
+
+    def samples(self, split):
+        x = np.load(self.settings.root)
+        return None if split == "test" else {"x": x, "y": x.sum(1, keepdims=True)}
+"""
+
+
+def test_the_identity_of_data_is_what_was_packed_wherever_it_came_from(tmp_path):
+    """A file that a data set reads counts by what its samples held: they are what members train on."""
+    written = toy.write(
+        tmp_path / "home", toy.MODULE + FROM_FILE, toy.STUDY.replace("toy.py:Points", "toy.py:FromFile")
+    )
+    roots = tmp_path / "one.npy", tmp_path / "two.npy"
+
+    def identity(root: Path) -> str:
+        study = load(str(written), overrides=[f"data.root={root}"])
+        inputs = Inputs(RunDirectory(RunPaths(tmp_path / "runs" / "own")), Console(quiet=True))
+        return configuration(study).identity(inputs.fingerprint_of(study), "", 24)
+
+    for root in roots:
+        np.save(root, np.zeros((8, 4), np.float32))
+    assert identity(roots[0]) == identity(roots[1])
+    np.save(roots[1], np.ones((8, 4), np.float32))
+    # What was packed is trained on, until its folder is removed.
+    assert identity(roots[0]) == identity(roots[1])
+    shutil.rmtree(tmp_path / "runs" / "_data")
+    assert identity(roots[0]) != identity(roots[1])

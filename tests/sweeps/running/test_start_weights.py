@@ -46,7 +46,7 @@ def test_the_named_member_or_the_best_that_converged_is_taken(first):
         (InitFrom(run="first"), best(run)),
         (InitFrom(run="first", configuration="shrunk", seed=2), ("shrunk", 2)),
     ):
-        weights = read_start(take(init, second).path)
+        weights = read_start(take(init, second))
         expected = weights_of(run, *wanted)
         assert set(weights) == set(expected)
         assert all(torch.equal(weights[name], expected[name]) for name in weights)

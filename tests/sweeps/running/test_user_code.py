@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from seedsweep.core.component import resolve, use_folder
+from seedsweep.core.component import resolve
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
+from seedsweep.core.user_modules import use_folder
 from seedsweep.sweeps.running import user_code, user_files
 
 HOME = "seedsweep.core.errors"
@@ -55,7 +56,13 @@ def no_copy_stays(run: RunPaths, monkeypatch: pytest.MonkeyPatch):
 
 
 def names(study: Study, folder: Path) -> list[str]:
-    return [path.as_posix() for path in user_code.files_of(study, folder)]
+    return [path.as_posix() for path in user_files.files_of(study, folder)]
+
+
+def identity(study: Study, folder: Path, run: RunPaths) -> dict[str, str]:
+    """Of a launch now."""
+    user_code.use(run, user_code.take(study, folder, run))
+    return user_code.identity_of(run, user_code.code_in_use())
 
 
 # Which files travel
@@ -144,9 +151,9 @@ def test_what_cannot_travel_is_named_with_its_field(given, said, folder, run):
 def test_what_is_not_there_is_found_by_a_check(given, said, folder):
     (folder / "own.py").write_text("")
     with pytest.raises(UserError, match=said) as refused:
-        user_files.check_files(a_study(**given), folder)
+        user_files.files_of(a_study(**given), folder)
     assert "\n" not in str(refused.value)
-    user_files.check_files(a_study(command="python own.py {seed}"), folder)
+    user_files.files_of(a_study(command="python own.py {seed}"), folder)
 
 
 def test_a_home_full_of_files_is_refused_and_files_cure_it(folder, monkeypatch):
@@ -198,7 +205,7 @@ def test_inputs_are_linked_and_their_content_counts(folder, run):
     assert (folder / "data/x.npz").stat().st_mode & 0o200
 
 
-@pytest.mark.parametrize("harm", ["edited", "lost", "added", "manifest"])
+@pytest.mark.parametrize("harm", ["edited", "lost", "manifest"])
 def test_a_damaged_copy_is_not_believed(harm, folder, run):
     write(folder, own="x = 1")
     code = user_code.take(a_study(task="own.py:Net"), folder, run)
@@ -209,8 +216,6 @@ def test_a_damaged_copy_is_not_believed(harm, folder, run):
         (copy / "own.py").write_text("x = 2")
     elif harm == "lost":
         (copy / "own.py").unlink()
-    elif harm == "added":
-        (copy / "random_thing.py").write_text("")
     else:
         manifest = copy / user_code.MANIFEST
         manifest.chmod(0o644)
@@ -273,78 +278,100 @@ def test_a_users_core_and_random_stand_beside_ours_and_pythons(folder, run):
 # Identity
 
 
-def test_the_identity_is_of_what_is_imported(folder, run):
-    write(folder, own="import layers", layers="", notes="")
-    study = a_study(task="own.py:layers")
+@pytest.mark.parametrize(
+    ("counted", "others"),
+    [
+        ({"own.py": "import layers", "layers.py": "from lib.deep import block", "lib/deep/block.py": ""}, "lib/b.py"),
+        ({"own.py": "def train(run):\n    from lib import a", "lib/a.py": ""}, "lib/b.py"),
+        (
+            {"own.py": "from lib.a import x", "lib/__init__.py": "from . import b", "lib/a.py": "", "lib/b.py": ""},
+            "c.py",
+        ),
+        ({"own.py": "import torch, core.nets", "core/nets.py": "from .blocks import *", "core/blocks.py": ""}, "nn.py"),
+        ({"own.py": "sys.path.append('lib')\nimport a", "lib/a.py": ""}, "lib/b.py"),
+        ({"own.py": "subprocess.run(['python', 'tools/score.py'])", "tools/score.py": ""}, "tools/other.py"),
+        ({"own.py": "importlib.import_module(name)", "a.py": "", "lib/b.py": ""}, ""),
+        ({"own.py": "import a", "a.py": "import own"}, "b.py"),
+    ],
+    ids=["in turn", "lazy", "package", "own core", "path", "run", "computed", "circle"],
+)
+def test_the_identity_is_of_what_is_imported_wherever_the_import_stands(counted, others, folder, run):
+    files = {**counted, **({others: "no Python"} if others else {})}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    study = a_study(task="own.py:train")
+    before = identity(study, folder, run)
+    assert set(before) == set(counted)
+    for name, text in files.items():
+        (folder / name).write_text(f"# edited\n{text}")
+        now = identity(study, folder, run)
+        assert [each for each in before if before[each] != now[each]] == [name] * (name in counted)
+        (folder / name).write_text(text)
 
-    def launch() -> tuple[str, dict[str, str]]:
-        user_code.use(run, user_code.take(study, folder, run))
-        resolve("own.py:layers", HOME)
-        return user_code.imported_hash(study), user_code.imported(study)
 
-    code, files = launch()
-    assert sorted(files) == ["layers.py", "own.py"]
-    write(folder, notes="# not imported")
-    assert launch() == (code, files)
-    write(folder, layers="# imported")
-    newer, now = launch()
-    assert newer != code
-    assert user_code.changed(files, now) == ["layers.py"]
+def test_what_travels_and_is_no_python_counts(folder, run):
+    write(folder, own="", other="")
+    (folder / "words.txt").write_text("a")
+    assert sorted(identity(a_study(task="own.py:Net", files=("*.txt",)), folder, run)) == ["own.py", "words.txt"]
 
 
 def test_of_a_command_all_files_count_and_so_do_inputs(folder, run):
     write(folder, own="", layers="")
     (folder / "x.npz").write_bytes(b"one")
     study = a_study(command="python own.py {seed}", inputs=("x.npz",))
-    user_code.use(run, user_code.take(study, folder, run))
-    before = user_code.imported(study)
+    before = identity(study, folder, run)
     assert sorted(before) == ["layers.py", "own.py", "x.npz"]
     (folder / "x.npz").write_bytes(b"two")
-    user_code.use(run, user_code.take(study, folder, run))
-    assert user_code.changed(before, user_code.imported(study)) == ["x.npz"]
+    assert before.items() - identity(study, folder, run).items() == {("x.npz", before["x.npz"])}
 
 
-def test_what_a_hash_was_of_is_kept_and_checked(folder, run):
-    write(folder, own="")
-    study = a_study(command="python own.py")
-    user_code.use(run, user_code.take(study, folder, run))
-    code = user_code.keep_imported(study, run)
-    assert code == user_code.imported_hash(study)
-    assert user_code.kept_imported(run, code) == user_code.imported(study)
-    (run.code / f"{code}.json").write_text('{"own.py": "0"}')
-    assert user_code.kept_imported(run, code) == {}
+def test_a_data_set_is_told_from_the_model_beside_it(folder, run):
+    """Else each edit of a model packs the data again."""
+    write(folder, own="import layers", faces="import pixels", pixels="", layers="")
+    study = a_study(task="own.py:Net", data={"name": "faces.py:Faces"})
+
+    def code_of_data() -> str:
+        identity(study, folder, run)
+        return user_code.code_of("faces.py:Faces")
+
+    before = code_of_data()
+    write(folder, layers="# edited")
+    assert code_of_data() == before != ""
+    write(folder, pixels="# edited")
+    assert code_of_data() != before
+    assert user_code.code_of("pattern1") == ""
 
 
-def test_without_files_of_the_users_there_is_no_identity(run):
-    study = a_study(task="seedsweep.core.models.standard:Standard")
-    assert user_code.imported_hash(study) == ""
-    assert user_code.keep_imported(study, run) == ""
+def test_without_files_of_the_users_there_is_no_identity(folder, run):
+    assert identity(a_study(task="seedsweep.core.models.standard:Standard"), folder, run) == {}
+    assert user_code.code_in_use() == ""
 
 
-def test_a_module_elsewhere_counts_with_all_of_its_file(run, tmp_path, monkeypatch):
-    """What is installed, and what the study's folder does not hold."""
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    # Two edits within a second have one time.
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    study = a_study(task="installed_nets.net:train")
-    found = []
-    for body in ("return 1", "return 1", "return 2"):
-        write(tmp_path / "site", installed_nets__net=f"def train(run):\n    {body}")
-        for name in [name for name in sys.modules if name.startswith("installed_nets")]:
-            del sys.modules[name]
-        importlib.invalidate_caches()
-        resolve(study.task, HOME)
-        found.append(user_code.imported(study))
-    assert found[0] == found[1]
-    assert user_code.changed(found[1], found[2]) == ["installed_nets.net:train"]
+def test_a_module_elsewhere_counts_with_what_it_imports_of_its_package(folder, run, tmp_path, monkeypatch):
+    """A package that is installed from a checkout, and that the study's folder does not hold."""
+    monkeypatch.syspath_prepend(tmp_path / "checkout")
+    study = a_study(task="own_nets.net:train")
+    write(tmp_path / "checkout", own_nets__net="from own_nets import layers", own_nets__layers="", own_nets__other="")
+    before = identity(study, folder, run)
+    assert list(before) == ["own_nets.net:train"]
+    write(tmp_path / "checkout", own_nets__other="# edited")
+    assert identity(study, folder, run) == before
+    write(tmp_path / "checkout", own_nets__layers="# edited")
+    assert identity(study, folder, run) != before
+
+
+def test_what_is_installed_is_no_code_of_the_users(folder, run):
+    assert identity(a_study(task="rich.console:Console"), folder, run) == {}
 
 
 CELL = """
+import notebook_layers
 STUDY = {{"seeds": {seeds}}}
 SIDE = {side}
 
 def drawn():
-    return SIDE {sign} 1
+    return SIDE {sign} notebook_layers.value
 
 class Base:
     def samples(self):
@@ -355,22 +382,22 @@ class Net(Base):
 """
 
 
-@pytest.mark.parametrize("change", [{"side": 9}, {"sign": "-"}, {"width": 4}])
-def test_of_a_notebook_what_is_named_counts_and_what_it_uses(monkeypatch, change):
+@pytest.mark.parametrize("change", [{"side": 9}, {"sign": "-"}, {"width": 4}, {"value": 2}])
+def test_of_a_notebook_what_is_named_counts_and_what_it_uses(folder, run, tmp_path, monkeypatch, change):
     study = a_study(task="__main__:Net")
-    values = {"seeds": 3, "side": 8, "sign": "+", "width": 2}
+    values = {"seeds": 3, "side": 8, "sign": "+", "width": 2, "value": 1}
+    monkeypatch.syspath_prepend(tmp_path / "beside")
 
-    def run_cells(**changed) -> str:
-        cells = ModuleType("__main__")
-        monkeypatch.setitem(sys.modules, "__main__", cells)
-        exec(CELL.format(**{**values, **changed}), vars(cells))
-        return user_code.imported_hash(study)
+    def run_cells(**changed) -> dict[str, str]:
+        now = {**values, **changed}
+        write(tmp_path / "beside", notebook_layers=f"value = {now.pop('value')}")
+        notebook = ModuleType("__main__")
+        # As IPython has it.
+        notebook.In = ["", "Net = 3\n", CELL.format(**now), "%magic"]
+        monkeypatch.setitem(sys.modules, "__main__", notebook)
+        return identity(study, folder, run)
 
     assert run_cells() == run_cells(seeds=5) != run_cells(**change)
-
-
-def test_what_changed_names_files_that_came_and_went():
-    assert user_code.changed({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "1"}) == ["b", "c", "d"]
 
 
 def test_a_copy_works_where_the_study_is_gone(folder, run):

@@ -16,8 +16,7 @@ from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import judge
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.sweeps.running.cohort_run import within_memory
-from seedsweep.sweeps.running.dispatcher import Dispatcher
-from seedsweep.sweeps.running.executor import Job, execute
+from seedsweep.sweeps.running.executor import Dispatcher, Job, execute
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.study.loading import load
@@ -41,7 +40,7 @@ def at_once(pause: float = 0.0, late: float = 0.0) -> type:
     All of it is in here: what Ray's workers cannot import is sent to them.
     """
     from seedsweep.core.records.ledger import CohortRecord, Curves
-    from seedsweep.sweeps.running.trainable import CohortTrial
+    from seedsweep.sweeps.running.ray_trials import CohortTrial
     from seedsweep.sweeps.running.worker import Report
 
     class AtOnce:
@@ -140,7 +139,7 @@ def test_an_interrupt_that_python_dropped_still_ends_a_launch():
     agenda.next.return_value = None
     agenda.done = True
     run.retry_asked.return_value = False
-    dispatcher = Dispatcher(agenda, run, 1, "", Mock(), [], list, stop)
+    dispatcher = Dispatcher(Mock(run=run, stop=stop), agenda, [], list)
     assert dispatcher.take() is None
     assert dispatcher.done
     stop.set()
@@ -150,7 +149,7 @@ def test_an_interrupt_that_python_dropped_still_ends_a_launch():
 
 
 def test_an_error_in_what_is_told_is_raised_in_the_launch_and_not_taken_for_the_trials():
-    from seedsweep.sweeps.running.ray_searcher import CohortSearcher
+    from seedsweep.sweeps.running.ray_trials import CohortSearcher
 
     dispatcher = Mock()
     dispatcher.take.return_value = None

@@ -1,17 +1,12 @@
 """The agenda against simulated cohorts: nothing twice, nothing lost, the same after any interruption."""
 
-import dataclasses
-import math
-import random
-
 import numpy as np
 import pytest
 
-from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import Curves, Ledger
-from seedsweep.core.records.study import SeedCounts
-from seedsweep.sweeps.search.agenda import FIRST_SEARCH_SEED, Agenda
+from seedsweep.core.records.ledger import Ledger
+from seedsweep.sweeps.search.agenda import FIRST_SEARCH_SEED
 from seedsweep.sweeps.study.configuration import configuration
+from tests.sweeps.search.simulated import agenda_of, commit, contents, finished, run, seeds_of, simulate, specs_of
 
 ALPHA = {"alpha": {"low": 0, "high": 1}}
 #: Whatever a space may have.
@@ -23,81 +18,6 @@ MIXED = {
     "settings.width": {"low": 8, "high": 24, "step": 8, "points": 2},
 }
 NAMED = {"all": {"alpha": 1.0}, "none": {"alpha": 0.0}}
-
-
-def simulate(ledger, spec) -> None:
-    """Commit an outcome that depends on the cohort alone."""
-    share = spec.values.get("momentum", spec.values["alpha"])
-    scores = [random.Random(f"{spec.configuration} {seed}").random() * (0.5 + share / 2) for seed in spec.seeds]
-    commit(ledger, spec, [(score, score) for score in scores], threshold=0.4)
-
-
-def commit(ledger, spec, scores, threshold=math.inf) -> None:
-    """Commit an outcome with the final and the best score of each member; above the threshold it converged."""
-    outcomes = []
-    for seed, (final, best) in zip(spec.seeds, scores, strict=True):
-        met = 10 if final > threshold else None
-        outcomes.append(Outcome(seed, "converged" if met else "never", met, met, None, None, final, best))
-    curves = Curves([10], np.array([[[final] for final, _ in scores]]), ["score"], list(spec.seeds))
-    ledger.record(spec).claim(1).commit(curves, outcomes, {})
-
-
-def agenda_of(study, ledger, most_together=3, **others) -> Agenda:
-    return Agenda(study, ledger, lambda study: "data", lambda start: "start", most_together, **others)
-
-
-def run(study, ledger, workers=2, order=None, stop_after=None, failing=(), most_together=3) -> Agenda:
-    """Drive an agenda with so many workers, that finish in the order of `order`; stop dead after so many cohorts."""
-    agenda = agenda_of(study, ledger, most_together)
-    rng = random.Random(order)
-    running, done = [], 0
-    while True:
-        while len(running) < workers:
-            waiting = agenda.waiting
-            spec = agenda.next()
-            assert waiting == (spec is not None)
-            if spec is None:
-                break
-            running.append(spec)
-        if not running:
-            assert agenda.done
-            return agenda
-        spec = running.pop(rng.randrange(len(running)) if order is not None else 0)
-        if done == stop_after:
-            return agenda
-        if spec.key in failing:
-            agenda.fail(spec)
-            continue
-        simulate(ledger, spec)
-        agenda.finish(spec)
-        done += 1
-
-
-def contents(ledger) -> dict:
-    """What the cohorts are, and what became of each."""
-    return {record.spec().key: (record.spec(), record.finished and record.outcomes()) for record in ledger.records()}
-
-
-def specs_of(ledger, phase) -> list:
-    specs = [spec for spec, _ in contents(ledger).values() if spec.phase == phase]
-    return sorted(specs, key=lambda spec: (spec.number, spec.seeds))
-
-
-def finished(ledger) -> set:
-    return {record.spec().key for record in ledger.records() if record.finished}
-
-
-def seeds_of(ledger) -> dict:
-    """Comparison seeds of each configuration, by its number."""
-    found: dict = {}
-    for spec in specs_of(ledger, "compare"):
-        found[spec.number] = sorted(found.get(spec.number, []) + list(spec.seeds))
-    return found
-
-
-@pytest.fixture
-def study(make_study):
-    return make_study(configurations=NAMED, search={"explore": 7, "space": ALPHA})
 
 
 @pytest.fixture(params=["tpe", "random", "grid"])
@@ -184,36 +104,6 @@ def test_a_look_at_what_waits_changes_nothing(study, tmp_path):
         agenda.finish(spec)
     assert agenda.next() is None
     assert not agenda_of(study, ledger).waiting
-
-
-def test_more_seeds_run_only_the_new_ones(study, tmp_path):
-    ledger = Ledger(tmp_path)
-    before = contents(run(study, ledger).ledger)
-    more = study.model_copy(update={"seeds": study.seeds.model_copy(update={"compare": 9})})
-    after = contents(run(more, ledger).ledger)
-    new = [spec for key, (spec, _) in after.items() if key not in before]
-    assert {seed for spec in new for seed in spec.seeds} == {5, 6, 7, 8}
-    assert all(after[key] == value for key, value in before.items())
-
-
-@pytest.mark.parametrize("stop_after", [None, 9])
-def test_a_configuration_named_later_leaves_all_others_alone(study, tmp_path, stop_after):
-    ledger = Ledger(tmp_path)
-    run(study, ledger)
-    before = contents(ledger)
-    names = {"new": {"alpha": 0.125}, "apart": {"settings.gain": 3.0}, **NAMED}
-    search = study.search.model_copy(update={"explore": 9})
-    grown = study.model_copy(update={"configurations": names, "search": search})
-    run(grown, ledger, stop_after=stop_after)
-    run(grown, ledger)
-    after = contents(ledger)
-    assert all(after[key] == value for key, value in before.items())
-    numbers = {}
-    for spec in specs_of(ledger, "compare"):
-        assert numbers.setdefault(spec.configuration, spec.number) == spec.number
-    assert len(set(numbers.values())) == len(numbers)
-    assert [spec.name for spec in specs_of(ledger, "explore")][-2:] == ["new", ""]
-    assert not agenda_of(grown, ledger).waiting
 
 
 def test_a_failed_cohort_is_tried_again_by_the_next_launch_and_the_search_goes_on_without_it(study, tmp_path):
@@ -326,76 +216,11 @@ def test_the_best_evaluation_counts_where_the_study_says_so(study, tmp_path):
     assert values == {"last": pytest.approx(0.1 / 3), "best": pytest.approx(0.3 / 3)}
 
 
-def test_an_interrupted_run_keeps_its_blocks_when_the_cohort_size_changes(study, tmp_path):
-    ledger = Ledger(tmp_path)
-    run(study, ledger, stop_after=4)
-    agenda = run(study, ledger, most_together=1)
-    for phase in ("explore", "compare"):
-        seen = [(spec.configuration, seed) for spec in specs_of(ledger, phase) for seed in spec.seeds]
-        assert len(seen) == len(set(seen))
-    assert agenda.total[0] == len(finished(ledger))
-
-
 def test_steps_follow_what_a_configuration_says_of_them(make_study, tmp_path):
     named = {"short": {"training.steps": 10}, "epochs": {"training.epochs": 3}, "plain": {}}
     study = make_study(configurations=named, training={"steps": 40, "batch": 8})
-    agenda = agenda_of(study, Ledger(tmp_path), samples=lambda study: study.data["train"])
+    agenda = agenda_of(study, Ledger(tmp_path), samples=lambda study: study.data["count"])
     steps = {}
     while spec := agenda.next():
         steps[spec.name] = spec.steps
     assert steps == {"short": 10, "epochs": 3 * 64 // 8, "plain": 40}
-
-
-def test_more_steps_and_other_code_are_for_what_is_not_finished_with_them(study, tmp_path):
-    ledger = Ledger(tmp_path)
-    agenda = agenda_of(study, ledger, code="old")
-    done, begun = agenda.next(), agenda.next()
-    simulate(ledger, done)
-    agenda.finish(done)
-    newer = agenda_of(study, ledger, code="new")
-    assert newer.finished == [done]
-    assert newer.next() == dataclasses.replace(begun, code="new") == ledger.record(begun).spec()
-    longer = study.model_copy(update={"training": study.training.model_copy(update={"steps": 80})})
-    grown = agenda_of(longer, ledger, code="new")
-    assert not grown.finished
-    asked = {spec.key: spec for spec in (grown.next(), grown.next())}
-    for spec in (done, begun):
-        values = {**spec.values, "training.steps": 80}
-        assert asked[spec.key] == dataclasses.replace(spec, code="new", steps=80, values=values)
-
-
-RACE = SeedCounts(search=2, compare=24, race=True, start=4)
-
-
-@pytest.fixture
-def race(study):
-    return study.model_copy(update={"seeds": RACE})
-
-
-def test_a_race_gives_more_seeds_where_it_is_open(race, tmp_path):
-    agenda = run(race, Ledger(tmp_path))
-    seeds = seeds_of(agenda.ledger)
-    assert len(seeds) == 3
-    # In rounds of 4, 8, 16, 24, each the first so many.
-    assert {len(mine) for mine in seeds.values()} <= {4, 8, 16, 24}
-    assert all(mine == list(range(len(mine))) for mine in seeds.values())
-    assert sum(map(len, seeds.values())) < 3 * 24
-    assert len(finished(agenda.ledger)) == agenda.total[0]
-    assert sum(map(len, seeds.values())) + 7 * 2 == agenda.total[1]
-
-
-@pytest.mark.parametrize("order", range(4))
-def test_a_race_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(race, tmp_path, order):
-    undisturbed = contents(run(race, Ledger(tmp_path / "a")).ledger)
-    other = Ledger(tmp_path / "b")
-    run(race, other, workers=3, order=order, stop_after=6 + 3 * order)
-    agenda = run(race, other, workers=2)
-    assert contents(other) == undisturbed
-    assert not agenda.waiting
-
-
-def test_a_race_may_become_a_full_comparison(race, tmp_path):
-    ledger = Ledger(tmp_path)
-    run(race, ledger)
-    run(race.model_copy(update={"seeds": RACE.model_copy(update={"race": False})}), ledger)
-    assert {len(mine) for mine in seeds_of(ledger).values()} == {24}

@@ -50,7 +50,7 @@ def distribution(space, path):
         ("settings.wide", {"choices": [True, False]}, CategoricalDistribution([True, False])),
         ("training.batch", {"low": 8, "high": 32}, IntDistribution(8, 32)),
         ("training.clip", {"low": 0, "high": 2}, FloatDistribution(0, 2)),
-        ("data.train", {"low": 8, "high": 64}, IntDistribution(8, 64)),
+        ("data.count", {"low": 8, "high": 64}, IntDistribution(8, 64)),
         ("schedules.lr.every", {"low": 5, "high": 20}, IntDistribution(5, 20)),
         ("schedules.lr.factor", {"low": 0, "high": 1}, FloatDistribution(0, 1)),
         ("optimizer.name", {"choices": ["sgd", "adam"]}, CategoricalDistribution(["sgd", "adam"])),

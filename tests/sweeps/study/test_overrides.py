@@ -4,7 +4,11 @@ import pytest
 
 from seedsweep.core.errors import UserError
 from seedsweep.sweeps.study.configuration import configuration
-from seedsweep.sweeps.study.overrides import apply, dotted, nested
+from seedsweep.sweeps.study.overrides import dotted, nested
+
+
+def apply(study, overrides):
+    return configuration(study, "", overrides).study
 
 
 def test_nested_and_dotted_are_one():

@@ -31,6 +31,7 @@ SETTINGS = [
     ("settings.glimpes=3", "settings.glimpes: there is no such field; did you mean glimpses"),
     ("data.seize=3", "data.seize: there is no such field; did you mean size"),
     ("optimizer.nesterov=true", "optimizer.nesterov: there is no such field; known are epsilon"),
+    ("optimizer.epsilon=-1", "optimizer.epsilon: -1 is out of range; it must be at least 0"),
     ("schedules.lr.evry=3", "schedules.lr.evry: there is no such field; did you mean every?"),
     ("alfa=0.3", "hyperparameters.alfa: neither the task nor the optimiser declares it; did you mean alpha?"),
     ("training.steps=many", "training.steps: input should be a valid integer, unable to parse"),
@@ -41,7 +42,7 @@ SETTINGS = [
     ("training.batch=65", "training.batch: 65 is larger than the training split, 64 samples"),
     ("training.microbatch=3", "training.microbatch: 3 does not divide training.batch, 8"),
     ("training.stop={metric: f2, patience: 3}", "training.stop.metric: there is no 'f2'; did you mean f1?"),
-    ("training.precision=half", "training.precision: there is no 'half'; known are bfloat16, float32"),
+    ("training.precision=half", "training.precision: input should be 'float32' or 'bfloat16', not 'half'"),
     ("schedules.lr.every=-1", "schedules.lr.every: -1 is out of range; it must be at least 1"),
     ("schedules.rate={name: step}", "schedules.rate: there is no such hyperparameter; known are alpha"),
     ("schedules.lr.name=stepp", "schedules.lr.name: there is no 'stepp'; did you mean step"),
@@ -50,7 +51,7 @@ SETTINGS = [
     ("alpha=1.5", "hyperparameters.alpha: 1.5 is out of range; it must be from 0 to 1"),
     ("lr=.nan", "hyperparameters.lr: '.nan' is no number"),
     ("lr=fast", "hyperparameters.lr: 'fast' is no number"),
-    ("lr=[0.1, 0.2]", "hyperparameters.lr: is one value, not [0.1, 0.2]; several are compared (configurations) or"),
+    ("lr=[0.1, 0.2]", "hyperparameters.lr: is one number, text or boolean, not [0.1, 0.2]; several are compared"),
     ("seeds.compare=0", "seeds.compare: input should be greater than or equal to 1, not 0"),
     ("seeds=[]", "seeds: expected a mapping of fields, not []"),
     ("data.name=patern1", "data.name: there is no 'patern1'; did you mean pattern1"),
@@ -70,16 +71,16 @@ SETTINGS = [
     ("criterion.metric=dice", "criterion.metric: recurrent_attention has no 'dice'"),
     ("criterion.threshold=90", "criterion.threshold: 90 can never be: f1 is at least 0 and at most 1"),
     ("criterion.threshold=inf", "criterion.threshold: input should be a finite number"),
-    ("criterion.direction=min", "criterion.direction: f1 says max; leave it out"),
+    ("criterion.direction=min", "criterion.direction: the metric says it; leave it out"),
     ("criterion.hold=0", "criterion.hold: 0 is out of range"),
     ("criterion.hold=50", "criterion.hold: 6 evaluations can never hold for 50; hold fewer, or evaluate more often"),
-    ("score=middle", "score: there is no 'middle'; known are best, last"),
+    ("score=middle", "score: input should be 'last' or 'best', not 'middle'"),
     ("metrics={f1: max}", "metrics.f1: the task says what it measures; leave it out"),
-    ("measures={f1: {direction: max}}", "measures: the task says what it measures; leave it out"),
+    ("measures={f1: {direction: max}}", "measures: the metrics say it; leave it out"),
     ("name=../elsewhere", "name: '../elsewhere' names a folder"),
     ("name=1e3", "name: input should be a valid string, not 1000.0; put it in quotes"),
-    ("resources.engine=jet", "resources.engine: there is no 'jet'"),
-    ("resources.cohort=many", "resources.cohort: 'many' is no number of members, nor auto"),
+    ("resources.engine=jet", "resources.engine: input should be 'auto', 'fused' or 'loop', not 'jet'"),
+    ("resources.cohort=many", "resources.cohort: 'many' is no number of members, at least 1, nor auto"),
     ("resources.gpus=2", "resources.gpus: 2, but the members of a task share one device; a function or a command may"),
     ("resources.allocation.nodes=0", "resources.allocation.nodes: input should be greater than or equal to 1"),
     ("resources.allocation.time=soon", "resources.allocation.time: 'soon' is no time limit"),
@@ -88,20 +89,20 @@ SETTINGS = [
     ("seeds={race: true, start: 5}", "seeds.start: 5 is more than seeds.compare, 4"),
     (
         "claims=[{best: alpha 2}]",
-        "claims.0.best: there is no configuration 'alpha 2'; did you mean alpha 1 or alpha 0?",
+        "claims.0: there is no configuration 'alpha 2'; did you mean alpha 1 or alpha 0?",
     ),
-    ("claims=[{}]", "claims.0: a claim is exactly one of best, better, alike, below, not none"),
+    ("claims=[{}]", "claims.0: is exactly one of best, better, alike, below, not none"),
     (
         "claims=[{best: alpha 1, below: [alpha 0, 0.5]}]",
-        "claims.0: a claim is exactly one of best, better, alike, below",
+        "claims.0: is exactly one of best, better, alike, below, not best and below",
     ),
     ("claims=[{better: [alpha 1, alpha 1]}]", "claims.0.better: names 'alpha 1' twice"),
     ("claims=[{below: [alpha 1, 3]}]", "claims.0.below: 3 is no share"),
     ("claims=[{best: alpha 1, measure: f2}]", "claims.0.measure: there is no 'f2'"),
     ("claims=[{best: alpha 1, measure: f1, axis: converging}]", "claims.0.measure: who converges is told by the"),
-    ("claims=[{below: [alpha 0, 0.5], measure: f1}]", "claims.0.measure: how many converge (below) is told by the"),
-    ("claims=[{best: alpha 1, axis: time}]", "claims.0.axis: there is no 'time'; known are converging, score"),
-    ("claims=[{best: alpha 1, margin: 0.1}]", "claims.0.margin: is above 0, and of a claim that two are alike"),
+    ("claims=[{below: [alpha 0, 0.5], measure: f1}]", "claims.0.measure: who converges is told by the criterion"),
+    ("claims=[{best: alpha 1, axis: time}]", "claims.0.axis: input should be 'converging' or 'score', not 'time'"),
+    ("claims=[{best: alpha 1, margin: 0.1}]", "claims.0.margin: is of a claim that two are alike"),
     ("configurations.alpha 1.settings.glimpes=3", "configurations.alpha 1.settings.glimpes: there is no such field"),
     ("configurations.alpha 1.alpha=2", "configurations.alpha 1.hyperparameters.alpha: 2 is out of range"),
     ("configurations.b.training.batch=65", "configurations.b.training.batch: 65 is larger than the training split"),
@@ -136,6 +137,8 @@ def test_a_missing_field_is_named(study_file):
     [
         ({"task": "net.py:Nett"}, "task: net.py has no 'Nett'; did you mean Net"),
         ({"task": "nett.py:Net"}, "task: there is no file "),
+        # Only what the file itself defines, none of its imports.
+        ({"task": "other.py:Zzz"}, "task: other.py has no 'Zzz'; known are Mine"),
         ({"task": "net.py:NoLoss"}, "task: net.py:NoLoss has no method `loss(self, model, batch, hp)`"),
         ({"task": "net.py:Points"}, "task: net.py:Points is neither a task"),
         ({"task": "net.py:number"}, "task: net.py:number is neither a task"),
@@ -187,7 +190,8 @@ def test_a_missing_field_is_named(study_file):
         ({"optimizer": "adamw"}, "optimizer: is a mapping: write {name: adamw}"),
     ],
 )
-def test_what_is_wrong_with_own_components(study, sections, words):
+def test_what_is_wrong_with_own_components(study, tmp_path, sections, words):
+    (tmp_path / "other.py").write_text("from seedsweep import Metric, Task\n\n\nclass Mine(Task): ...\n")
     assert words in bad(lambda: study(**sections))
 
 
@@ -203,7 +207,9 @@ def test_what_both_declare_is_refused(write, tmp_path):
     path = write()
     net = tmp_path / "net.py"
     net.write_text(net.read_text().replace('"dropout": Range(0, 1, default=0.0)', '"lr": Range(0, default=0.1)'))
-    assert "hyperparameters.lr: both net.py:Net and the optimiser declare it" in bad(lambda: load(str(path)))
+    assert "hyperparameters.lr: the optimiser declares it, too; call that of net.py:Net otherwise" in bad(
+        lambda: load(str(path))
+    )
 
 
 def test_evaluations_are_counted_where_the_samples_are_known(study_file):
@@ -222,7 +228,7 @@ def test_two_ways_to_say_one_configuration(study):
     [
         ({"task": "net.py:halved"}, "task: net.py:halved(step, steps) must take one argument, the run"),
         ({"metrics": None}, "metrics: is missing: a function has no class to say them; write {accuracy: max}"),
-        ({"metrics": {"accuracy": "up"}}, "metrics.accuracy: is max, where more is better, or min, not 'up'"),
+        ({"metrics": {"accuracy": "up"}}, "metrics.accuracy.direction: input should be 'max' or 'min', not 'up'"),
         ({"metrics": {"accuracy": {"direction": "max", "hi": 1}}}, "metrics.accuracy.hi: there is no such field"),
         ({"metrics": {"loss": "min"}}, "criterion.metric: net.py:train has no 'accuracy'; known are loss"),
         (

@@ -1,0 +1,119 @@
+"""What was registered before results decides; what was added after them is shown, and changes no decision."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from seedsweep.analysis import export, tables
+from seedsweep.analysis.answer import answer
+from seedsweep.analysis.comparison import compare
+from seedsweep.analysis.page.report import write
+from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.registration import register
+from seedsweep.core.records.study import Claim
+
+TWO = {1.0: 12, 0.0: 2}
+CLAIM = Claim(better=("alpha 1", "alpha 0"))
+LATE = Claim(better=("alpha 0.3", "alpha 0"))
+
+
+@pytest.fixture
+def grown(tmp_path, make_run):
+    """Makes a run as it was registered, and the same run with more: the results of both, and the second's folder."""
+
+    def make(rates, more, *, before, after):
+        first, second = (
+            make_run(tmp_path / "first", rates, **(before or {})),
+            make_run(tmp_path / "second", more, **after),
+        )
+        empty = RunPaths(tmp_path / "empty")
+        empty.folder.mkdir()
+        register(empty, tables.read(first).study)
+        shutil.copy(empty.registered, RunPaths(second).registered)
+        return tables.read(first), tables.read(second), second
+
+    return make
+
+
+def assert_decides_the_same(before, after):
+    one, other = compare(before), compare(after)
+    columns = list(one.configurations)
+    pd.testing.assert_frame_equal(other.decided[columns], one.configurations, check_dtype=False)
+    pd.testing.assert_frame_equal(other.pairs[~other.pairs.exploratory], one.pairs)
+    assert (other.power, other.variance, other.unfinished) == (one.power, one.variance, one.unfinished)
+    assert answer(after, other).text == answer(before, one).text
+    return other
+
+
+@pytest.mark.parametrize("criterion", [Criterion("f1", 0.9, 2, "max", 0.0, 1.0), Criterion("loss", 0.1, 2, "min")])
+def test_a_configuration_and_a_claim_that_are_added_later_decide_nothing(grown, criterion):
+    settings = {"found": False, "criterion": criterion}
+    before, after, folder = grown(
+        TWO, {**TWO, 0.3: 9}, before={**settings, "claims": (CLAIM,)}, after={**settings, "claims": (CLAIM, LATE)}
+    )
+    found = assert_decides_the_same(before, after)
+    late = found.configurations.iloc[-1]
+    assert (late.label, late.converged, late.exploratory) == ("alpha 0.3 (exploratory)", 9, True)
+    pairs = found.pairs[found.pairs.exploratory]
+    assert list(pairs["first"] + " - " + pairs["second"]) == [
+        "alpha 1 - alpha 0.3 (exploratory)",
+        "alpha 0 - alpha 0.3 (exploratory)",
+    ]
+    assert pairs[["p", "adjusted", "times_adjusted"]].isna().all(axis=None)
+    assert pairs[["difference", "low", "high", "better"]].notna().all(axis=None)
+    said = answer(after, found)
+    assert said.claims == [
+        "That alpha 1 is better than alpha 0: supported.",
+        "That alpha 0.3 is better than alpha 0: exploratory (added after results).",
+    ]
+    assert said.exploratory[0].startswith(
+        "Alpha 0.3 (exploratory) converged in 9 of 12 seeds (95 % interval 47 to 91 %)"
+    )
+    write(folder)
+    page = RunPaths(folder).report.page.read_text()
+    assert "<td>alpha 0.3 (exploratory)</td>" in page
+    assert "Registered before the first member finished" in page
+    export.write(after, found, folder / "export", ["latex"])
+    assert (folder / "export" / "pairs.tex").read_text().count(" & -- & -- & ") == 2
+    members = pd.read_csv(RunPaths(folder).report.tables / "members.csv")
+    assert set(members[members.exploratory].label) == {"alpha 0.3"}
+
+
+def test_seeds_that_are_added_later_decide_nothing(grown):
+    before, after, _ = grown(TWO, {1.0: 12, 0.0: 2}, before={"found": False}, after={"found": False, "seeds": 18})
+    found = assert_decides_the_same(before, after)
+    late = found.configurations[found.configurations.exploratory]
+    assert list(late.label) == ["alpha 1, all 18 seeds (exploratory)", "alpha 0, all 18 seeds (exploratory)"]
+    assert list(late.members) == [18, 18]
+    assert found.pairs.exploratory.tolist() == [False, True]
+
+
+def test_what_a_search_finds_that_was_extended_later_decides_nothing(grown):
+    rates = {**TWO, 0.3: 7}
+    before, after, _ = grown(rates, {**rates, 0.9: 12}, before={"found": True}, after={"found": 2})
+    found = assert_decides_the_same(before, after)
+    assert found.decided.label.iloc[-1] == "best found (no. 2, alpha 0.3)"
+    assert found.configurations.label.iloc[-1] == "best found (no. 3, alpha 0.9) (exploratory)"
+
+
+def test_a_registered_claim_stays_though_the_study_drops_it(grown):
+    settings = {"found": False}
+    _, after, _ = grown(TWO, TWO, before={**settings, "claims": (CLAIM,)}, after={**settings, "claims": ()})
+    assert answer(after, compare(after)).claims == ["That alpha 1 is better than alpha 0: supported."]
+
+
+def test_only_missing_seeds_that_decide_leave_the_answer_open(grown):
+    settings = {"found": False, "wanted": 20}
+    for registered, unfinished in ((20, True), (12, False)):
+        _, after, folder = grown(TWO, TWO, before={"found": False, "wanted": registered}, after=settings)
+        assert compare(after).unfinished is unfinished
+        shutil.rmtree(folder.parent)
+
+
+def test_a_run_that_registered_nothing_decides_all(tmp_path, make_run):
+    results = tables.read(make_run(tmp_path / "run", TWO, found=False, wanted=8, claims=(CLAIM,)))
+    assert results.exploratory == []
+    assert list(compare(results).decided.members) == [12, 12]
+    assert results.claims == (CLAIM,)

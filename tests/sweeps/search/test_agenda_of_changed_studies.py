@@ -1,0 +1,103 @@
+"""What a study that has changed still has to run: what was begun goes on, what was finished stays."""
+
+import dataclasses
+
+import pytest
+
+from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.study import SeedCounts
+from tests.sweeps.search.simulated import agenda_of, contents, finished, run, seeds_of, simulate, specs_of
+
+RACE = SeedCounts(search=2, compare=24, race=True, start=4)
+
+
+def test_more_seeds_run_only_the_new_ones(study, tmp_path):
+    ledger = Ledger(tmp_path)
+    before = contents(run(study, ledger).ledger)
+    more = study.model_copy(update={"seeds": study.seeds.model_copy(update={"compare": 9})})
+    after = contents(run(more, ledger).ledger)
+    new = [spec for key, (spec, _) in after.items() if key not in before]
+    assert {seed for spec in new for seed in spec.seeds} == {5, 6, 7, 8}
+    assert all(after[key] == value for key, value in before.items())
+
+
+@pytest.mark.parametrize("stop_after", [None, 9])
+def test_a_configuration_named_later_leaves_all_others_alone(study, tmp_path, stop_after):
+    ledger = Ledger(tmp_path)
+    run(study, ledger)
+    before = contents(ledger)
+    names = {"new": {"alpha": 0.125}, "apart": {"settings.gain": 3.0}, **study.configurations}
+    search = study.search.model_copy(update={"explore": 9})
+    grown = study.model_copy(update={"configurations": names, "search": search})
+    run(grown, ledger, stop_after=stop_after)
+    run(grown, ledger)
+    after = contents(ledger)
+    assert all(after[key] == value for key, value in before.items())
+    numbers = {}
+    for spec in specs_of(ledger, "compare"):
+        assert numbers.setdefault(spec.configuration, spec.number) == spec.number
+    assert len(set(numbers.values())) == len(numbers)
+    assert [spec.name for spec in specs_of(ledger, "explore")][-2:] == ["new", ""]
+    assert not agenda_of(grown, ledger).waiting
+
+
+def test_an_interrupted_run_keeps_its_blocks_when_the_cohort_size_changes(study, tmp_path):
+    ledger = Ledger(tmp_path)
+    run(study, ledger, stop_after=4)
+    agenda = run(study, ledger, most_together=1)
+    for phase in ("explore", "compare"):
+        seen = [(spec.configuration, seed) for spec in specs_of(ledger, phase) for seed in spec.seeds]
+        assert len(seen) == len(set(seen))
+    assert agenda.total[0] == len(finished(ledger))
+
+
+def test_more_steps_and_other_code_are_for_what_is_not_finished_with_them(study, tmp_path):
+    ledger = Ledger(tmp_path)
+    agenda = agenda_of(study, ledger, code="old")
+    done, begun = agenda.next(), agenda.next()
+    simulate(ledger, done)
+    agenda.finish(done)
+    newer = agenda_of(study, ledger, code="new")
+    assert newer.finished == [done]
+    assert newer.next() == dataclasses.replace(begun, code="new") == ledger.record(begun).spec()
+    longer = study.model_copy(update={"training": study.training.model_copy(update={"steps": 80})})
+    grown = agenda_of(longer, ledger, code="new")
+    assert not grown.finished
+    asked = {spec.key: spec for spec in (grown.next(), grown.next())}
+    for spec in (done, begun):
+        values = {**spec.values, "training.steps": 80}
+        assert asked[spec.key] == dataclasses.replace(spec, code="new", steps=80, values=values)
+
+
+@pytest.fixture
+def race(study):
+    return study.model_copy(update={"seeds": RACE})
+
+
+def test_a_race_gives_more_seeds_where_it_is_open(race, tmp_path):
+    agenda = run(race, Ledger(tmp_path))
+    seeds = seeds_of(agenda.ledger)
+    assert len(seeds) == 3
+    # In rounds of 4, 8, 16, 24, each the first so many.
+    assert {len(mine) for mine in seeds.values()} <= {4, 8, 16, 24}
+    assert all(mine == list(range(len(mine))) for mine in seeds.values())
+    assert sum(map(len, seeds.values())) < 3 * 24
+    assert len(finished(agenda.ledger)) == agenda.total[0]
+    assert sum(map(len, seeds.values())) + 7 * 2 == agenda.total[1]
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_a_race_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(race, tmp_path, order):
+    undisturbed = contents(run(race, Ledger(tmp_path / "a")).ledger)
+    other = Ledger(tmp_path / "b")
+    run(race, other, workers=3, order=order, stop_after=6 + 3 * order)
+    agenda = run(race, other, workers=2)
+    assert contents(other) == undisturbed
+    assert not agenda.waiting
+
+
+def test_a_race_may_become_a_full_comparison(race, tmp_path):
+    ledger = Ledger(tmp_path)
+    run(race, ledger)
+    run(race.model_copy(update={"seeds": RACE.model_copy(update={"race": False})}), ledger)
+    assert {len(mine) for mine in seeds_of(ledger).values()} == {24}
