@@ -22,7 +22,7 @@ from seedsweep.core.training import evaluation
 from seedsweep.core.training.compiled import CompiledProgram, Compiler
 from seedsweep.core.training.cuda_graph import Recorded
 from seedsweep.core.training.draws import generator_states
-from seedsweep.core.training.failures import told
+from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.groups import Groups
 from seedsweep.core.training.inputs import STRETCH, Inputs, inputs_of
 from seedsweep.core.training.models import build, start_from
@@ -82,8 +82,8 @@ class Cohort:
             {name: torch.zeros_like(self._weights.values) for name in optimizer.slots},
         )
         decays = any(member.hyperparameters.get("weight_decay") for member in self.members)
-        decayed = self._weights.mask(no_decay) if decays else None
-        self._constants = Constants(self._weights.fixed, self._weights.shared, decayed)
+        decayed = self._weights.mask(no_decay)
+        self._constants = Constants(self._weights.fixed, self._weights.shared, decayed if decays else None)
         self._program = Program(task, models[0], self._weights, optimizer, training, self._names, numbers)
         self._groups = Groups(count, at_once, self._device)
         self._compute: Program | CompiledProgram = self._program
@@ -97,7 +97,9 @@ class Cohort:
         self._stopping = None
         if stop := training.stop:
             self._stopping = BestSoFar(count, Criterion(stop.metric, 0.0, direction=_direction(task, stop.metric)))
-        #: The state of what is followed before the last evaluation, where that lies between two regular ones.
+        #: Steps that `_sums` are of.
+        self._summed = 0
+        #: What an evaluation at the end changes, as it was before, where the end lies between two regular evaluations.
         self._before_end: dict[str, Any] = {}
         self._stretch: tuple[range, Inputs] | None = None
         self._train = Recorded(self._train_all, self._device)
@@ -132,22 +134,22 @@ class Cohort:
         """Train up to the next evaluation and evaluate. Errors: OutOfMemoryError, UserError."""
         every = self.training.evaluate_every
         target = min((self.step // every + 1) * every, self.training.steps)
-        for total in self._sums.values():
-            total.zero_()
         frozen = [member for member, step in enumerate(self._stopped) if step is not None]
         kept = self._rows(frozen) if frozen else {}
         before = generator_states(self._device)
-        steps = target - self.step
         while self.step < target:
             self.train_step()
         if any(not torch.equal(*states) for states in zip(before, generator_states(self._device), strict=True)):
             raise UserError(
-                f"{type(self.task).__name__}.loss drew random numbers in a later step and none in its first: no seed "
+                f"{named(self.task, 'loss')} drew random numbers in a later step and none in its first: no seed "
                 "could repeat it; draw in every step"
             )
         if frozen:
             self._put_back(frozen, kept)
-        self._evaluate(steps)
+        self._evaluate()
+        self._summed = 0
+        for total in self._sums.values():
+            total.zero_()
 
     def train_step(self) -> None:
         """One step of every member; nothing waits for its result. Errors: OutOfMemoryError, UserError."""
@@ -157,6 +159,7 @@ class Cohort:
         steps, inputs = self._stretch
         self._train(inputs.at(self.step - steps.start))
         self.step += 1
+        self._summed += 1
 
     @without_slow_warnings()
     def test(self) -> list[dict[str, dict[str, float]]]:
@@ -203,8 +206,10 @@ class Cohort:
         if state["seeds"] != [member.seed for member in self.members]:
             raise ValueError("this checkpoint holds other seeds")
         kept = State(*(state[name] for name in State._fields))
-        if kept.weights.shape != self._state.weights.shape or set(kept.moments) != set(self._state.moments):
+        if _shapes(kept) != _shapes(self._state):
             raise ValueError("this checkpoint holds other parameters")
+        if missing := self.state().keys() - state.keys():
+            raise ValueError(f"this checkpoint lacks {min(missing)}")
         self.step = state["step"]
         self._state.put(slice(None), kept)
         self._diverged_at.copy_(state["diverged_at"])
@@ -218,8 +223,9 @@ class Cohort:
             self._stopped = [None if step == self.evaluated[-1] else step for step in self._stopped]
             for rows in (self.evaluated, self.evaluations, self.windows):
                 del rows[-1]
-            for name, part in self._followed().items():
-                part.load(state["before_end"][name])
+            state = {**state, **state["before_end"]}
+            self._sums = {name: total.to(self._device).clone() for name, total in state["sums"].items()}
+            self._summed = state["summed"]
         for name, part in self._followed().items():
             part.load(state[name])
 
@@ -266,18 +272,23 @@ class Cohort:
         kept = evaluation.measured(self._compute, self._groups, self._state, self._constants, split, present)
         return [evaluation.summarised(self.task, each) for each in kept], kept
 
-    def _evaluate(self, steps: int) -> None:
-        """`steps`: since the last evaluation."""
+    def _evaluate(self) -> None:
         measured, kept = self._measure("validation")
         at, total = max(self.step - 1, 0), self.training.steps
-        trained = {name: (values / steps).double().cpu().numpy() for name, values in self._sums.items()}
+        trained = {name: (values / self._summed).double().cpu().numpy() for name, values in self._sums.items()}
         for values, member, place in zip(measured, self.members, range(len(self.members)), strict=True):
             scheduled = [name for name in member.hyperparameters if name == "lr" or name in member.schedules]
-            values |= {name: member.value(name, at, total) for name in scheduled}
-            values |= {f"train_{name}": float(means[place]) for name, means in trained.items()}
+            own = {name: member.value(name, at, total) for name in scheduled}
+            own |= {f"train_{name}": float(means[place]) for name, means in trained.items()}
+            if taken := own.keys() & values.keys():
+                raise UserError(
+                    f"{named(self.task, 'measure')} gives {min(taken)}, under which training records a value of its "
+                    "own; call it otherwise"
+                )
+            values.update(own)
         self.columns = self.columns or tuple(measured[0])
         if any(tuple(values) != self.columns for values in measured):
-            raise UserError(f"{type(self.task).__name__}.summarise gives other names than before")
+            raise UserError(f"{named(self.task, 'summarise')} gives other names than before")
         row = np.array([[values[name] for name in self.columns] for values in measured], np.float64)
         if self._criterion is not None:
             self._column(self._criterion.metric)
@@ -286,7 +297,8 @@ class Cohort:
         gone = (self._diverged_at >= 0).cpu().numpy() | np.array([step is not None for step in self._stopped])
         row[gone] = np.nan
         if self.step % self.training.evaluate_every:
-            self._before_end = {name: copy.deepcopy(part.state()) for name, part in self._followed().items()}
+            parts = {name: part.state() for name, part in self._followed().items()}
+            self._before_end = copy.deepcopy({**parts, "sums": self._sums, "summed": self._summed})
         self.evaluated.append(self.step)
         self.evaluations.append(row)
         with told(self.task, "windows"):
@@ -306,7 +318,7 @@ class Cohort:
     def _column(self, metric: str) -> int:
         if metric not in self.columns:
             raise UserError(
-                f"{type(self.task).__name__} declares the metric {metric} and does not measure it; it measures "
+                f"{named(self.task, 'measure')} does not give {metric}, which `metrics` declares; it gives "
                 f"{', '.join(self.columns)}"
             )
         return self.columns.index(metric)
@@ -324,6 +336,11 @@ class Cohort:
         state = self._state
         buffers = {f"buffer {name}": buffer for name, buffer in state.buffers.items()}
         return {"weights": state.weights, "diverged_at": self._diverged_at, **state.moments, **buffers}
+
+
+def _shapes(state: State) -> list[Any]:
+    named = [{name: value.shape for name, value in part.items()} for part in (state.buffers, state.moments)]
+    return [state.weights.shape, *named]
 
 
 def _direction(task: Task, metric: str) -> str:

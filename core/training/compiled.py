@@ -66,11 +66,15 @@ class Compiler:
             shapes.append(result)
             return found
 
-        graph = make_fx(of_leaves)(*flat)
+        # Without oneDNN a recurrent layer is a chain of plain operations; its own one cannot be compiled.
+        with torch.backends.mkldnn.flags(enabled=False):
+            graph = make_fx(of_leaves)(*flat)
         with self._kept(self._key(graph, flat)):
             try:
                 with torch.no_grad():
-                    fast = torch._inductor.compile(graph, flat, options=OPTIONS)
+                    fast = torch._inductor.standalone_compile(
+                        graph, flat, dynamic_shapes="from_example_inputs", options={"config_patches": OPTIONS}
+                    )
             except Exception as error:
                 if ran_out(error):
                     raise

@@ -15,8 +15,9 @@ from seedsweep.core.task import Task
 from seedsweep.core.training.compiled import CompiledProgram
 from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.groups import Groups
+from seedsweep.core.training.models import seeded
 from seedsweep.core.training.program import Constants, Program, State
-from seedsweep.core.training.seeds import measure_key
+from seedsweep.core.training.seeds import measure_key, prepare_seed
 
 #: Samples that are measured at once.
 BATCH = 64
@@ -69,13 +70,19 @@ def prepared(task: Task) -> Task:
         problems = problems_of(task)
     for problem in problems:
         raise UserError(problem)
-    with told(task, "prepare"):
-        task.prepare()
+    # What they draw is the same in every process.
+    with seeded(prepare_seed()):
+        with told(task, "prepare"):
+            task.prepare()
+        _derive(task)
+    return task
+
+
+def _derive(task: Task) -> None:
     with torch.no_grad():
         for split in (task.data.train, task.data.validation, task.data.test):
             if split:
                 split.update(_derived(task, split))
-    return task
 
 
 def _derived(task: Task, split: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

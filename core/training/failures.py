@@ -18,13 +18,13 @@ def told(component: Any, method: str) -> Iterator[None]:
     """Around a call of a component's method: its own error becomes a line. Errors: UserError."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, SeedsweepError) or ran_out(error):
             raise
         raise UserError(failed(component, method, error)) from error
 
 
-def failed(component: Any, method: str, error: Exception) -> str:
+def failed(component: Any, method: str, error: BaseException) -> str:
     """A component's own error, with the line that it arose in or came through.
 
     component: an instance, or a function, whose `method` is empty.

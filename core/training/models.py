@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import random
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,12 +16,25 @@ from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.seeds import init_seed
 
 
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """The generators of torch, NumPy and Python begin at a seed, and are put back afterwards."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
 def build(task: Task, seed: int) -> nn.Module:
     """One member's model, initialised from its seed alone. Errors: UserError."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(init_seed(seed))
-        with told(task, "model"):
-            model = task.model()
+    with seeded(init_seed(seed)), told(task, "model"):
+        model = task.model()
     if not isinstance(model, nn.Module):
         raise UserError(f"{named(task, 'model')} gives {type(model).__name__}: a torch.nn.Module is needed")
     if not any(parameter.requires_grad for parameter in model.parameters()):

@@ -5,11 +5,13 @@ m members of a group, W trained weights, B batch, H hyperparameters that are ten
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -208,8 +210,14 @@ class Program:
         if self.draws[what] is False:
             yield
             return
+        before = _foreign_generators() if self.draws[what] is None else ""
         with Draws(keys[0] if len(keys) == 1 else keys) as mode:
             yield
+        if before and _foreign_generators() != before:
+            raise UserError(
+                f"{named(self.task, what)} draws random numbers from NumPy or Python, which no seed of a member "
+                "repeats: draw with torch's functions"
+            )
         self.draws[what] = bool(self.draws[what]) or mode.drawn > 0
 
 
@@ -254,6 +262,11 @@ class _Member(nn.Module):
     def _wrong(self, what: str, given: str) -> UserError:
         # Looked up only where it is said: it takes longer than a small step.
         return UserError(f"{named(self.task, what)} gives {given}")
+
+
+def _foreign_generators() -> str:
+    """The states of NumPy's and Python's generators."""
+    return repr((np.random.get_state(), random.getstate()))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from seedsweep.core.training.schedules import Schedule, factor_of
 #: Tells the streams of seedsweep from anybody else's of the same numbers.
 DOMAIN = 0x5EED5
 #: Of the first number of a stream's key.
-INIT, ORDER, DRAWS, MEASURE, SAMPLE = range(5)
+INIT, ORDER, DRAWS, MEASURE, SAMPLE, PREPARE = range(6)
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ def stream(part: int, *key: int) -> np.random.SeedSequence:
 def init_seed(seed: int) -> int:
     """With which torch's generator makes a member's model, 63 bits."""
     return int(stream(INIT, seed).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def prepare_seed() -> int:
+    """Of what a task draws while it prepares the data, 63 bits: the same for all."""
+    return int(stream(PREPARE).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def draw_key(seed: int, step: int) -> int:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from seedsweep.core.component import choose
+from seedsweep.core.errors import UserError
+
 
 class Weights:
     """M members of W trained weights: `values` is [M,W], a row a member, so that a member's are one block of memory and
@@ -42,7 +45,15 @@ class Weights:
         }
 
     def mask(self, without: Sequence[str]) -> Tensor:
-        """[W]: 0 where a parameter's name fits one of the patterns (`*.bias`), 1 elsewhere."""
+        """[W]: 0 where a parameter's name fits one of the patterns (`*.bias`), 1 elsewhere.
+
+        Errors: UserError for a pattern that fits none.
+        """
+        for pattern in without:
+            if not fnmatch.filter(self.shapes, pattern):
+                raise UserError(
+                    f"optimizer.no_decay: {pattern!r} fits no trained parameter; {choose(pattern, self.shapes)}"
+                )
         parts = [
             torch.full((shape.numel(),), float(not any(fnmatch.fnmatchcase(name, pattern) for pattern in without)))
             for name, shape in self.shapes.items()

@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 def make_data() -> Callable[..., Data]:
     """Noise with a darker square somewhere; the mask of every second image, a tumour's, shows it."""
 
-    def make(side: int = 32, channels: int = 1, train: int = 24, validation: int = 10, slides: bool = False) -> Data:
+    def make(side: int = 32, channels: int = 1, train: int = 24, validation: int = 10, *, slides: bool = False) -> Data:
         generator = torch.Generator().manual_seed(0)
         splits = []
         for count in (train, validation):

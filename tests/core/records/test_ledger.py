@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import CohortSpec, Curves, FencedError, Ledger, LedgerError
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortSpec, FencedError, Ledger, LedgerError
 from seedsweep.core.training import checkpoint
 
 SPEC = CohortSpec("compare", 2, "abc123", "half", {"alpha": 0.5}, {"alpha": 0.5, "lr": 0.1}, (0, 1), 10)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seedsweep.core.records.criterion import Criterion, judge
-from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.registration import read_registration, register
 from seedsweep.core.records.study import Claim, Dimension, RecordError, Search, SeedCounts, Study

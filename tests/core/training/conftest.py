@@ -242,7 +242,9 @@ def cohort():
 
     def made(task: Task, who: list[Member], at_once: int = 9, **changed) -> Cohort:
         optimizer = changed.pop("optimizer", Adam())
-        options = {name: changed.pop(name) for name in ("start", "criterion", "no_decay") if name in changed}
+        options = {
+            name: changed.pop(name) for name in ("start", "criterion", "no_decay", "compiler") if name in changed
+        }
         training = TRAINING.model_copy(update=changed)
         return Cohort(task, who, training, optimizer, at_once, **options)
 

@@ -1,5 +1,8 @@
 """Each wrong way to write a task is one line with the method and what would be right."""
 
+import sys
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -96,6 +99,18 @@ WRONG = {
         {"check": lambda s: "settings.width: too small"},
         r"Wrong\.check gives str, 'settings\.width: too small': lines are needed",
     ),
+    "a loss that ends the program": (
+        {"loss": lambda s, m, b, hp: sys.exit(0)},
+        r"line \d+: Wrong\.loss: SystemExit: 0",
+    ),
+    "random numbers of NumPy": (
+        {"loss": lambda s, m, b, hp: F.cross_entropy(m(b["x"]), b["label"]) * np.random.rand()},
+        r"Wrong\.loss draws random numbers from NumPy or Python, .* draw with torch's functions",
+    ),
+    "a measure under a name that training records": (
+        {"measure": lambda s, m, b, hp: {"lr": accuracy(m, b)}},
+        r"Wrong\.measure gives lr, under which training records a value of its own",
+    ),
     "random numbers in a later step alone": (
         {"loss": lambda s, m, b, hp: s.later(F.cross_entropy(m(b["x"]), b["label"]))},
         r"Wrong\.loss drew random numbers in a later step and none in its first",
@@ -106,8 +121,17 @@ WRONG = {
 def test_a_criterion_on_what_is_declared_and_not_measured(make, classifier, members, trained):
     kind = type("Wrong", (classifier,), {"metrics": {**classifier.metrics, "f1": classifier.metrics["accuracy"]}})
     task = make(kind)
-    with pytest.raises(UserError, match="Wrong declares the metric f1 and does not measure it; it measures accuracy"):
+    with pytest.raises(
+        UserError, match=r"Wrong\.measure does not give f1, which `metrics` declares; it gives accuracy"
+    ):
         trained(task, members(task, 0), criterion=Criterion("f1", 0.9))
+
+
+def test_a_pattern_of_no_decay_that_fits_nothing(task, members, cohort):
+    with pytest.raises(
+        UserError, match=r"optimizer\.no_decay: '2\.bais' fits no trained parameter; did you mean 2\.bias"
+    ):
+        cohort(task, members(task, 0), no_decay=["2.bais"])
 
 
 def test_a_precision_without_effect(task, members, cohort):

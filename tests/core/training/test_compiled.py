@@ -1,0 +1,97 @@
+"""Compiled, a member's path is the same: to rounding that of the plain program, to the bit whatever its company."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from seedsweep.core.training.compiled import CompileError, Compiler
+from seedsweep.core.training.optimisers import SGD
+
+#: They draw, keep running statistics, and have no batching rule.
+KINDS = ("batch norm", "dropout", "lstm", "regression of mixed types")
+
+
+@pytest.fixture(scope="module")
+def compiler(tmp_path_factory) -> Compiler:
+    return Compiler(tmp_path_factory.mktemp("compiled"))
+
+
+def trained(one):
+    while not one.done:
+        one.advance()
+    return one
+
+
+@pytest.fixture(params=KINDS)
+def task(request, make):
+    return make(request.param, test=False)
+
+
+@pytest.fixture
+def run(task, members, cohort, compiler):
+    """A trained cohort of some seeds, by SGD: Adam makes whole steps of rounding."""
+
+    def made(*seeds: int, **changed):
+        who = members(task, *seeds, optimizer=SGD(), lr=0.05)
+        return cohort(task, who, 1, optimizer=SGD(), **{"compiler": compiler, **changed})
+
+    return made
+
+
+def test_it_agrees_with_the_plain_program(run):
+    one, plain = trained(run(3, 4)), trained(run(3, 4, compiler=None))
+    torch.testing.assert_close(one.state()["weights"], plain.state()["weights"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(one.evaluations, plain.evaluations, rtol=1e-4, atol=1e-6)
+
+
+def test_company_and_a_resumption_change_no_bit(run):
+    together, alone, first = trained(run(3, 4)), trained(run(4)), run(3, 4)
+    first.advance()
+    second = run(3, 4)
+    second.load(first.state())
+    for other in (alone, trained(second)):
+        assert torch.equal(other.state()["weights"][-1], together.state()["weights"][-1])
+        assert np.array_equal(np.array(other.evaluations)[:, -1], np.array(together.evaluations)[:, -1])
+
+
+def test_one_graph_for_training_and_one_for_measuring(run, tmp_path):
+    compiler = Compiler(tmp_path / "own")
+    trained(run(3, 4, 5, compiler=compiler))
+    assert compiler.count == 2
+
+
+@pytest.mark.parametrize("task", ["dropout"], indirect=True)
+def test_two_compilations_give_equal_bits(run, tmp_path):
+    ones = [trained(run(3, compiler=Compiler(tmp_path / name))) for name in "ab"]
+    assert torch.equal(*[one.state()["weights"] for one in ones])
+
+
+@pytest.mark.parametrize("task", ["batch norm"], indirect=True)
+def test_what_a_killed_process_has_left_is_not_loaded(run, tmp_path):
+    folder = tmp_path / "own"
+    before = trained(run(3, compiler=Compiler(folder)))
+    for done in folder.glob("*/done"):
+        done.unlink()
+        for library in done.parent.rglob("*.so"):
+            library.write_bytes(library.read_bytes()[:100])
+    assert torch.equal(trained(run(3, compiler=Compiler(folder))).state()["weights"], before.state()["weights"])
+    assert all((place / "done").exists() for place in folder.iterdir() if place.is_dir())
+
+
+def test_its_folder_is_one_users_alone(tmp_path):
+    Compiler(tmp_path / "own")
+    assert os.stat(tmp_path / "own").st_mode & 0o777 == 0o700
+    (tmp_path / "open").mkdir(mode=0o777)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "own")
+    for name in ("open", "link"):
+        with pytest.raises(CompileError, match=f"{name}: compiled code is only kept in a folder that is yours alone"):
+            Compiler(tmp_path / name)
+
+
+def test_without_a_compiler_a_line_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CompileError, match=r"no C\+\+ compiler no-such-compiler: install g\+\+"):
+        Compiler(tmp_path / "own")
