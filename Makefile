@@ -12,17 +12,21 @@ DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium datas
 study: .venv/.installed
 	$(BIN)/python sweeps/launch.py alpha_seed_study
 
+# Two processes of one thread each: more threads would wait for each other. A process that has no tests left takes half
+# of the other's.
+TWO_AT_ONCE := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist=worksteal
+
 ## Everything that this machine can check.
 test: .venv/.installed-test debian
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --ignore=tests/slurm -n 2 --dist=loadfile
+	$(TWO_AT_ONCE) --ignore=tests/slurm
 	$(BIN)/pytest tests/slurm
 
-## All tests but those on a real SLURM and those that kill processes at random.
+## All tests but those on a real SLURM or a real Ray, those that kill processes at random, and those that compile.
 test-fast: .venv/.installed-test
-	$(BIN)/pytest --ignore=tests/slurm --ignore=tests/chaos -n 2 --dist=loadfile
+	$(TWO_AT_ONCE) $(addprefix --ignore=tests/,slurm ray chaos core/training/test_compiled.py)
 
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
 bench: .venv/.installed-test

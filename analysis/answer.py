@@ -11,8 +11,8 @@ import pandas as pd
 from seedsweep.analysis import labels
 from seedsweep.analysis.claims import Judged, is_real, judge, of_pair
 from seedsweep.analysis.comparison import Comparison, best_first
+from seedsweep.analysis.results import Results
 from seedsweep.analysis.statistics.proportions import POWER
-from seedsweep.analysis.tables import Results
 from seedsweep.core.records.study import Claim
 
 #: Configurations that a sentence names.
@@ -24,6 +24,7 @@ class Answer:
     """verdict: of the configuration and the seed, which it was, and what became of the claims; a few words.
     text:    a sentence or two with its numbers.
     claims:  each claim with its verdict, a sentence.
+    changes: what is not as it was registered, a sentence each.
     exploratory: what was added after results and decides nothing, a sentence each with its estimate.
     facts:   what the seeds could show: how many would be needed, what could be found, where the variance is.
     notes:   what varies, where the data differ, and what the test split says.
@@ -35,6 +36,12 @@ class Answer:
     exploratory: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is said of a run in a terminal."""
+        return [self.text, *self.changes, *self.claims, *self.exploratory]
 
 
 def answer(results: Results, comparison: Comparison) -> Answer:
@@ -48,14 +55,15 @@ def answer(results: Results, comparison: Comparison) -> Answer:
     ]
     if table.empty:
         text = "No answer yet: no member of the comparison has finished."
-        return Answer("None yet.", text, claims, exploratory)
+        return Answer("None yet.", text, claims, exploratory, changes=list(results.changes))
     short, text = _judged(results, comparison)
     verdict = f"{'So far: ' if comparison.unfinished else ''}{short}."
     text += "".join(_single_runs(results, table, claim.best) for claim in results.claims if claim.best)
     if comparison.unfinished:
         text = f"So far, with seeds still missing: {text}"
     verdict = " ".join([verdict, *claims])
-    return Answer(verdict, text, claims, exploratory, _facts(results, comparison), _notes(results, table))
+    facts, notes = _facts(results, comparison), _notes(results, table)
+    return Answer(verdict, text, claims, exploratory, facts, notes, list(results.changes))
 
 
 def _judged(results: Results, comparison: Comparison) -> tuple[str, str]:
@@ -70,7 +78,7 @@ def _judged(results: Results, comparison: Comparison) -> tuple[str, str]:
         smallest = f" (smallest adjusted p = {pairs.adjusted.min():.2g})" if len(pairs) else ""
         return (
             "no difference between configurations is told from the seed",
-            f"It was the seed as far as {_seeds(table)} can tell: no two configurations differ{smallest}.",
+            f"With {_seeds(table)} no difference between configurations was found{smallest}.",
         )
     if not beaten:
         row = real.sort_values("adjusted").iloc[0]

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from seedsweep.analysis.comparison import Comparison
+from seedsweep.analysis.results import Results
 from seedsweep.analysis.statistics.proportions import SIGNIFICANCE
 from seedsweep.analysis.statistics.scores import superiority
-from seedsweep.analysis.tables import Results
 from seedsweep.core.records.study import Claim
 
 VERDICTS = ("supported", "refuted", "undecided")
@@ -38,7 +38,8 @@ class Judged:
 
 def judge(results: Results, comparison: Comparison) -> list[Judged]:
     """Every claim of the study, the registered ones first."""
-    late = [Judged(claim, EXPLORATORY, "added after results") for claim in results.late_claims]
+    why = "what was registered is lost" if results.lost else "added after results"
+    late = [Judged(claim, EXPLORATORY, why) for claim in results.late_claims]
     return [_judged(results, comparison, claim) for claim in results.claims] + late
 
 
@@ -95,7 +96,7 @@ def _of_scores(results: Results, claim: Claim, own: str, others: list[str]) -> J
     sign = results.sign_of(measure)
     if sign is None:
         return Judged(claim, "undecided", f"the record does not say whether more or less {measure} is better")
-    if measure != results.metric and measure not in results.evaluations:
+    if measure != results.metric and not np.isfinite(results.evaluations.get(measure, np.nan)).any():
         return Judged(claim, "undecided", f"nothing measures {measure}")
     groups = {group["name"].iloc[0]: group for group in results.configurations}
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from seedsweep.analysis.design.racing import seeds_of_each
+from seedsweep.analysis.results import Results, convergence_steps
 from seedsweep.analysis.statistics.best_of_n import replication
 from seedsweep.analysis.statistics.proportions import (
     clopper_pearson,
@@ -30,7 +31,6 @@ from seedsweep.analysis.statistics.scores import (
     superiority,
 )
 from seedsweep.analysis.statistics.survival import incidence, logrank_pairs
-from seedsweep.analysis.tables import Results, convergence_steps
 from seedsweep.core.records.criterion import OUTCOMES
 
 PAIR_COLUMNS = (

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from seedsweep.analysis.comparison import Comparison
-from seedsweep.analysis.tables import Results
+from seedsweep.analysis.results import Results
 from seedsweep.core.records.ledger import replace
 
 FORMATS = ("parquet", "csv", "latex")

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from seedsweep.analysis.errors import TableError
-from seedsweep.analysis.tables import Results, outcome_cells, typed, with_values
+from seedsweep.analysis.results import Results
+from seedsweep.analysis.tables import outcome_cells, typed, with_values
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.study import Search, SeedCounts, Study, Training
 
@@ -108,7 +109,8 @@ def together(first: Results, second: Results) -> Results:
         for (configuration, seed), own in run.curves.items()
     }
     joined = with_values(joined, values)
-    return Results(study, joined, pd.concat(evaluations, ignore_index=True), curves, values)
+    changes = [f"{name}: {change}" for name, run in zip(names, runs, strict=True) for change in run.changes]
+    return Results(study, joined, pd.concat(evaluations, ignore_index=True), curves, values, changes=changes)
 
 
 def _of(name: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -58,10 +58,10 @@ def shown(value: Any) -> str:
 
 
 def searched(study: Study, specs: Sequence[CohortSpec]) -> list[str]:
-    """Paths that tell a configuration that the search found: those of its space in which the named ones differ, which
-    are what the study is about; where there are none, the whole space."""
+    """Paths that tell a configuration that the search found: those of its space in which configurations differ; where
+    there are none, the whole space."""
     space = [path.removeprefix(_HYPERPARAMETERS) for path in study.search.space]
-    asked = varying({spec.configuration: spec.values for spec in specs if spec.name}.values())
+    asked = varying({spec.configuration: spec.values for spec in specs}.values())
     return [path for path in space if path in asked] or space
 
 

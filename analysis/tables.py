@@ -1,269 +1,25 @@
-"""The ledger as two tables: one row a member, one row a member's evaluation."""
+"""The ledger read as two tables: one row a member, one row a member's evaluation."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from seedsweep.analysis import labels
-from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves, Ledger
+from seedsweep.analysis import changes, labels
+from seedsweep.analysis.results import CHANGED, IDENTITY, OUTCOME, STEPS, TESTED, Results, column_of, is_fixed
+from seedsweep.core.records.criterion import Outcome, judge
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.provenance import read_provenance
 from seedsweep.core.records.registration import Registration, read_registration
-from seedsweep.core.records.study import Claim, SeedCounts, Study, read_study
-
-IDENTITY = ("configuration", "label", "name", "phase", "number", "origin", "exploratory", "seed")
-STEPS = ("first_met", "converged_at", "lost_at", "diverged_at", "stopped_at")
-OUTCOME = ("outcome", *STEPS, "final", "best")
-#: Beginnings of the columns of the test split.
-_TESTED = ("test_last_", "test_best_")
-RUN = ("host", "device", "engine", "cohort_seconds", "cohort_members")
-#: A numeric path whose values span this factor has a logarithmic axis.
-DECADES = 100.0
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A numeric path by which configurations can be placed. column: of `Results.members`.  name: for people."""
-
-    path: str
-    column: str
-    name: str
-    log: bool
-
-
-@dataclass(frozen=True)
-class Results:
-    """A study and its tables.
-
-    members:     IDENTITY (exploratory: whether a compared member was added after results), a column for each path that
-                 varies (`column_of`), OUTCOME as `core.records.criterion.Outcome` has it, `test_last_NAME` and
-                 `test_best_NAME` for each measure of the test split, and RUN.
-    evaluations: configuration, phase, label, seed, step and every measure; unfinished cohorts are here up to their
-                 checkpoint.
-    curves:      of the comparison's members, by configuration and seed: the cohort's, and the member's place in it.
-    values:      what each configuration was resolved to, by its hash: dotted path -> value.
-    registered:  what the run decides; None: all of it.
-    regrown:     whether members had finished with fewer steps than they have now.
-    """
-
-    study: Study
-    members: pd.DataFrame
-    evaluations: pd.DataFrame
-    curves: Mapping[tuple[str, int], tuple[Curves, int]] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    registered: Registration | None = None
-    regrown: bool = False
-
-    @functools.cached_property
-    def budget(self) -> int:
-        """Steps that a member trains: as the study says, or, where it does not, as far as any was evaluated."""
-        seen = int(self.evaluations.step.max()) if len(self.evaluations) else 1
-        return max(self.study.training.steps, seen)
-
-    @functools.cached_property
-    def compared(self) -> pd.DataFrame:
-        """Members of the comparison, the exploratory ones too."""
-        return self.members[self.members.phase == "compare"]
-
-    @functools.cached_property
-    def configurations(self) -> list[pd.DataFrame]:
-        """The members that decide the answer, by configuration: registered ones with their registered seeds, the named
-        ones first, in the order of their numbers."""
-        return _by_number(self.compared[~self.compared.exploratory.astype(bool)])
-
-    @functools.cached_property
-    def exploratory(self) -> list[pd.DataFrame]:
-        """Configurations that were added after results, and registered ones with all their seeds where some were added;
-        their label says so."""
-        groups = []
-        for group in _by_number(self.compared):
-            if group.exploratory.any():
-                seeds = "" if group.exploratory.all() else f", all {len(group)} seeds"
-                groups.append(group.assign(label=f"{group.label.iloc[0]}{seeds} (exploratory)"))
-        return groups
-
-    @property
-    def whole(self) -> dict[int, pd.DataFrame]:
-        """Each configuration with all its seeds, by its number."""
-        found = {int(group.number.iloc[0]): group for group in self.shown}
-        return dict(sorted(found.items()))
-
-    @functools.cached_property
-    def shown(self) -> list[pd.DataFrame]:
-        """All of them, those that decide first."""
-        return [*self.configurations, *self.exploratory]
-
-    @property
-    def claims(self) -> tuple[Claim, ...]:
-        """The registered claims, whatever the study says by now."""
-        return self.study.claims if self.registered is None else self.registered.claims
-
-    @property
-    def late_claims(self) -> tuple[Claim, ...]:
-        """Those that were added after results."""
-        return tuple(claim for claim in self.study.claims if claim not in self.claims)
-
-    @property
-    def seeds(self) -> SeedCounts:
-        """How many seeds decide."""
-        return self.study.seeds if self.registered is None else self.registered.seeds
-
-    @functools.cached_property
-    def varying(self) -> list[str]:
-        """Paths in which compared configurations differ."""
-        return labels.varying(self._values_of(group) for group in self.shown)
-
-    @functools.cached_property
-    def varying_columns(self) -> list[str]:
-        """Their columns among the members."""
-        return [column_of(path) for path in self.varying]
-
-    @functools.cached_property
-    def tested(self) -> list[str]:
-        """Columns of the test split's measures."""
-        return [str(name) for name in self.members if str(name).startswith(_TESTED)]
-
-    @functools.cached_property
-    def axis(self) -> Axis | None:
-        """The path on whose axis the comparison can be drawn: the only one in which the named configurations differ
-        (all compared ones, where fewer than two are named), a number in every one. None: there is no such path."""
-        groups = self.shown
-        named = [group for group in groups if group.origin.iloc[0] == "named"]
-        paths = labels.varying(self._values_of(group) for group in (named if len(named) > 1 else groups))
-        numbers = [self._values_of(group).get(paths[0]) for group in groups] if len(paths) == 1 else []
-        if not numbers or not all(map(labels.is_number, numbers)):
-            return None
-        column = column_of(paths[0])
-        drawn = self.members[column].dropna()
-        log = bool(drawn.min() > 0) and (self.is_logarithmic(paths[0]) or drawn.max() >= DECADES * drawn.min())
-        return Axis(paths[0], column, labels.short_names(paths)[paths[0]], log)
-
-    def is_logarithmic(self, path: str) -> bool:
-        """Whether a path is searched on a logarithmic scale."""
-        space = self.study.search.space
-        dimension = space.get(path) or space.get(f"hyperparameters.{path}")
-        return dimension is not None and dimension.log
-
-    @property
-    def metric(self) -> str:
-        """The criterion's."""
-        return self.study.criterion.metric
-
-    @property
-    def sign(self) -> float:
-        """1 where a higher score is better, else -1: a score times this is better the higher it is."""
-        return 1.0 if self.study.criterion.direction == "max" else -1.0
-
-    def sign_of(self, measure: str) -> float | None:
-        """As `sign`, of any measure; None where the record does not say whether more or less of it is better."""
-        if measure == self.metric:
-            return self.sign
-        known = self.study.measures.get(measure)
-        return None if known is None else 1.0 if known.direction == "max" else -1.0
-
-    @property
-    def score_column(self) -> str:
-        """Of `members`: the score by which they are compared."""
-        return "best" if self.study.score == "best" else "final"
-
-    @property
-    def score_name(self) -> str:
-        """`final f1`, or `best f1` where the study takes the best evaluation."""
-        return f"{self.score_column} {self.metric}"
-
-    @property
-    def at_threshold(self) -> str:
-        """`at or above 0.9`, as the criterion asks it."""
-        return f"at or {'above' if self.sign > 0 else 'below'} {self.study.criterion.threshold:g}"
-
-    @functools.cached_property
-    def span(self) -> tuple[float, float]:
-        """Between which values a score that decides can be: the metric's ends where they are known.
-
-        Else 0 and 1 where more is better and all scores lie there, or a quarter of their range more than they reach,
-        not below 0 where none is.
-        """
-        scores = self._deciding_scores
-        low, high = min(scores, default=0.0), max(scores, default=1.0)
-        known = self.study.criterion
-        if known.low is None and known.high is None and self.sign > 0 and low >= 0 and high <= 1:
-            return 0.0, 1.0
-        quarter = (high - low) / 4 or max(abs(high), 1.0) / 4
-        below = max(low - quarter, 0.0) if low >= 0 else low - quarter
-        first = below if known.low is None else min(known.low, low)
-        return float(first), float(high + quarter if known.high is None else max(known.high, high))
-
-    @property
-    def upward_span(self) -> tuple[float, float]:
-        """The span of `sign` times a score."""
-        low, high = self.span
-        return (low, high) if self.sign > 0 else (-high, -low)
-
-    @functools.cached_property
-    def curve_span(self) -> tuple[float, float]:
-        """Between which values curves are drawn: as `span`, and, where an end of the metric is not known, what all but
-        a hundredth of the evaluations reach, and the threshold."""
-        low, high = self.span
-        known = self.study.criterion
-        if (known.low is not None and known.high is not None) or self.metric not in self.evaluations:
-            return low, high
-        values = self.evaluations[self.metric].to_numpy(float)
-        values = values[np.isfinite(values)]
-        if not len(values) or (known.low is None and (low, high) == (0.0, 1.0)):
-            return low, high
-        reached = (*np.quantile(values, [0.01, 0.99]), known.threshold)
-        return float(min(low, *reached)), float(max(high, *reached))
-
-    @functools.cached_property
-    def worst(self) -> float:
-        """What a member without a score counts as, a failure and not a gap: the metric's bad end, or, where that is not
-        known, the worst score there is."""
-        low, high = self.span
-        known = self.study.criterion
-        scores = self._deciding_scores
-        if self.sign > 0:
-            return low if known.low is not None or not len(scores) or (low, high) == (0.0, 1.0) else float(scores.min())
-        return high if known.high is not None or not len(scores) else float(scores.max())
-
-    def scores(self, members: pd.DataFrame) -> np.ndarray:
-        """The score of each of some members, [n]."""
-        return members[self.score_column].fillna(self.worst).to_numpy(float)
-
-    def last(self, members: pd.DataFrame, measure: str) -> np.ndarray:
-        """A measure of some compared members at their last evaluation, [n]; NaN where it is not finite any more, or
-        where there is none."""
-        own = self.evaluations
-        if measure not in own:
-            return np.full(len(members), np.nan)
-        own = own[(own.phase == "compare") & own.configuration.isin(members.configuration.unique())]
-        found = own.sort_values("step").drop_duplicates(["configuration", "seed"], keep="last")
-        index = pd.MultiIndex.from_arrays([found.configuration.astype(str), found.seed])
-        wanted = pd.MultiIndex.from_arrays([members.configuration, members.seed])
-        values: np.ndarray = pd.Series(found[measure].to_numpy(float), index).reindex(wanted).to_numpy(float)
-        return np.where(np.isfinite(values), values, np.nan)
-
-    def ranked(self, members: pd.DataFrame) -> pd.DataFrame:
-        """Some members, the worst first."""
-        order = (self.sign * members[self.score_column]).rename("order")
-        keyed = pd.DataFrame({"order": order, "seed": members.seed}).sort_values(["order", "seed"], na_position="first")
-        return members.loc[keyed.index]
-
-    @property
-    def _deciding_scores(self) -> np.ndarray:
-        """Of all members but the exploratory ones, [n]."""
-        deciding = self.members[~self.members.exploratory.astype(bool)]
-        return deciding[self.score_column].dropna().to_numpy(float)
-
-    def _values_of(self, group: pd.DataFrame) -> Mapping[str, Any]:
-        return self.values.get(group.configuration.iloc[0], {})
+from seedsweep.core.records.study import Study, read_study
 
 
 def read(run_folder: Path) -> Results:
@@ -288,7 +44,7 @@ class Reader:
         specs = [cohort.spec for cohort in cohorts]
         numbers = _numbers(specs)
         names = _labels(study, specs, numbers)
-        registered = read_registration(self._paths)
+        registered, provenance = read_registration(self._paths), read_provenance(self._paths)
 
         def late(spec: CohortSpec, number: int, seed: int) -> bool:
             return spec.phase == "compare" and registered is not None and not registered.covers(spec, number, seed)
@@ -296,13 +52,22 @@ class Reader:
         values = {spec.configuration: spec.values for spec in specs}
         members = pd.DataFrame(
             [
-                {**_identity(cohort.spec, name), "exploratory": late(cohort.spec, number, member["seed"]), **member}
+                {
+                    **_identity(cohort.spec, name),
+                    "exploratory": late(cohort.spec, number, member["seed"]),
+                    **member,
+                    "code": cohort.spec.code,
+                    "registered_outcome": outcome,
+                }
                 for cohort, name, number in zip(cohorts, names, numbers, strict=True)
-                for member in cohort.members
+                for member, outcome in zip(cohort.members, _registered_outcomes(cohort, study, registered), strict=True)
             ]
         )
+        lost, changed = registered is None and self._paths.has_finished(), list[str]()
         if len(members):
-            members = with_values(typed(members.sort_values(["phase", "number", "seed"], ignore_index=True)), values)
+            members = typed(members.sort_values(["phase", "number", "seed"], ignore_index=True))
+            changed = changes.said(study, members, registered, provenance["accepted_code"])
+            members = with_values(_without_the_unchanged(members), values)
         else:
             members = pd.DataFrame(columns=[*IDENTITY, *OUTCOME])
         curves = {
@@ -312,7 +77,7 @@ class Reader:
             for place, seed in enumerate(cohort.curves.seeds)
         }
         evaluations, regrown = _evaluations(cohorts, names), self._paths.has_finished(with_fewer_steps=True)
-        return Results(study, members, evaluations, curves, values, registered, regrown)
+        return Results(study, members, evaluations, curves, values, registered, lost, changed, regrown)
 
     def _cohort(self, record: CohortRecord) -> _Cohort:
         if known := self._finished.get(record.folder):
@@ -328,11 +93,6 @@ class Reader:
         return cohort
 
 
-def column_of(path: str) -> str:
-    """A path's column among the members': itself, unless the column of another thing has this name."""
-    return f"hyperparameters.{path}" if _is_fixed(path) else path
-
-
 def with_values(members: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Members with a column for each path that varies, behind IDENTITY: numbers where all that have it are numbers,
     else text; missing where a configuration has no such path. `values`: by configuration, as `Results` has them."""
@@ -342,7 +102,7 @@ def with_values(members: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) 
         if not all(map(labels.is_number, own.values())):
             own = {configuration: labels.shown(value) for configuration, value in own.items()}
         columns[column_of(path)] = members.configuration.map(own)
-    fixed = members[[name for name in members if _is_fixed(str(name))]]
+    fixed = members[[name for name in members if is_fixed(str(name))]]
     identity, rest = fixed[list(IDENTITY)], fixed.drop(columns=list(IDENTITY))
     return pd.concat([identity, pd.DataFrame(columns, index=members.index), rest], axis=1)
 
@@ -357,17 +117,8 @@ def outcome_cells(outcome: Outcome) -> dict[str, Any]:
 
 def typed(members: pd.DataFrame) -> pd.DataFrame:
     """With steps as whole numbers, missing where there is none."""
-    tested = [name for name in members if str(name).startswith(_TESTED)]
+    tested = [name for name in members if str(name).startswith(TESTED)]
     return members.astype({**dict.fromkeys(STEPS, "Int64"), **dict.fromkeys(("final", "best", *tested), float)})
-
-
-def convergence_steps(members: pd.DataFrame) -> np.ndarray:
-    """The step at which each member converged for good, NaN for one that did not."""
-    return members.converged_at.astype("Float64").to_numpy(float, na_value=np.nan)
-
-
-def _is_fixed(column: str) -> bool:
-    return column in (*IDENTITY, *OUTCOME, *RUN) or column.startswith(_TESTED)
 
 
 @dataclass(frozen=True)
@@ -375,10 +126,6 @@ class _Cohort:
     spec: CohortSpec
     members: list[dict[str, Any]]
     curves: Curves | None
-
-
-def _by_number(members: pd.DataFrame) -> list[pd.DataFrame]:
-    return [group for _, group in members.groupby("number", sort=True)]
 
 
 def _numbers(specs: Sequence[CohortSpec]) -> list[int]:
@@ -390,6 +137,36 @@ def _numbers(specs: Sequence[CohortSpec]) -> list[int]:
 def _labels(study: Study, specs: Sequence[CohortSpec], numbers: Sequence[int]) -> list[str]:
     paths = labels.searched(study, specs) or labels.varying(spec.values for spec in specs)
     return [labels.label(spec, number, paths) for spec, number in zip(specs, numbers, strict=True)]
+
+
+def _registered_outcomes(cohort: _Cohort, study: Study, registered: Registration | None) -> list[str | None]:
+    """Of each member of a finished cohort, its outcome at the length that was registered; None where it has no more."""
+    length = cohort.spec.steps if registered is None else registered.steps_of(cohort.spec, study)
+    if cohort.curves is None or length >= cohort.spec.steps:
+        return [None] * len(cohort.members)
+    steps, scores = cohort.curves.steps, cohort.curves.column(study.criterion.metric)
+    seen = sum(step <= length for step in steps)
+
+    def until(step: int | None) -> int | None:
+        return step if step is not None and step <= length else None
+
+    return [
+        judge(
+            member["seed"],
+            steps[:seen],
+            own[:seen],
+            until(member["diverged_at"]),
+            study.criterion,
+            until(member["stopped_at"]),
+        ).outcome
+        for member, own in zip(cohort.members, scores.T, strict=True)
+    ]
+
+
+def _without_the_unchanged(members: pd.DataFrame) -> pd.DataFrame:
+    """Without those columns of CHANGED that say nothing."""
+    same = {"code": members.code.nunique() == 1, "registered_outcome": members.registered_outcome.isna().all()}
+    return members.drop(columns=[name for name in CHANGED if same[name]])
 
 
 def _identity(spec: CohortSpec, label: str) -> dict[str, Any]:

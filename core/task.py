@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seedsweep.core.component import Component, Metric, Range
+from seedsweep.core.component import Component, Metric, Range, choose
 from seedsweep.core.training.batch import Batch, Data
 
 
@@ -25,14 +25,16 @@ class Values(Mapping[str, Any]):
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.__dict__["_values"][name]
-        except KeyError:
-            raise AttributeError(
-                f"there is no hyperparameter {name!r}; a task declares it in `hyperparameters`"
-            ) from None
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(error.args[0]) from None
 
     def __getitem__(self, name: str) -> Any:
-        return self._values[name]
+        # No attribute yet where Python copies or unpickles it.
+        values = self.__dict__.get("_values", {})
+        if name not in values:
+            raise KeyError(f"there is no hyperparameter {name!r}; {choose(name, values)}")
+        return values[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

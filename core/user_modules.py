@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.source import ROOT
+from seedsweep.core.source import PACKAGE, ROOT
 
 #: Beginning of the names that modules from a user's files have in `sys.modules`.
 USER_MODULES = "seedsweep_user_"
@@ -50,10 +50,12 @@ def leave_folder() -> None:
 def _forget_modules(folder: Path) -> None:
     """Of a folder that is left, those imported since it was named: else a file of another folder would meet the modules
     that this one's imported. An environment or a checkout of seedsweep that lies below it is none of the user's files.
+    The script that runs stays.
     """
     files = {name: getattr(sys.modules[name], "__file__", None) for name in sys.modules.keys() - _modules_before}
     for name, file in files.items():
-        kept = name.partition(".")[0] == "seedsweep" or not isinstance(file, str) or "site-packages" in Path(file).parts
+        kept = name.partition(".")[0] in ("seedsweep", "__main__")
+        kept = kept or not isinstance(file, str) or "site-packages" in Path(file).parts
         if not kept and Path(str(file)).is_relative_to(folder):
             del sys.modules[name]
 
@@ -62,7 +64,7 @@ def imported(name: str) -> ModuleType:
     """The module of this dotted name. Errors: UserError with the module's own error."""
     try:
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(_import_failed(name, error)) from error
 
 
@@ -81,14 +83,25 @@ def user_file(name: str) -> ModuleType:
     sys.modules[key] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[key]
         raise UserError(_import_failed(name, error)) from error
     return module
 
 
-def _import_failed(name: str, error: Exception) -> str:
-    """With the module's own error, and where it arose."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    place = f" ({Path(frames[-1].filename).name} line {frames[-1].lineno})" if len(frames) > 1 else ""
-    return f"{name} cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}{place}"
+def _import_failed(name: str, error: BaseException) -> str:
+    """With the module's own error, and the line where it arose: of the user's files where one of them is on the way."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)[1:] if "importlib" not in frame.filename]
+    frames = [frame for frame in frames if _is_users(Path(frame.filename))] or frames
+    place = f"{Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    if isinstance(error, SystemExit):
+        where = f" ({place})" if place else ""
+        return f'{name} ends the program when it is imported{where}; put that under `if __name__ == "__main__":`'
+    what = " ".join(str(error).split())
+    return f"{name} cannot be imported: {type(error).__name__}: {what}" + (f" ({place})" if place else "")
+
+
+def _is_users(file: Path) -> bool:
+    """Whether a file lies below the user's folder, and in no environment or seedsweep there."""
+    folder = _folders[0] if _folders else Path.cwd()
+    return file.is_relative_to(folder) and not file.is_relative_to(PACKAGE) and "site-packages" not in file.parts

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedsweep.core.component import Component, problems_of, resolve, settings_from, short_names
+from seedsweep.core.component import Component, problems_of, resolve, settings_from, short_names, takes
 from seedsweep.core.errors import UserError
 
 #: Where the built-in data sets are.
@@ -47,6 +47,11 @@ class DataSet(Component):
         """
         raise NotImplementedError
 
+    def count(self, split: str) -> int | None:
+        """How many samples a split has; None: that is known when the data set is packed. A study that cannot fit them
+        is refused the earlier."""
+        return None
+
     def folder(self) -> Path | None:
         """Of a data set that is packed already; None: it is to be packed."""
         return None
@@ -61,6 +66,11 @@ def make(values: Mapping[str, Any]) -> DataSet:
     name = given.pop("name", "")
     kind = data_set_class(name)
     settings = settings_from(kind.Settings, given, "data")
+    if not takes(kind, 1):
+        raise UserError(
+            f"data.name: {name} has `__init__{inspect.signature(kind.__init__)}`; leave __init__ out, or take "
+            "(self, settings=None)"
+        )
     try:
         made = kind(settings)
         problems = problems_of(made)

@@ -53,9 +53,13 @@ class GeneratedImages(DataSet):
         if self.object_size > self.settings.size:
             yield f"data.field: {self.object_size} is larger than data.size, {self.settings.size}"
 
+    def count(self, split: str) -> int:
+        """As the settings say."""
+        return int(getattr(self.settings, split))
+
     def samples(self, split: str) -> Iterable[Arrays] | None:
         """Each sample from the seed, the split and its number alone."""
-        return _Generated(self, split) if getattr(self.settings, split) else None
+        return _Generated(self, split) if self.count(split) else None
 
     def sample(self, split: str, index: int) -> Arrays:
         """One sample; see this module."""
@@ -99,7 +103,7 @@ class _Generated:
         self._data_set, self._split = data_set, split
 
     def __len__(self) -> int:
-        return int(getattr(self._data_set.settings, self._split))
+        return self._data_set.count(self._split)
 
     def __iter__(self) -> Iterator[Arrays]:
         return (self._data_set.sample(self._split, index) for index in range(len(self)))

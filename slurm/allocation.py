@@ -13,7 +13,7 @@ from pathlib import Path
 import submitit
 from submitit.core.utils import FailedJobError
 
-from seedsweep.core.records.study import Allocation
+from seedsweep.core.records.resources import Allocation
 from seedsweep.slurm.ray_cluster import RayAllocation
 from seedsweep.slurm.settings import SlurmError, argument, minutes
 

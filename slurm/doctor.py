@@ -24,11 +24,11 @@ SHARED = ("nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "fuse", "panfs", "g
 
 @dataclass(frozen=True)
 class Finding:
-    """What was checked, whether it is well (None: cannot be told here), what was found and what to do."""
+    """What was checked, what was found and what to do, and whether it is well (None: cannot be told here)."""
 
     what: str
-    well: bool | None
     text: str
+    well: bool | None
 
 
 def examine(runs: Path) -> list[Finding]:
@@ -46,23 +46,23 @@ def examine(runs: Path) -> list[Finding]:
 def _slurm() -> Iterator[Finding]:
     here = "studies run on this machine (--on here, the default)"
     if shutil.which("sbatch") is None:
-        yield Finding("SLURM", None, f"sbatch is not on the path: {here}")
+        yield Finding("SLURM", f"sbatch is not on the path: {here}", well=None)
         return
     if not detect.can_submit():
-        yield Finding("SLURM", None, f"installed, but no cluster is configured ($SLURM_CONF names none): {here}")
+        yield Finding("SLURM", f"installed, but no cluster is configured ($SLURM_CONF names none): {here}", well=None)
         return
     version = _output("sinfo", "--version")
     try:
         lines = partitions()
     except SlurmError as error:
-        yield Finding("SLURM", False, f"{error}: ask your administrators whether the controller is up")
+        yield Finding("SLURM", f"{error}: ask your administrators whether the controller is up", well=False)
         return
-    yield Finding("SLURM", True, f"{version or 'slurm'} answers")
+    yield Finding("SLURM", f"{version or 'slurm'} answers", well=True)
     for line in lines:
         name, limit, nodes, cpus, memory, gres = line.split("|")[:6]
         gpus = "" if gres == "(null)" else f", {gres}"
         text = f"at most {limit}, {nodes} nodes of {cpus} CPUs, {memory} MB{gpus}"
-        yield Finding(f"partition {name}", True, text)
+        yield Finding(f"partition {name}", text, well=True)
 
 
 def _ports() -> Iterator[Finding]:
@@ -75,9 +75,9 @@ def _ports() -> Iterator[Finding]:
             server.listen()
             client.settimeout(3)
             client.connect(server.getsockname())
-        yield Finding("ports", True, f"a free port of {address} can be reached")
+        yield Finding("ports", f"a free port of {address} can be reached", well=True)
     except OSError as error:
-        yield Finding("ports", False, f"{address}: {error.strerror or error}: Ray's nodes must meet: a firewall?")
+        yield Finding("ports", f"{address}: {error.strerror or error}: Ray's nodes must meet: a firewall?", well=False)
 
 
 def _temporary_folder() -> Iterator[Finding]:
@@ -85,10 +85,12 @@ def _temporary_folder() -> Iterator[Finding]:
         with tempfile.TemporaryDirectory(prefix="seedsweep-", dir="/tmp") as folder:
             free = shutil.disk_usage(folder).free
     except OSError as error:
-        yield Finding("/tmp", False, f"{error.strerror}: Ray keeps its sockets and logs there")
+        yield Finding("/tmp", f"{error.strerror}: Ray keeps its sockets and logs there", well=False)
         return
     well = free > LEAST_FREE
-    yield Finding("/tmp", well, _gigabytes(free) + ("" if well else ": Ray keeps its logs there; remove something"))
+    yield Finding(
+        "/tmp", _gigabytes(free) + ("" if well else ": Ray keeps its logs there; remove something"), well=well
+    )
 
 
 def _shared_folder(runs: Path) -> Iterator[Finding]:
@@ -106,26 +108,30 @@ def _shared_folder(runs: Path) -> Iterator[Finding]:
                 linked = True
             first.rename(second)
             well = not linked and second.read_text() == "2"
-        yield Finding("runs folder", well, f"{runs}: files can be renamed and linked" + ("" if well else ", wrongly"))
+        yield Finding(
+            "runs folder", f"{runs}: files can be renamed and linked" + ("" if well else ", wrongly"), well=well
+        )
     except OSError as error:
-        yield Finding("runs folder", False, f"{place}: {error.strerror}: choose another with --runs")
+        yield Finding("runs folder", f"{place}: {error.strerror}: choose another with --runs", well=False)
         return
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE:
-        yield Finding("free space", False, f"{place}: {_gigabytes(free)}: remove something, or choose another --runs")
+        yield Finding(
+            "free space", f"{place}: {_gigabytes(free)}: remove something, or choose another --runs", well=False
+        )
     kind = _output("stat", "-f", "-c", "%T", str(place)) or "unknown"
     shared = kind.startswith(SHARED) or not detect.can_submit()
     text = f"{kind}, {_gigabytes(free)}" + ("" if shared else ": do all nodes see it?")
-    yield Finding("file system", True if shared else None, text)
+    yield Finding("file system", text, well=True if shared else None)
 
 
 def _gpus() -> Iterator[Finding]:
     if shutil.which("nvidia-smi") is None:
         nodes = " (a login node may have none): `sinfo -o %G` shows the nodes'" if detect.can_submit() else ""
-        yield Finding("GPUs", None, f"none on this machine{nodes}")
+        yield Finding("GPUs", f"none on this machine{nodes}", well=None)
         return
     names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
-    yield Finding("GPUs", bool(names), ", ".join(names) or "nvidia-smi sees none: is the driver loaded?")
+    yield Finding("GPUs", ", ".join(names) or "nvidia-smi sees none: is the driver loaded?", well=bool(names))
 
 
 def _gigabytes(free: int) -> str:

@@ -32,13 +32,12 @@ from typing import Any, NoReturn
 
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.paths import ClusterPaths
 from seedsweep.slurm import node, ray_node
 from seedsweep.slurm.detect import HEAD_VARIABLE
 from seedsweep.slurm.ray_node import RayNode
 from seedsweep.slurm.settings import SlurmError
 
-#: Says where the head is, or with what exit code its command exited.
-HEAD_FILE = "head.json"
 #: Seconds between two looks at processes and files.
 POLL = 0.2
 #: A driver that was killed is started again so often.
@@ -91,7 +90,7 @@ class RayAllocation:
 def exited(folder: Path) -> tuple[int, int] | None:
     """(number of the lease, exit code) of the run's last command, below the cluster folder; None while a head runs, or
     where none has run."""
-    state = _read(folder / HEAD_FILE)
+    state = _read(ClusterPaths(folder).head)
     return (state["number"], state["exit_code"]) if "exit_code" in state else None
 
 
@@ -100,10 +99,10 @@ class _Task:
 
     def __init__(self, allocation: RayAllocation):
         self._allocation = allocation
-        self._head_file = allocation.folder / HEAD_FILE
+        self._paths = ClusterPaths(allocation.folder)
         job, restart = os.environ.get("SLURM_JOB_ID", "0"), os.environ.get("SLURM_RESTART_COUNT") or "0"
         self._leader = f"leader.{job}.{restart}"
-        self._leader_file = allocation.folder / f"{self._leader}.json"
+        self._leader_file = self._paths.leader(self._leader)
         # A short path, as the path of a socket has at most 107 bytes.
         self._scratch = Path(tempfile.mkdtemp(prefix="seedsweep-", dir="/tmp"))
         self._driver: subprocess.Popen[bytes] | None = None
@@ -120,7 +119,7 @@ class _Task:
             if holder := lease.alive(self._allocation.leases, self._allocation.lease):
                 _say(f"joining the Ray of {lease.describe(holder)}")
                 code = self._follow(
-                    self._head_file,
+                    self._paths.head,
                     lambda: lease.alive(self._allocation.leases, self._allocation.lease) is None,
                     self._leader_file,
                 )
@@ -139,8 +138,8 @@ class _Task:
         held = self._held = lease.take(self._allocation.leases, self._allocation.lease, lease.this_process())
         fenced = threading.Event()
         held.beat(fenced=fenced.set)
-        token = self._allocation.folder / f"token.{held.number:06d}"
-        for old in self._allocation.folder.glob("token.*"):
+        token = self._paths.token(held.number)
+        for old in self._paths.tokens():
             old.unlink(missing_ok=True)
         node.write_token(token)
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
@@ -151,7 +150,7 @@ class _Task:
             self._driver = self._start_driver(state)
             ray = ray_node.start_head(address, port, self._scratch)
             _wait_for(lambda: node.listens(address, port) or not ray.is_alive())
-            for readers in (self._head_file, self._leader_file):
+            for readers in (self._paths.head, self._leader_file):
                 _publish(state, readers)
             _say(f"Ray's head is at {address}:{port}")
             code = self._watch(ray, state, fenced)
@@ -159,7 +158,7 @@ class _Task:
             self._end_driver()
             ray_node.end_descendants()
         if code is not None:
-            _publish({"exit_code": code, "number": held.number}, self._head_file)
+            _publish({"exit_code": code, "number": held.number}, self._paths.head)
         held.release()
         return code
 
@@ -301,7 +300,7 @@ class _Task:
     def _clear_old_leaders(self) -> None:
         """Remove the leases of earlier runs of this job."""
         job = os.environ.get("SLURM_JOB_ID", "0")
-        for old in self._allocation.folder.glob(f"leader.{job}.*"):
+        for old in self._paths.leaders(job):
             if not old.name.startswith(self._leader):
                 old.unlink(missing_ok=True)
 

@@ -6,7 +6,7 @@ import math
 import re
 
 from seedsweep.core.errors import SeedsweepError
-from seedsweep.core.records.study import Allocation, Resources
+from seedsweep.core.records.resources import Allocation, Resources
 
 _TIME = re.compile(r"^(?:(?P<days>\d+)-)?(?P<fields>\d+(?::\d+){0,2})$")
 

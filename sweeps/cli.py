@@ -13,18 +13,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from seedsweep.core.errors import SeedsweepError, UserError
-from seedsweep.core.records.paths import RunPaths, runs_folder
+from seedsweep.core.records.paths import RunPaths, replication_folder, runs_folder
 from seedsweep.slurm import detect
 from seedsweep.sweeps.commands import results
+from seedsweep.sweeps.places import check_place
 
 app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
     add_completion=False, rich_markup_mode="rich",
 )  # fmt: skip
 #: Lines are not wrapped: paths can be copied whole.
-console = Console(highlight=False, soft_wrap=True)
-#: Where a launch runs, by name; else it is an address.
-PLACES = ("here", "inline", "slurm")
+console = Console(emoji=False, highlight=False, soft_wrap=True)
 
 STUDY_HELP = "A study of sweeps/studies by name, or the path of a .yaml file."
 StudyName = Annotated[str, typer.Argument(help=STUDY_HELP)]
@@ -153,7 +152,8 @@ def plan(
 
 @app.command()
 def check(study: StudyName, scale: Scale = None, overrides: Overrides = None) -> None:
-    """Build every named configuration, train it for two steps and evaluate it once; leave nothing behind."""
+    """Build every named configuration, train it for two steps and evaluate it once; run a function or a command until
+    its first report. Nothing is left behind."""
     from seedsweep.sweeps.commands.check import show
 
     if not show(_load(study, scale, overrides, None, "here"), _user_files(study).folder, console):
@@ -201,7 +201,7 @@ def report(
         results.show_table(table, threshold, hold, to or Path(f"{table.stem}-report"), console)
     elif replication:
         folder = runs_folder(runs)
-        results.show_replication(folder, to or folder / "replication", console)
+        results.show_replication(folder, to or replication_folder(folder), console)
     elif to:
         raise UserError("--to goes with --replication or --tables")
     else:
@@ -219,7 +219,7 @@ def compare(
     one, other = _existing(first, runs), _existing(second, runs)
     if first == second:
         raise UserError(f"{first} against itself: name two runs")
-    to = to or one.paths.runs / f"compare-{first}-{second}"
+    to = to or one.paths.compared_with(other.paths)
     results.show_together(one.paths, other.paths, to, console)
 
 
@@ -329,9 +329,8 @@ def _where(on: str | None) -> str:
     """Where a launch runs: as asked, else on SLURM where there is one that this is no job of."""
     if on == "slurm" and detect.in_allocation():
         raise UserError("--on slurm: this is inside an allocation already; leave it out, or say --on here")
-    if on and on not in PLACES and ":" not in on:
-        raise UserError(f"--on {on}: write here, inline, slurm, or the address of a Ray cluster as host:port")
     if on:
+        check_place(on)
         return on
     if detect.can_submit() and not detect.in_allocation():
         console.print("on: slurm (sbatch was found; --on here runs on this machine)")
@@ -359,7 +358,7 @@ def _user_files(study: str, code: str | None = None, *, accept: bool = False) ->
 def _run_directory(name: str, runs: Path | None) -> Any:
     from seedsweep.sweeps.running.run_directory import RunDirectory
 
-    return RunDirectory(RunPaths(runs_folder(runs) / name))
+    return RunDirectory(RunPaths.of(runs_folder(runs), name))
 
 
 def _existing(name: str | None, runs: Path | None) -> Any:
@@ -375,5 +374,5 @@ def _existing(name: str | None, runs: Path | None) -> Any:
 
 
 def _stop(text: str, code: int = 2) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error[/]: {escape(text)}")
+    Console(stderr=True, emoji=False, highlight=False, soft_wrap=True).print(f"[bold red]error[/]: {escape(text)}")
     sys.exit(code)

@@ -17,6 +17,7 @@ from seedsweep.analysis.figures import convergence
 from seedsweep.analysis.page.report import write
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths, runs_folder
+from seedsweep.sweeps.places import SLURM, check_place
 from seedsweep.sweeps.running.driver import launch
 from seedsweep.sweeps.running.launch_code import UserFiles
 from seedsweep.sweeps.running.run_directory import RunDirectory
@@ -55,7 +56,10 @@ def run_study(
     code changed.  quiet: print nothing.
     Errors: SeedsweepError, whose text is one line; UserError if cohorts failed.
     """
-    console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+    check_place(on)
+    if on == SLURM:
+        raise UserError("--on slurm: only `seedsweep launch STUDY --on slurm` submits; leave it out here")
+    console = Console(quiet=quiet, emoji=False, highlight=False, soft_wrap=True)
     if isinstance(study, Mapping):
         loaded, folder = load(study, scale, overrides, name, on), Path.cwd()
     else:
@@ -85,7 +89,7 @@ def read_evaluations(run: str, runs: str | Path | None = None) -> pd.DataFrame:
 
 
 def _run(name: str, runs: str | Path | None) -> RunDirectory:
-    return RunDirectory(RunPaths(runs_folder(Path(runs) if runs else None) / name))
+    return RunDirectory(RunPaths.of(runs_folder(Path(runs) if runs else None), name))
 
 
 def _existing(name: str, runs: str | Path | None) -> RunDirectory:
@@ -98,5 +102,5 @@ def _report(run: RunDirectory) -> Report:
     said, results = write(run.paths.folder), tables.read(run.paths.folder)
     drawn = convergence.draw(results, compare(results).configurations, pd.DataFrame())
     figures = {name: one.figure for name, one in drawn.items()}
-    answer = "\n".join([said.text, *said.claims, *said.exploratory])
+    answer = "\n".join(said.lines)
     return Report(answer, run.paths.report.page, results.members, results.evaluations, figures)

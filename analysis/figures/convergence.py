@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seedsweep.analysis import tables
 from seedsweep.analysis.figures import scores as score_figures
 from seedsweep.analysis.figures.style import (
     EXPLORATORY,
@@ -27,9 +26,9 @@ from seedsweep.analysis.figures.style import (
     styled,
     title,
 )
+from seedsweep.analysis.results import Axis, Results, convergence_steps
 from seedsweep.analysis.statistics.proportions import wilson
 from seedsweep.analysis.statistics.survival import incidence
-from seedsweep.analysis.tables import Axis, Results
 
 #: Configurations that a figure shows: a row each, or a panel each.
 MOST_ROWS, MOST_PANELS = 30, 9
@@ -148,7 +147,7 @@ def _rate(group: pd.DataFrame) -> tuple[int, int, float, float]:
 def kaplan_meier(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Share converged by step, a panel a configuration, with its band and the number at risk."""
     budget = results.budget
-    found = [incidence(tables.convergence_steps(group), budget) for group in groups]
+    found = [incidence(convergence_steps(group), budget) for group in groups]
     curves = []
     for group, curve in zip(groups, found, strict=True):
         title = f"{group.label.iloc[0]}: {round(curve.share[-1] * curve.members)}/{curve.members}"

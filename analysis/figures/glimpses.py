@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from seedsweep.analysis.figures.style import Drawn, spread, styled
-from seedsweep.analysis.tables import Results
+from seedsweep.analysis.results import Results
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.shards.index import read_index
@@ -33,7 +33,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 @dataclass(frozen=True)
 class Watched:
     """Where a member looks on one image: label of its configuration, seed, outcome, steps [E], windows [E,P,4] (x, y
-    and extents, as `core.records.ledger.Curves` has them), image uint8 [H,W] or [H,W,3]."""
+    and extents, as `core.records.curves.Curves` has them), image uint8 [H,W] or [H,W,3]."""
 
     label: str
     seed: int

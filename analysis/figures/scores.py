@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from seedsweep.analysis import labels, tables
+from seedsweep.analysis import labels
 from seedsweep.analysis.figures.style import (
     OUTCOMES,
     Banded,
@@ -22,10 +22,10 @@ from seedsweep.analysis.figures.style import (
     sampled,
     some,
 )
+from seedsweep.analysis.results import Results, column_of
 from seedsweep.analysis.statistics import logistic
 from seedsweep.analysis.statistics.best_of_n import expected_best
 from seedsweep.analysis.statistics.scores import profile
-from seedsweep.analysis.tables import Results
 
 #: Seeds that one figure shows as dots.
 MOST_DOTS = 2400
@@ -129,7 +129,7 @@ def effects(results: Results) -> Drawn | None:
     paths = [path for path in varied if all(labels.is_number(values.get(path)) for values in own)]
     if not paths:
         return None
-    columns, names = [tables.column_of(path) for path in paths], labels.short_names(varied)
+    columns, names = [column_of(path) for path in paths], labels.short_names(varied)
     grouped = results.members.groupby("configuration")
     values = grouped[columns].first().astype(float)
     logs = {column for path, column in zip(paths, columns, strict=True) if results.is_logarithmic(path)}

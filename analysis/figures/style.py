@@ -22,7 +22,7 @@ from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from seedsweep.analysis.tables import Results
+from seedsweep.analysis.results import Results
 
 PNG_DPI = 200
 #: Characters of a panel's title on one line.

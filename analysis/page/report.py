@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,9 +19,10 @@ from seedsweep.analysis.figures import convergence, glimpses
 from seedsweep.analysis.figures.style import svg
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.page.render import TEMPLATES, inline, render
-from seedsweep.analysis.tables import Results
+from seedsweep.analysis.results import Results
 from seedsweep.core.records.ledger import Ledger, replace
 from seedsweep.core.records.paths import ReportPaths, RunPaths
+from seedsweep.core.records.provenance import read_provenance
 
 #: How many pairs, configurations, failures and launches the page shows; `tables/` and the ledger have all.
 MOST_PAIRS, MOST_CONFIGURATIONS, MOST_FAILURES, MOST_LAUNCHES = 200, 300, 50, 10
@@ -159,10 +159,7 @@ def _failures(run: RunPaths) -> list[tuple[str, str]]:
 
 
 def _launches(run: RunPaths) -> list[dict[str, object]]:
-    if not run.provenance.exists():
-        return []
-    launches: list[dict[str, object]] = json.loads(run.provenance.read_text())["launches"]
-    return launches
+    return list(read_provenance(run)["launches"])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from PIL import Image
 from seedsweep.analysis.figures.glimpses import Images, of_member
 from seedsweep.analysis.figures.style import spread
 from seedsweep.analysis.page.render import inline
-from seedsweep.analysis.tables import Results
+from seedsweep.analysis.results import Results
 
 #: Seeds on the page; each configuration shows equally many, its first ones.
 MOST_SHOWN = 1000

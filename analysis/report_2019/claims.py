@@ -24,6 +24,7 @@ from scipy import stats
 from seedsweep.analysis import tables
 from seedsweep.analysis.claims import MARGIN, higher, verdict
 from seedsweep.analysis.comparison import counts
+from seedsweep.analysis.results import Results
 from seedsweep.analysis.statistics.proportions import newcombe, wilson
 from seedsweep.analysis.statistics.scores import median_interval, superiority
 from seedsweep.core.records.paths import RunPaths
@@ -65,16 +66,16 @@ def judged(runs: Path) -> list[dict[str, Any]]:
     among our seeds), converged, p_low, p_high (Wilson), claim, verdict, evidence, seeds_to_decide, differs.
     """
     rows = read_rows()
-    results = {name: read_run(RunPaths(runs / name)) for name in sorted({row["study"] for row in rows})}
+    results = {name: read_run(RunPaths.of(runs, name)) for name in sorted({row["study"] for row in rows})}
     return [_judged(row, results[row["study"]]) for row in rows]
 
 
-def read_run(run: RunPaths) -> tables.Results | None:
+def read_run(run: RunPaths) -> Results | None:
     """The tables of a run, if it was begun."""
     return tables.read(run.folder) if run.study.exists() else None
 
 
-def final_values(results: tables.Results, name: str, metric: str) -> np.ndarray:
+def final_values(results: Results, name: str, metric: str) -> np.ndarray:
     """A measure of each seed of a named configuration at its last evaluation, [seeds]; NaN where it diverged."""
     (group,) = (group for group in results.configurations if group["name"].iloc[0] == name)
     return results.last(group, metric)
@@ -117,7 +118,7 @@ def percentile(values: np.ndarray, number: float) -> float:
     return float(stats.percentileofscore(filled, number, kind="mean"))
 
 
-def _judged(row: Mapping[str, Any], results: tables.Results | None) -> dict[str, Any]:
+def _judged(row: Mapping[str, Any], results: Results | None) -> dict[str, Any]:
     said = {key: row.get(key) for key in REPORTED}
     ((kind, about),) = row["judge"].items()
     name, metric, others = row["configuration"], row["metric"], about if isinstance(about, list) else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from seedsweep.analysis.figures.style import save, styled
 from seedsweep.analysis.page.render import inline, render
 from seedsweep.analysis.report_2019 import claims
 from seedsweep.core.records.ledger import replace
-from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.paths import ReportPaths, RunPaths
+from seedsweep.core.records.provenance import read_provenance
 
 TEMPLATE = Path(__file__).with_name("replication.html")
 
@@ -53,7 +53,7 @@ def write(runs: Path, folder: Path) -> str:
         rows=rows,
         sources=sources,
     )
-    replace(folder / "index.html", page.encode())
+    replace(ReportPaths(folder).page, page.encode())
     return said
 
 
@@ -73,7 +73,7 @@ def draw(judged: list[dict[str, Any]], runs: Path) -> tuple[Figure, str]:
     shown = [row for row in reversed(judged) if row["verdict"] != "not run"]
     figure = Figure(figsize=(9.5, 0.8 + 0.3 * max(len(shown), 1)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.3))
-    results = {name: claims.read_run(RunPaths(runs / name)) for name in {row["study"] for row in shown}}
+    results = {name: claims.read_run(RunPaths.of(runs, name)) for name in {row["study"] for row in shown}}
     rng = np.random.default_rng(0)
     for place, row in enumerate(shown):
         colour, p = COLOURS[row["verdict"]], row["converged"] / row["seeds"]
@@ -138,9 +138,8 @@ def _sources(judged: list[dict[str, Any]], runs: Path) -> list[str]:
     """Of each study: when, with what command, commit and machine."""
     lines = []
     for study in dict.fromkeys(row["study"] for row in judged):
-        path = RunPaths(runs / study).provenance
-        if path.exists():
-            last = json.loads(path.read_text())["launches"][-1]
+        if launches := read_provenance(RunPaths.of(runs, study))["launches"]:
+            last = launches[-1]
             versions = ", ".join(f"{name} {last['versions'][name]}" for name in ("torch", "numpy", "ray"))
             lines.append(
                 f"{study}: {last['time']}, seedsweep launch {study}, commit {last['commit']}, "

@@ -31,7 +31,7 @@ class _Convolutions(torch.autograd.Function):
     def forward(images: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         alone = images.dim() == 4
         x, results = images.unsqueeze(0) if alone else images, []
-        for weight, bias in _layers(parameters, alone):
+        for weight, bias in _layers(parameters, alone=alone):
             seen = patches(x)
             y = torch.baddbmm(bias.unsqueeze(1), seen.flatten(1, 3), weight.mT).relu_()
             x = y.view(*seen.shape[:-1], y.shape[-1])
@@ -50,7 +50,7 @@ class _Convolutions(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         images, *saved = ctx.saved_tensors
         count, alone = len(saved) // 3, images.dim() == 4
-        layers = _layers(saved[: 2 * count], alone)
+        layers = _layers(saved[: 2 * count], alone=alone)
         # What each layer was given, and at last what came out.
         flow = [part.unsqueeze(0) if part.dim() == 4 else part for part in (images, *saved[2 * count :])]
         gradient, to_parameters = grads[0].view_as(flow[-1]), list[Tensor]()
@@ -74,7 +74,7 @@ class _Convolutions(torch.autograd.Function):
         return outputs, (0,) * len(outputs)
 
 
-def _layers(parameters: Sequence[Tensor], alone: bool) -> list[tuple[Tensor, Tensor]]:
+def _layers(parameters: Sequence[Tensor], *, alone: bool) -> list[tuple[Tensor, Tensor]]:
     """(weight [M,O,9C], bias [M,O]) of each layer."""
     parts = [part.unsqueeze(0) if alone else part for part in parameters]
     return list(zip(parts[::2], parts[1::2], strict=True))

@@ -44,4 +44,4 @@ def shared(kind: Any, settings: Any, channels: int, glimpse: int, device: torch.
         # A random start is the same in each process.
         torch.manual_seed(0)
         network: Backbone = kind(settings, channels, glimpse)
-    return network.requires_grad_(False).eval().to(device)
+    return network.requires_grad_(requires_grad=False).eval().to(device)

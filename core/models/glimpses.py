@@ -107,8 +107,8 @@ class _Look(torch.autograd.Function):
         location: Tensor, images: Tensor, masks: Tensor, rows: Tensor, window: Window, slopes: bool
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         height, width = images.shape[-2:]
-        first_x, bank_x, slope_x = _seen(location[:, 0], width, window, slopes)
-        first_y, bank_y, slope_y = _seen(location[:, 1], height, window, slopes)
+        first_x, bank_x, slope_x = _seen(location[:, 0], width, window, slopes=slopes)
+        first_y, bank_y, slope_y = _seen(location[:, 1], height, window, slopes=slopes)
         x, y = (
             torch.cat([bank, slope], 1) if slopes else bank for bank, slope in ((bank_x, slope_x), (bank_y, slope_y))
         )
@@ -165,7 +165,7 @@ class _Look(torch.autograd.Function):
         return tuple(p.unflatten(0, (info.batch_size, -1)) if len(p) else p for p in results), dims
 
 
-def _seen(location: Tensor, side: int, window: Window, slopes: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _seen(location: Tensor, side: int, window: Window, *, slopes: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Of one axis: the first of the K pixels that a window at location [B] can see, int64 [B], the filters over those,
     [B,G,K], and their derivative to the location."""
     extraction = window.extraction

@@ -60,7 +60,8 @@ class Lease:
         self._stop.set()
         with contextlib.suppress(OSError):
             if self.held:
-                _write_partial(self.folder, self.name, {}).rename(self.path)
+                # An empty file is a released lease: this needs no space on a full disk.
+                os.truncate(self.path, 0)
 
 
 def take(folder: Path, name: str, holder: dict[str, Any]) -> Lease:
@@ -107,7 +108,8 @@ def newest(folder: Path, name: str) -> tuple[int, dict[str, Any]]:
         path = _path(folder, name, found[-1])
         with contextlib.suppress(FileNotFoundError):
             try:
-                return found[-1], dict(json.loads(path.read_text()))
+                text = path.read_text()
+                return found[-1], dict(json.loads(text)) if text else {}
             except (ValueError, TypeError) as error:
                 raise SeedsweepError(f"{path} is damaged ({error}): remove it once nothing runs") from None
     return 0, {}

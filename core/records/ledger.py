@@ -22,22 +22,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import shutil
 import socket
-import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import Outcome
+from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.parts import VARIED, Part, Parts, parts_of
 
 PHASES = ("explore", "compare")
@@ -97,26 +94,6 @@ class CohortSpec:
     def key(self) -> tuple[str, str]:
         """Identity of the cohort: no two have the same."""
         return self.configuration, self.block
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Evaluations: steps [E], values float64 [E,M,K] with the names of the K columns, seeds [M].
-
-    windows: float32 [E,M,W,P,4], where each of W watched samples was looked at: x, y of P windows' centres in [-1,1]
-    and their extents along x and y as shares of the image.  watched: their places in the validation split, [W].
-    """
-
-    steps: list[int]
-    values: np.ndarray
-    columns: list[str]
-    seeds: list[int]
-    windows: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0, 0, 4), np.float32))
-    watched: list[int] = field(default_factory=list)
-
-    def column(self, name: str) -> np.ndarray:
-        """Values [E,M] of one column."""
-        return self.values[:, :, self.columns.index(name)]
 
 
 class CohortRecord:
@@ -182,7 +159,7 @@ class CohortRecord:
         """The evaluations so far, or None before the first checkpoint. Errors: LedgerError."""
         for path in self._versions("curves.*.npz"):
             try:
-                return _parse_curves(path.read_bytes(), path)
+                return _curves(path.read_bytes(), path)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -210,7 +187,7 @@ class CohortRecord:
             raise LedgerError(f"{path} cannot be read: {error.strerror}") from None
         if hashlib.sha256(content).hexdigest() != digest:
             raise LedgerError(f"{path} is not what its outcome.json was written for: remove {self.folder}")
-        return _parse_curves(content, path)
+        return _curves(content, path)
 
     def fail(self, text: str) -> None:
         """Record the last failure."""
@@ -301,7 +278,7 @@ class Claim:
     def write_curves(self, curves: Curves) -> None:
         """Replace the evaluations so far. Errors: FencedError."""
         self.check()
-        replace(self._curves, _curves_bytes(curves))
+        replace(self._curves, curves.to_bytes())
 
     def commit(self, curves: Curves, outcomes: list[Outcome], run: dict[str, Any]) -> None:
         """Finish: the last curves, then the outcome. `run`: where and how it ran, which is no part of the result.
@@ -309,7 +286,7 @@ class Claim:
         Errors: FencedError.
         """
         self.check()
-        content = _curves_bytes(curves)
+        content = curves.to_bytes()
         replace(self._curves, content)
         outcome = {
             "members": [asdict(outcome) for outcome in outcomes],
@@ -411,25 +388,8 @@ def _readable(path: Path) -> Iterator[None]:
         raise LedgerError(f"{path} cannot be read ({error}): remove its folder and launch again") from None
 
 
-def _curves_bytes(curves: Curves) -> bytes:
-    buffer = io.BytesIO()
-    # np.savez stamps a fixed date into its members: same curves, same bytes.
-    np.savez(
-        buffer,
-        steps=np.array(curves.steps, np.int64),
-        values=curves.values.astype(np.float64),
-        columns=np.array(curves.columns),
-        seeds=np.array(curves.seeds, np.int64),
-        windows=curves.windows.astype(np.float32),
-        watched=np.array(curves.watched, np.int64),
-    )
-    return buffer.getvalue()
-
-
-def _parse_curves(content: bytes, path: Path) -> Curves:
+def _curves(content: bytes, path: Path) -> Curves:
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            lists = {name: stored[name].tolist() for name in ("steps", "columns", "seeds", "watched")}
-            return Curves(values=stored["values"], windows=stored["windows"], **lists)
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        return Curves.from_bytes(content)
+    except ValueError as error:
         raise LedgerError(f"{path} is damaged ({error}): remove its folder and launch again") from None

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.ledger import CohortSpec, replace
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Claim, Part, RecordError, SeedCounts, Study
+from seedsweep.core.records.section import Part
+from seedsweep.core.records.study import Claim, RecordError, SeedCounts, Study
 
 
 class Registration(Part):
@@ -19,6 +20,7 @@ class Registration(Part):
     when: of the last launch before the first member finished.
     configurations: the compared ones that the study names: name -> overrides.
     explore: how many configurations the search explores, the best of which is compared; 0: it adds none.
+    steps, epochs: that a member trains, one of the two; neither where a function or a command says it.
     """
 
     when: str
@@ -28,6 +30,23 @@ class Registration(Part):
     configurations: dict[str, dict[str, Any]]
     seeds: SeedCounts
     explore: int
+    steps: int
+    epochs: float
+
+    @classmethod
+    def of(cls, study: Study) -> Registration:
+        """What a resolved study decides, as of now."""
+        return cls(
+            when=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            criterion=study.criterion,
+            score=study.score,
+            claims=study.claims,
+            configurations=study.configurations,
+            seeds=study.seeds,
+            explore=study.search.explore if study.found else 0,
+            steps=study.training.steps,
+            epochs=study.training.epochs,
+        )
 
     def covers(self, spec: CohortSpec, explored: int, seed: int) -> bool:
         """Whether a member of the comparison takes part in the decisions.
@@ -37,25 +56,25 @@ class Registration(Part):
         known = spec.name in self.configurations if spec.name else explored < self.explore
         return known and seed < self.seeds.compare
 
+    def steps_of(self, spec: CohortSpec, study: Study) -> int:
+        """Steps that the members of a cohort were registered with: fewer than it has where the study grew since."""
+        if {"training.steps", "training.epochs"}.isdisjoint(spec.overrides):
+            if study.training.steps > self.steps > 0:
+                return self.steps
+            if study.training.epochs > self.epochs > 0:
+                return round(spec.steps * self.epochs / study.training.epochs)
+        return spec.steps
+
 
 def register(paths: RunPaths, study: Study) -> None:
     """Write down what a resolved study decides, unless a member of the run has finished: then what is there stays."""
     if paths.has_finished():
         return
-    design = Registration(
-        when=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        criterion=study.criterion,
-        score=study.score,
-        claims=study.claims,
-        configurations=study.configurations,
-        seeds=study.seeds,
-        explore=study.search.explore if study.found else 0,
-    )
-    replace(paths.registered, (design.model_dump_json(indent=1) + "\n").encode())
+    replace(paths.registered, (Registration.of(study).model_dump_json(indent=1) + "\n").encode())
 
 
 def read_registration(paths: RunPaths) -> Registration | None:
-    """What the run registered; None where it registered nothing: all of it decides. Errors: RecordError."""
+    """What the run registered; None where that is missing. Errors: RecordError."""
     try:
         return Registration.model_validate_json(paths.registered.read_text())
     except FileNotFoundError:

@@ -7,72 +7,25 @@ component, which need not be there to read a record.
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from seedsweep.core.component import choose
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records import parts
 from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.resources import Resources
+from seedsweep.core.records.section import Part, Scalar, Section
 
 #: Raised whenever an earlier version's run directory cannot be read any more.
 FORMAT = 2
-#: What is measured where it runs.
-AUTO = "auto"
-
-
-def _one_value(given: Any) -> Any:
-    if not isinstance(given, bool | int | float | str):
-        raise ValueError(
-            f"is one number, text or boolean, not {given!r}; several are compared (configurations) or searched "
-            "(search.space)"
-        )
-    return given
-
-
-def _component(given: Any) -> Any:
-    if isinstance(given, str):
-        raise ValueError(f"is a mapping: write {{name: {given}}}")
-    return given
-
-
-#: What a field may have that is searched or overridden.
-Scalar = Annotated[bool | int | float | str, BeforeValidator(_one_value)]
-#: The section of a component: its name, and its settings beside it.
-Section = Annotated[dict[str, Any], BeforeValidator(_component)]
 
 
 class RecordError(SeedsweepError):
     """A run directory's record of its study that cannot be read; the text names the file."""
-
-
-class Part(BaseModel):
-    """A section of a study: no unknown fields, no NaN.
-
-    Its validators' messages begin with a dot where they are of a field below the section.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_fields(cls, given: Any) -> Any:
-        known = {field.alias or name: name for name, field in cls.model_fields.items()}
-        for key in given if isinstance(given, dict) else ():
-            if key not in known and key not in known.values():
-                raise ValueError(f".{key}: there is no such field; {choose(str(key), known)}")
-        return given
 
 
 class Stop(Part):
@@ -243,7 +196,7 @@ class Claim(Part):
         if self.margin is not None and not self.alike:
             raise ValueError(".margin: is of a claim that two are alike")
         if self.measure and (self.below or self.axis == "converging"):
-            raise ValueError(".measure: who converges is told by the criterion alone; leave it out")
+            raise ValueError(".measure: a claim about convergence takes no measure; leave it out, or say axis: score")
         return self
 
     @property
@@ -265,6 +218,16 @@ class Measure(Part):
     def _direction_alone(cls, given: Any) -> Any:
         return {"direction": given} if isinstance(given, str) else given
 
+    def is_beyond(self, value: float) -> bool:
+        """Whether a value passes an end."""
+        return (self.low is not None and value < self.low) or (self.high is not None and value > self.high)
+
+    @property
+    def ends(self) -> str:
+        """In words: `0 to 1`, `0 to inf`."""
+        low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
+        return f"{low:g} to {high:g}"
+
 
 class InitFrom(Part):
     """A member of another run, beside this one, from whose weights every member starts.
@@ -276,78 +239,6 @@ class InitFrom(Part):
     run: str
     configuration: str = ""
     seed: int | None = None
-
-
-class Allocation(Part):
-    """What is asked of SLURM: a Ray cluster of so many nodes.
-
-    nodes:    wanted.  min_nodes: the launch begins when so many are there; the others join when they come.
-    cpus, gpus: of each node; none: what one trial needs.  memory: of each node in GB; 0: as the partition gives it.
-    time:     limit of one job as sbatch reads it (minutes, H:M:S, D-H:M:S); at the limit the job queues itself again.
-    warning_seconds: before the limit, to stop in.
-    partition, account, qos, constraint: as the cluster calls them; empty: its default.
-    sbatch:   further arguments, such as `--exclusive` or `--mail-type=END`.
-    """
-
-    nodes: int = Field(1, ge=1)
-    min_nodes: int = Field(1, ge=1)
-    cpus: int | None = Field(None, ge=1)
-    gpus: int | None = Field(None, ge=0)
-    memory: float = Field(0.0, ge=0)
-    time: str | int = "01:00:00"
-    warning_seconds: int = Field(90, ge=10)
-    partition: str = ""
-    account: str = ""
-    qos: str = ""
-    constraint: str = ""
-    sbatch: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _begins(self) -> Allocation:
-        if self.min_nodes > self.nodes:
-            raise ValueError(f".min_nodes: {self.min_nodes} is more than its nodes, {self.nodes}")
-        return self
-
-
-class Resources(Part):
-    """Where and how cohorts run; nothing here changes a result, but for rounding.
-
-    cpus, gpus: of one trial.
-    engine:     of a cohort's members: fused, all are one program; loop, one after another; auto, as measured.
-    cohort:     most members of one trial, or auto: as many as the device trains well together.
-    checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
-    keep_weights: keep what each member has learnt, for `init_from` of another study.
-    retries:    of a failed cohort within one launch; one that went down with its node does not count.
-    allocation: what is asked of SLURM on a cluster.
-    """
-
-    cpus: int = Field(1, ge=1)
-    gpus: float = Field(0.0, ge=0)
-    engine: Literal["auto", "fused", "loop"] = "auto"
-    cohort: int | str = AUTO
-    checkpoint_seconds: float = Field(10.0, ge=0)
-    keep_weights: bool = False
-    retries: int = Field(2, ge=0)
-    allocation: Allocation = Allocation()
-
-    @field_validator("cohort")
-    @classmethod
-    def _members(cls, given: int | str) -> int | str:
-        if given != AUTO and (isinstance(given, str) or given < 1):
-            raise ValueError(f"{given!r} is no number of members, at least 1, nor auto")
-        return given
-
-    @model_validator(mode="after")
-    def _a_node_holds_a_trial(self) -> Resources:
-        if self.gpus > 1 and not self.gpus.is_integer():
-            raise ValueError(f".gpus: {self.gpus:g} is no share of one device and no whole number of devices")
-        for field in ("cpus", "gpus"):
-            needed, there = getattr(self, field), getattr(self.allocation, field)
-            if there is not None and needed > there:
-                raise ValueError(
-                    f".allocation.{field}: {there} a node, but a trial needs resources.{field}, {needed:g}"
-                )
-        return self
 
 
 class Study(Part):

@@ -8,10 +8,26 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from seedsweep.core.component import choose
 
 SPLITS = ("train", "validation", "test")
+
+
+class Split(dict[str, Tensor]):
+    """Tensors of a split, [N,...] each. A wrong name's error says which there are."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise KeyError(f"there is no {name!r}; {choose(name, self)}")
+
+
+# As of a dict: what a compiler traces takes it apart.
+pytree.register_pytree_node(
+    Split,
+    lambda split: (list(split.values()), list(split)),
+    lambda values, names: Split(zip(names, values, strict=True)),
+)
 
 
 class Batch(Mapping[str, Tensor]):
@@ -27,9 +43,8 @@ class Batch(Mapping[str, Tensor]):
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._gathered:
-            if name not in self.split:
-                raise KeyError(f"there is no {name!r} in the data; {choose(name, self.split)}")
-            self._gathered[name] = self.split[name].index_select(0, self.rows)
+            split = self.split if name in self.split else Split(self.split)
+            self._gathered[name] = split[name].index_select(0, self.rows)
         return self._gathered[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -75,7 +90,7 @@ def on_device(
     """Arrays to a Data. On a CPU nothing is copied: a node's trials map the same pages."""
     where = torch.device(device)
     tensors = {
-        split: {name: torch.from_numpy(np.asarray(array)).to(where) for name, array in arrays.items()}
+        split: Split({name: torch.from_numpy(np.asarray(array)).to(where) for name, array in arrays.items()})
         for split, arrays in splits.items()
     }
     return Data(tensors["train"], tensors["validation"], tensors.get("test", {}), classes, batch, where)

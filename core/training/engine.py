@@ -78,8 +78,8 @@ def choose_engine(task: Task, member: Member, training: Training, optimizer: Opt
         if not off <= near:
             return Engine(
                 "loop",
-                f"members go one after another: together, {name} differs by {off:.1g} of the largest entry from one "
-                "member alone (something is shared between members, or depends on the batch's company)",
+                f"members go one after another: trained together, {name} differs by {100 * off:.2g} % from one member "
+                "alone",
             )
     note = "" if double else f", compared in float32 to {NEAR_IN_SINGLE:g}, as the task fails in float64"
     return Engine("fused", f"members train together: the same as alone, to rounding{note}")

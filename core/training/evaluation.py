@@ -12,6 +12,7 @@ from torch import Tensor
 from seedsweep.core.component import problems_of
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
+from seedsweep.core.training.batch import Split
 from seedsweep.core.training.compiled import CompiledProgram
 from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.groups import Groups
@@ -45,7 +46,7 @@ def measured(
         return {name: torch.cat([part[name] for part in parts], 1).cpu() for name in parts[0]}
 
     return [
-        {name: value[place] for name, value in kept.items()}
+        Split({name: value[place] for name, value in kept.items()})
         for kept in groups.each(of_group)
         for place in range(len(next(iter(kept.values()))))
     ]

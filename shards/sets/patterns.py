@@ -54,7 +54,7 @@ class Pattern1(GeneratedImages):
             top, left = (int(v) for v in np.clip(np.round(corner), 0, size - side))
         image = rng.uniform(*BACKGROUND, (size, size))
         mask = np.zeros((size, size), np.uint8)
-        _draw(image, mask, top, left, side, self.settings.period, bool(label), rng)
+        _draw(image, mask, top, left, side, self.settings.period, rng, tumour=bool(label))
         middle = (side - 1) / 2
         return as_sample(to_uint8(image)[None], mask, label, to_location(left + middle, top + middle, size))
 
@@ -91,7 +91,7 @@ class Pattern2(GeneratedImages):
         places = _places(FIELDS, side, size, rng)
         boards = -(-len(places) // 2) if label else 0
         for number, (top, left) in enumerate(places):
-            _draw(image, mask, top, left, side, self.settings.period, number < boards, rng)
+            _draw(image, mask, top, left, side, self.settings.period, rng, tumour=number < boards)
         centre = np.zeros(2, np.float32)
         if label:
             y, x = np.mean(places[:boards], axis=0) + (side - 1) / 2
@@ -120,8 +120,9 @@ def _draw(
     left: int,
     side: int,
     period: int,
-    tumour: bool,
     rng: np.random.Generator,
+    *,
+    tumour: bool,
 ) -> None:
     """One field into the image, a tumour's into the mask, too."""
     field = np.s_[top : top + side, left : left + side]

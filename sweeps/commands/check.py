@@ -1,21 +1,33 @@
-"""A study tried out: every named configuration built, trained for two steps and evaluated once. Nothing is left."""
+"""A study tried out: every named configuration built, trained for two steps and evaluated once; a function or a command
+run until its first report. Nothing is left."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.markup import escape
 
-from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.errors import SeedsweepError, UserError
+from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.core.training import memory
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.models import build
 from seedsweep.sweeps.commands.sampled import sampled_task
+from seedsweep.sweeps.running import user_code
+from seedsweep.sweeps.running.command_task import CommandRun
+from seedsweep.sweeps.running.evaluations import warnings_of
+from seedsweep.sweeps.running.function_task import FunctionRun
+from seedsweep.sweeps.running.prepared_task import check_gpus
 from seedsweep.sweeps.running.user_files import files_of
 from seedsweep.sweeps.study.configuration import (
     Configuration,
@@ -27,30 +39,67 @@ from seedsweep.sweeps.study.configuration import (
 )
 
 STEPS = 2
+#: Seconds between two looks at what a function or a command has reported.
+LOOK = 0.1
 
 
 def show(study: Study, folder: Path, console: Console) -> bool:
-    """Print a line or more for each configuration: shapes, parameters, engine, time and memory, or what is wrong.
-    Returns whether all went well. folder: of the study's file.  Errors: UserError of the study itself."""
+    """Print a line or more for each configuration: shapes, parameters, engine, time and memory, or what is wrong; of a
+    function or a command its first report, and how long it took.
+
+    Returns whether all went well. folder: of the study's file.  Errors: UserError of the study itself.
+    """
     files_of(study, folder)
-    what = kind(study)
-    configurations = named(study) or [configuration(study, study.name)]
-    if what != "task":
-        console.print(
-            f"{escape(study.name)}: a {what} is called for each member, and only by a launch; its study is well formed "
-            f"({len(configurations)} configurations, criterion on {escape(study.criterion.metric)})"
-        )
-        return True
+    check_gpus(study)
     torch.set_num_threads(study.resources.cpus)
     well = True
-    for each in configurations:
-        try:
-            for line in _lines(each):
-                console.print(escape(line))
-        except SeedsweepError as error:
-            well = False
-            console.print(f"{escape(each.name)}: [red]{escape(str(error))}[/]")
+    with contextlib.nullcontext(_lines) if kind(study) == "task" else _own_loops(study, folder) as lines_of:
+        for each in named(study) or [configuration(study, study.name)]:
+            try:
+                with console.status(f"trying {escape(each.name)}"):
+                    lines = lines_of(each)
+                for line in lines:
+                    console.print(escape(line), emoji=False)
+            except SeedsweepError as error:
+                well = False
+                # `train.py:train: ...` would become a tram.
+                console.print(f"{escape(each.name)}: [red]{escape(str(error))}[/]", emoji=False)
     return well
+
+
+@contextlib.contextmanager
+def _own_loops(study: Study, folder: Path) -> Iterator[Callable[[Configuration], list[str]]]:
+    """In a run directory that is removed again, with a copy of the user's files."""
+    with tempfile.TemporaryDirectory(prefix="seedsweep-check-", ignore_cleanup_errors=True) as scratch:
+        paths = RunPaths(Path(scratch) / study.name)
+        try:
+            user_code.use(paths, user_code.take(study, folder, paths))
+            yield functools.partial(_first_report, paths)
+        finally:
+            user_code.use(paths, "")
+
+
+def _first_report(paths: RunPaths, each: Configuration) -> list[str]:
+    """Run a function's or a command's member until its first report. Errors: UserError."""
+    study, steps = each.study, each.study.training.steps
+    spec = CohortSpec("compare", 0, each.identity("", "", steps), each.name, each.overrides, each.values, (0,), steps)
+    record = Ledger(paths.cohorts).record(spec)
+    record.create(spec)
+    start = time.perf_counter()
+    member = record.claim(1), spec, study, user_code.folder_in_use(paths)
+    run = FunctionRun(*member) if kind(study) == "function" else CommandRun(*member)
+    try:
+        while not run.advance(LOOK) and not run.curves().steps:
+            pass
+        seconds = time.perf_counter() - start
+    finally:
+        run.close()
+    curves = run.curves()
+    values = {name: curves.column(name)[0, 0] for name in curves.columns}
+    reported = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    said = [f"{each.name}: at step {curves.steps[0]}, after {seconds:.3g} s: {reported}"]
+    first = {name: [value] for name, value in values.items()}
+    return said + [f"  warning: {line}" for line in warnings_of(study, first, f"at step {curves.steps[0]}")]
 
 
 def _lines(each: Configuration) -> list[str]:
@@ -60,24 +109,29 @@ def _lines(each: Configuration) -> list[str]:
     training = study.training.resolved(data.count("train")).model_copy(update={"steps": STEPS, "evaluate_every": STEPS})
     model = build(task, 0)
     engine = choose_engine(task, member, training, optimizer)
+    memory.release(data.device)
     memory.begin_peak(data.device)
+    before = memory.peak(data.device)
     cohort = Cohort(task, [member], training, optimizer, 1, criterion=study.criterion)
     start = time.perf_counter()
     for _ in range(STEPS):
         cohort.train_step()
-    stepped = time.perf_counter()
+    seconds = (time.perf_counter() - start) / STEPS
+    # Before the next is made, or two would be held at once.
+    del cohort
     cohort = Cohort(task, [member], training, optimizer, 1, criterion=study.criterion)
     cohort.advance()
-    seconds = (stepped - start) / STEPS
+    (diverged,) = cohort.diverged_at
+    if diverged is not None:
+        raise UserError(f"the loss is not finite at step {diverged}")
     values = dict(zip(cohort.columns, cohort.evaluations[-1][0].tolist(), strict=True))
     shapes = ", ".join(f"{name} {list(shape)}" for name, shape in data.shapes.items())
+    mebibytes = (memory.peak(data.device) - before) / 2**20
     said = [
         f"{each.name}: {sum(p.numel() for p in model.parameters()):,} parameters; {engine.name}: {engine.reason}",
         f"  a sample: {shapes}; {data.classes} classes" if data.classes else f"  a sample: {shapes}",
-        f"  {seconds * 1000:.3g} ms a step of {training.batch}, at most {memory.peak(data.device) / 2**20:.0f} MB",
+        f"  {seconds * 1000:.3g} ms a step of {training.batch}, at most {mebibytes:.0f} MB more than before it",
         f"  after {STEPS} steps: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
     ]
-    metric = study.criterion.metric
-    if metric in values and not torch.isfinite(torch.tensor(values[metric])):
-        said.append(f"  warning: the criterion's {metric} is {values[metric]} at the start, where it has to be finite")
-    return said
+    first = {name: [value] for name, value in values.items()}
+    return said + [f"  warning: {line}" for line in warnings_of(study, first, f"after {STEPS} steps")]

@@ -15,7 +15,8 @@ from submitit import SlurmExecutor
 from seedsweep.core.errors import UserError
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import replace
-from seedsweep.core.records.study import Allocation, Study
+from seedsweep.core.records.resources import Allocation
+from seedsweep.core.records.study import Study
 from seedsweep.core.source import PACKAGE
 from seedsweep.slurm import allocation
 from seedsweep.slurm.allocation import Job
@@ -65,7 +66,7 @@ def launch(
 
 def dry_run(study: Study, study_folder: Path, run: RunDirectory) -> str:
     """The batch script and the command that would run in it. Errors: UserError, SlurmError."""
-    copies = _Copies(str(run.paths.source / "COPY"), "CODE" if files_of(study, study_folder) else "")
+    copies = _Copies(str(run.paths.source_copy("COPY")), "CODE" if files_of(study, study_folder) else "")
     script = allocation.script(_executor(study, run, Path(copies.source)))
     command = " ".join(_driver(run, copies))
     return f"{script.rstrip()}\n\n# on the allocation's first node, beside Ray's head:\n# {command}"
@@ -133,7 +134,7 @@ def cancel(run: RunDirectory) -> list[str]:
 
 def jobs(run: RunDirectory) -> list[Job]:
     """Every job of the run that SLURM still knows, in the order of submission. Errors: SlurmError."""
-    return allocation.jobs(run.name, _numbers(run))
+    return allocation.jobs(run.name, run.paths.jobs())
 
 
 def live_jobs(run: RunDirectory) -> list[Job]:
@@ -158,14 +159,7 @@ def describe(job: Job) -> str:
 
 def log_files(run: RunDirectory) -> list[Path]:
     """What the run's jobs printed, the newest job first, first tasks first."""
-    folders = [run.paths.cluster / job for job in reversed(_numbers(run))]
-    return [log for folder in folders for log in sorted(folder.glob(f"{folder.name}_*_log.out"))]
-
-
-def _numbers(run: RunDirectory) -> list[str]:
-    # submitit makes a folder for each job.
-    names = (entry.name for entry in run.paths.cluster.glob("*") if entry.name.isdecimal())
-    return sorted(names, key=int)
+    return [log for job in reversed(run.paths.jobs()) for log in run.paths.job_logs(job)]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from seedsweep.core.records.study import AUTO, Study
+from seedsweep.core.records.resources import AUTO
+from seedsweep.core.records.study import Study
 from seedsweep.core.training import memory
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import expected_rate, probe

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.study import Study
 
@@ -61,8 +62,12 @@ def write_tables(paths: RunPaths, to: Path, console: Console) -> None:
 
 def show_replication(runs: Path, to: Path, console: Console) -> None:
     """The table of the 2019 report's claims."""
-    from seedsweep.analysis.report_2019.page import write
-
+    try:
+        from seedsweep.analysis.report_2019.page import write
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("seedsweep.analysis.report_2019"):
+            raise
+        raise UserError("the replication of the report of 2019 is not installed") from None
     with console.status("writing the table"):
         said = write(runs, to)
     console.print(f"[bold]{escape(said)}[/]", soft_wrap=False)
@@ -75,11 +80,12 @@ def say(what: str, where: object, console: Console) -> None:
 
 
 def _show(write: Callable[[], Answer], report: ReportPaths, console: Console) -> None:
-    """Write a report, and say its answer, a line for each claim and each exploratory configuration, and where it is."""
+    """Write a report, and say its answer, line by line, and where it is."""
     with console.status("writing the report"):
         answer = write()
-    console.print(f"[bold]{escape(answer.text)}[/]", soft_wrap=False)
-    for line in (*answer.claims, *answer.exploratory):
+    said, *lines = answer.lines
+    console.print(f"[bold]{escape(said)}[/]", soft_wrap=False)
+    for line in lines:
         console.print(escape(line))
     console.print()
     say("report", report.page, console)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Curves
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort

@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import IO
@@ -19,7 +18,7 @@ from seedsweep.core.records.ledger import Claim, CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import dies_with_owner
 from seedsweep.sweeps.running.evaluations import OwnCodeError, ReportingRun, number, whole_step
-from seedsweep.sweeps.study.command_line import arguments
+from seedsweep.sweeps.study.command_line import arguments, search_path
 
 #: In a member's folder: what is the program's, and what it writes to standard output and standard error.
 FOLDER, OUTPUT, ERRORS = "folder", "output.txt", "errors.txt"
@@ -91,8 +90,7 @@ class CommandRun(ReportingRun):
             "PYTHONUNBUFFERED": "1",
             "OMP_NUM_THREADS": str(self.study.resources.cpus),
             **os.environ,
-            # Programs of this environment, such as torchrun, are found whether it is activated or not.
-            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+            "PATH": search_path(),
         }
         with self._log(OUTPUT) as output, self._log(ERRORS) as errors:
             return dies_with_owner.start(self._arguments, output, errors, self._cwd, environment)

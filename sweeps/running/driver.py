@@ -15,21 +15,20 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import replace
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
-from seedsweep.sweeps.running.executor import HERE, INLINE, Job, execute
+from seedsweep.sweeps.places import CLIENT, HERE, INLINE
+from seedsweep.sweeps.running.executor import Job, execute
 from seedsweep.sweeps.running.group_size import sizes, slots_of_allocation, slots_of_machine
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.launch_code import UserFiles, use_files
+from seedsweep.sweeps.running.prepared_task import check_gpus
 from seedsweep.sweeps.running.progress import describe, last_error
-from seedsweep.sweeps.running.ray_session import cores
+from seedsweep.sweeps.running.ray_session import check_answers, cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.tensorboard import TensorBoard
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.study.components import metrics_of
 from seedsweep.sweeps.study.configuration import configuration, kind, named
 from seedsweep.sweeps.study.validation import problems_with_data
-
-#: How an address of Ray Client begins.
-CLIENT = "ray://"
 
 
 def launch(
@@ -41,6 +40,11 @@ def launch(
     """
     head = detect.head()
     with _interruptible() as stop, run.hold(head["number"] if head else None) as number:
+        # Before anything is packed or measured.
+        if on not in (HERE, INLINE):
+            check_answers(on)
+        elif not head:
+            check_gpus(study)
         study = run.begin(study, fresh=fresh)
         copy, code = use_files(study, run, files)
         if on.startswith(CLIENT):

@@ -6,14 +6,15 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import Claim, CohortSpec, Curves
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import Claim, CohortSpec
 from seedsweep.core.records.study import Study
 
 
@@ -92,6 +93,19 @@ class ReportingRun:
     def finish(self) -> list[dict[str, dict[str, float]]]:
         """Measures of the test split, which neither a function nor a command has."""
         return [{}]
+
+
+def warnings_of(study: Study, values: Mapping[str, Sequence[float]], when: str) -> list[str]:
+    """What is likely wrong with the values of a first evaluation, those of each member by name."""
+    metric, found = study.criterion.metric, []
+    if not all(map(math.isfinite, values.get(metric, ()))):
+        found.append(f"the criterion's {metric} is not finite {when}")
+    for name, measure in study.measures.items():
+        if beyond := [value for value in values.get(name, ()) if measure.is_beyond(value)]:
+            found.append(f"{name} is {beyond[0]:g} {when}, outside of its declared ends, {measure.ends}")
+        if name not in values:
+            found.append(f"{name} is declared and not measured {when}")
+    return found
 
 
 def whole_step(value: Any) -> int:

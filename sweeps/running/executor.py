@@ -21,6 +21,7 @@ from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.ledger import CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
+from seedsweep.sweeps.places import HERE, INLINE
 from seedsweep.sweeps.running import ray_session, ray_watch
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.live_report import LiveReport
@@ -32,8 +33,6 @@ from seedsweep.sweeps.running.worker import Assignment, CohortWorker
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.study.components import metrics_of
 
-#: Where a launch may run, beside an address.
-HERE, INLINE, SLURM = "here", "inline", "slurm"
 #: Seconds between two looks, inline, where a cohort is to be tried again later.
 LOOK = 0.1
 #: A worker that dies before it has claimed its cohort says nothing about the cohort, but something about its node,

@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 import torch
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import create
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import AUTO, Study, Training
+from seedsweep.core.records.resources import AUTO
+from seedsweep.core.records.study import Study, Training
 from seedsweep.core.task import Task
 from seedsweep.core.training import memory
 from seedsweep.core.training.engine import choose_engine
@@ -74,21 +76,23 @@ def measured(
     resources, device = study.resources, task.data.device
     kind = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     share = f"{resources.gpus:g} of it" if device.type == "cuda" else f"{resources.cpus} threads"
-    file = paths.probe / f"{kind}, {share}, {_program(study, member, optimizer)}.json".replace("/", "-")
+    file = paths.probed(f"{kind}, {share}, {_program(study, member, optimizer)}")
     home = default_cache()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Not two probes at once on one node: they would time each other.
     with open(home / "probe.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not file.exists():
+        found = _kept(file)
+        if found is None:
+            file.unlink(missing_ok=True)
             chosen = choose_engine(task, member, training, optimizer)
             most = most_members(study) if chosen.name == "fused" else 1
             rates = probe(task, member, training, optimizer, most, share=device_share(study))
-            kept = {"engine": chosen.name, "reason": chosen.reason, "rates": [asdict(rate) for rate in rates]}
+            found = Measured(chosen.name, chosen.reason, list(rates))
             file.parent.mkdir(parents=True, exist_ok=True)
-            create(file, (json.dumps(kept, indent=1) + "\n").encode())
-    kept = json.loads(file.read_text())
-    return Measured(kept["engine"], kept["reason"], [Rate(**rate) for rate in kept["rates"]])
+            create(file, (json.dumps(asdict(found), indent=1) + "\n").encode())
+    # Another node may have been the first to write.
+    return _kept(file) or found
 
 
 def group_size(
@@ -198,6 +202,15 @@ def _measure_all(
         forget_task()
         torch.set_num_threads(threads)
     return found, held
+
+
+def _kept(file: Path) -> Measured | None:
+    """What was measured before; None where that is not there, or damaged."""
+    try:
+        kept = json.loads(file.read_text())
+        return Measured(kept["engine"], kept["reason"], [Rate(**rate) for rate in kept["rates"]])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _program(study: Study, member: Member, optimizer: Optimizer) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study, Training
 from seedsweep.core.task import Task
 from seedsweep.core.training.batch import on_device
@@ -23,6 +24,16 @@ _last: dict[str, Task] = {}
 def device_of(study: Study) -> str:
     """Where its members train in this process."""
     return "cuda" if study.resources.gpus and torch.cuda.is_available() else "cpu"
+
+
+def check_gpus(study: Study) -> None:
+    """Errors: UserError where this machine has fewer GPUs than one trial asks for."""
+    there = torch.cuda.device_count()
+    if study.resources.gpus > there:
+        raise UserError(
+            f"resources.gpus: {study.resources.gpus:g}, but this machine has {there or 'none'}; launch where there are "
+            "more, or --set resources.gpus=0"
+        )
 
 
 def load_task(study: Study, data: str, device: str) -> Task:

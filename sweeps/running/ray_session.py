@@ -22,12 +22,14 @@ import psutil
 from seedsweep.core.errors import UserError
 from seedsweep.core.source import ROOT
 from seedsweep.slurm import node
+from seedsweep.sweeps.places import CLIENT
 from seedsweep.sweeps.running.ray_watch import own_daemons, own_node
 
 #: Beginning of the name of a launch's folder for Ray, followed by the launch's process number.
 SCRATCH = "seedsweep-ray-"
 #: Trials that may wait for a worker, on a cluster: more nodes may join at any time.
 MOST_PENDING = 8
+_NO_CLUSTER = "--on {}: no Ray cluster can be joined there from this machine"
 #: Ray and Tune read these when they are imported.
 _SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -90,14 +92,20 @@ def existing_ray(address: str, source: Path) -> Iterator[Session]:
 
     Errors: UserError where it cannot be reached.
     """
-    refused = f"--on {address}: no Ray cluster can be joined there from this machine"
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    # Ray itself would wait for minutes.
-    if not port.isdecimal() or not node.listens(host, int(port)):
-        raise UserError(f"{refused}: nothing answers")
-    path = {"env_vars": {"PYTHONPATH": str(source)}}
+    check_answers(address)
+    refused, path = _NO_CLUSTER.format(address), {"env_vars": {"PYTHONPATH": str(source)}}
     with _scratch() as scratch, _connected(refused, scratch, {}, MOST_PENDING, address=address, runtime_env=path):
-        yield Session(scratch, None if address.startswith("ray://") else own_node())
+        yield Session(scratch, None if address.startswith(CLIENT) else own_node())
+
+
+def check_answers(address: str) -> None:
+    """Ask whether something listens at the address of a Ray cluster: Ray itself would wait for minutes.
+
+    Errors: UserError.
+    """
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
+    if not port.isdecimal() or not node.listens(host, int(port)):
+        raise UserError(f"{_NO_CLUSTER.format(address)}: nothing answers")
 
 
 def living_hosts() -> list[str]:

@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import CohortRecord
-from seedsweep.core.records.study import Resources
+from seedsweep.core.records.resources import Resources
 from seedsweep.sweeps.running.executor import Dispatcher
 from seedsweep.sweeps.running.ray_session import largest_node
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker

@@ -17,6 +17,7 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import Ledger, replace
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.provenance import read_provenance
 from seedsweep.core.records.registration import register
 from seedsweep.core.records.study import Study, read_study
 from seedsweep.core.source import git_commit
@@ -71,14 +72,18 @@ class RunDirectory:
             stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
             self.paths.folder.rename(self.paths.folder.with_name(f".{self.name}.{stamp}"))
         # Where no cohort was begun there is nothing that a change could contradict.
-        if self.exists and self.ledger.records():
+        if self.ledger.records():
+            if not self.exists:
+                raise UserError(
+                    f"{self.paths.folder} has cohorts, but {self.paths.study.name} is lost, which says of which study: "
+                    f"start afresh (--fresh), or under another name (--name {study.name}_2)"
+                )
             begun = self.study()
             if changed := differences(begun, study):
                 raise UserError(
-                    f"{self.paths.folder} holds another study of this name; it differs in\n  "
-                    + "\n  ".join(changed)
-                    + f"\nEither give this one a name of its own (--name {study.name}_2) or start afresh (--fresh: "
-                    "the old one is kept beside it under a hidden name)."
+                    f"{self.paths.folder} holds another study of this name; it differs in {'; '.join(changed)}. Either "
+                    f"give this one a name of its own (--name {study.name}_2) or start afresh (--fresh: the old one is "
+                    "kept beside it under a hidden name)"
                 )
             study = grown(begun, study)
         self.paths.logs.mkdir(parents=True, exist_ok=True)
@@ -129,9 +134,8 @@ class RunDirectory:
         return (launches[-1]["on"], launches[-1]["copy"]) if launches else ("", "")
 
     def provenance(self) -> dict[str, list[dict[str, Any]]]:
-        """What was recorded of `launches`, and of `accepted_code`, the oldest first."""
-        file = self.paths.provenance
-        return {"launches": [], "accepted_code": [], **(json.loads(file.read_text()) if file.exists() else {})}
+        """What was recorded of `launches`, and of `accepted_code`, the oldest first. Errors: RecordError."""
+        return read_provenance(self.paths)
 
     def record(self, what: str, *entries: Mapping[str, Any]) -> None:
         """Append to one part of the provenance, with the time and the commit."""

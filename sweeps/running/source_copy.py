@@ -19,7 +19,7 @@ def copy_source(paths: RunPaths) -> Path:
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(PACKAGE)}\0".encode() + file.read_bytes() + b"\0")
-    folder = paths.source / digest.hexdigest()[:12]
+    folder = paths.source_copy(digest.hexdigest()[:12])
     if not folder.exists():
         with whole_folder(folder) as partial:
             for file in files:

@@ -20,7 +20,7 @@ from seedsweep.sweeps.running.run_directory import RunDirectory
 def take(init: InitFrom, paths: RunPaths) -> Path:
     """Copy a member's weights into the run, so that it depends on the other run no more. The file's name is the hash of
     their content. Errors: UserError."""
-    other = RunDirectory(RunPaths(paths.runs / init.run))
+    other = RunDirectory(paths.beside(init.run))
     if not other.exists:
         raise UserError(
             f"init_from.run: there is no run {init.run!r} in {paths.runs}: first `seedsweep launch {init.run} "
@@ -37,7 +37,7 @@ def take(init: InitFrom, paths: RunPaths) -> Path:
     digest = hashlib.sha256()
     for name, values in weights.items():
         digest.update(name.encode() + values.contiguous().numpy().tobytes())
-    path = paths.starts / f"{digest.hexdigest()}.pt"
+    path = paths.start(digest.hexdigest())
     if not path.exists():
         paths.starts.mkdir(parents=True, exist_ok=True)
         checkpoint.save(path, weights)

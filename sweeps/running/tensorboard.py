@@ -15,7 +15,8 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seedsweep.analysis.labels import label, varying
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves, Ledger
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running.progress import Watcher
 

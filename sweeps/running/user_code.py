@@ -176,14 +176,15 @@ def _hash(values: Any) -> str:
 
 
 def _leave(folder: Path, files: Iterable[str]) -> None:
-    """Import no more from a folder, and drop the modules, packages without a file among them, that came from it."""
+    """Import no more from a folder, and drop the modules, packages without a file among them, that came from it; but
+    not the script that runs."""
     sys.path[:] = [place for place in sys.path if Path(place or ".").absolute() != folder]
     known = {folder / name for name in files}
     known |= {above for path in known for above in path.parents if above != folder and above.is_relative_to(folder)}
     # All are looked at first: the path of a package without a file is looked up in its parent.
     places = {name: _places(module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)}
     for name, of_module in places.items():
-        if not known.isdisjoint(of_module):
+        if name != "__main__" and not known.isdisjoint(of_module):
             del sys.modules[name]
 
 

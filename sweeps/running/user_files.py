@@ -11,13 +11,14 @@ from typing import Any
 
 from seedsweep.core.component import is_own
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.paths import STUDY_FILE
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.study.command_line import script_of
 
 #: More than this is no study's code: the study's file lies in a folder of other things, a home perhaps.
 MOST_FILES, MOST_BYTES, MOST_FOLDERS = 2_000, 64 * 2**20, 20_000
 #: A folder that holds one of these is no code of a study's: an environment of Python's or of conda's, a run.
-_MARKS = ("pyvenv.cfg", "conda-meta", "study.json")
+_MARKS = ("pyvenv.cfg", "conda-meta", STUDY_FILE)
 #: Sections of a study in which a component may be named.
 _SECTIONS = {"task", "settings", "data", "optimizer", "schedules", "configurations", "search"}
 _IMPORT_PATH = re.compile(r"([A-Za-z_]\w*)((?:\.\w+)*):[A-Za-z_][\w.]*")
@@ -59,8 +60,6 @@ def named_files(study: Study, folder: Path) -> list[Path]:
             found.append(module)
     if study.command:
         script = script_of(study.command)
-        if script and not (folder / script).exists():
-            raise UserError(f"command: there is no file {folder / script}")
         if script and not PurePosixPath(script).is_absolute():
             _inside(script, "command")
         words = [Path(word) for word in study.command.split()]

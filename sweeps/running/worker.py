@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import socket
 import time
@@ -17,13 +16,14 @@ import torch
 
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.criterion import Outcome, judge
-from seedsweep.core.records.ledger import Claim, CohortRecord, Curves, FencedError
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import Claim, CohortRecord, FencedError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import memory
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.cohort_run import CohortRun
 from seedsweep.sweeps.running.command_task import CommandRun
-from seedsweep.sweeps.running.evaluations import OwnCodeError
+from seedsweep.sweeps.running.evaluations import OwnCodeError, warnings_of
 from seedsweep.sweeps.running.function_task import FunctionRun
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.configuration import configuration, kind
@@ -81,7 +81,7 @@ class CohortWorker:
             if self._run is None:
                 self.spec = self.record.spec()
                 if self.record.finished:
-                    return Report(True, self.spec.steps)
+                    return Report(done=True, steps_done=self.spec.steps)
                 self._run = self.open()
             report = self._advance(self._run, seconds)
         except BaseException as error:
@@ -135,12 +135,12 @@ class CohortWorker:
             return []
         criterion, diverged = self.study.criterion, run.diverged_at
         scores = curves.column(criterion.metric)
-        first = [s for s, at in zip(scores[0].tolist(), diverged, strict=True) if at is None or at >= curves.steps[0]]
-        if not self._warned and not all(map(math.isfinite, first)):
-            self.record.warn(
-                f"the criterion's {criterion.metric} is not finite at the first evaluation, at step {curves.steps[0]}"
-            )
-            self._warned = True
+        if not self._warned:
+            trained = [at is None or at >= curves.steps[0] for at in diverged]
+            first = {name: curves.column(name)[0, trained].tolist() for name in curves.columns}
+            if warnings := warnings_of(self.study, first, f"at the first evaluation, at step {curves.steps[0]}"):
+                self.record.warn("; ".join(warnings))
+                self._warned = True
         members = zip(curves.seeds, scores.T, diverged, run.stopped_at, tests, strict=True)
         return [
             judge(seed, curves.steps, own, at, criterion, stopped, test) for seed, own, at, stopped, test in members

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion
-from seedsweep.core.records.study import Scalar
+from seedsweep.core.records.section import Scalar
 from seedsweep.sweeps.search.space import Parameter, Point, Space
 
 #: They learn from the values told so far.

@@ -16,7 +16,8 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.study import Dimension, Scalar, Study
+from seedsweep.core.records.section import Scalar
+from seedsweep.core.records.study import Dimension, Study
 from seedsweep.sweeps.study.components import kind
 from seedsweep.sweeps.study.configuration import configuration
 from seedsweep.sweeps.study.overrides import dotted

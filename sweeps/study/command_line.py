@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from seedsweep.core.component import choose
@@ -27,6 +30,21 @@ _FLAGS = ("-u", "-O", "-OO", "-B", "-E", "-s", "-I", "-e", "-x")
 def check_command(command: str, names: Iterable[str]) -> None:
     """names: dotted paths of a configuration's values. Errors: UserError that says what is wrong with the command."""
     arguments(command, dict.fromkeys((*names, *NAMES), ""))
+
+
+def check_program(command: str, folder: Path, *, installed: bool) -> None:
+    """folder: of the study's file.  installed: whether the program has to be on this machine, and not only on a
+    cluster's nodes.  Errors: UserError for a program, or a file that it is to run, that is not there."""
+    program, script = shlex.split(command)[0], script_of(command)
+    if script and not (folder / script).exists():
+        raise UserError(f"command: there is no file {folder / script}")
+    if installed and program != script and "{" not in program and not shutil.which(program, path=search_path()):
+        raise UserError(f"command: there is no program {program!r} on this machine's PATH")
+
+
+def search_path() -> str:
+    """PATH of a command. Programs of this environment, such as torchrun, are found whether it is activated or not."""
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 
 
 def arguments(command: str, values: Mapping[str, Any]) -> list[str]:

@@ -157,7 +157,11 @@ def declared(study: Study, task: Task | None = None) -> dict[str, Range]:
     of_optimizer = _ranges("optimizer.name", study.optimizer.get("name", DEFAULT_OPTIMIZER), make_optimizer(study))
     for name in of_task:
         if name in of_optimizer or name in Study.model_fields or not name.isidentifier():
-            other = "the optimiser declares it, too" if name in of_optimizer else "is no plain name, or is a section's"
+            other = (
+                "the optimiser declares it, too"
+                if name in of_optimizer
+                else "must be a Python identifier and not a section's name"
+            )
             raise UserError(f"hyperparameters.{name}: {other}; call that of {study.task} otherwise")
     return {**of_optimizer, **of_task}
 
@@ -235,6 +239,9 @@ def _made(path: str, name: Any, found: type, values: Mapping[str, Any], where: s
     if not inspect.isclass(settings) or not dataclasses.is_dataclass(settings):
         raise UserError(f"{path}: {name} has Settings that are no dataclass; write `@dataclass(frozen=True)` above it")
     made = settings_from(settings, values, where)
+    if not takes(found, 1 + len(more)):
+        right = "(self, settings=None, data=None)" if more else "(self, settings=None)"
+        raise UserError(f"{path}: {name} has `{_written(found, '__init__')}`; leave __init__ out, or take {right}")
     try:
         return found(made, *more)
     except UserError:

@@ -17,7 +17,8 @@ from seedsweep.core.component import Range, choose, spread
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.parts import VARIED
-from seedsweep.core.records.study import Measure, Scalar, Study, Training
+from seedsweep.core.records.section import Scalar
+from seedsweep.core.records.study import Measure, Study, Training
 from seedsweep.core.training.seeds import Member
 from seedsweep.shards import data_set
 from seedsweep.sweeps.study.components import (

@@ -10,9 +10,12 @@ from typing import Any
 
 from seedsweep.core.component import choose
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.study import Allocation, Study, read_study
+from seedsweep.core.records.resources import Allocation
+from seedsweep.core.records.study import Study, read_study
 from seedsweep.core.user_modules import use_folder
+from seedsweep.sweeps.places import HERE, INLINE
 from seedsweep.sweeps.study import yaml_reader
+from seedsweep.sweeps.study.command_line import check_program
 from seedsweep.sweeps.study.components import canonical, names_component, own_path
 from seedsweep.sweeps.study.configuration import OF_A_METRIC, configuration, parse, resolve
 from seedsweep.sweeps.study.overrides import dotted, normalised, one_setting, override
@@ -23,8 +26,6 @@ STUDIES = Path(__file__).parents[1] / "studies"
 BASES = STUDIES / "bases"
 #: The scale that is taken where none is asked for and the study has one of this name.
 DEFAULT_SCALE = "laptop"
-#: Places where no cluster is asked for anything.
-HERE = ("here", "inline")
 #: Sections in which a component's defaults are taken out before an override.
 _SAID = ("settings", "data", "optimizer", "schedules", "hyperparameters")
 
@@ -60,7 +61,10 @@ def load(
             merged = override(merged, normalised(layer))
         for setting in overrides:
             merged = override(merged, normalised(_setting(setting, merged)))
-        return _resolved({"name": path.stem, **merged, **({"name": rename} if rename else {})})
+        found = _resolved({"name": path.stem, **merged, **({"name": rename} if rename else {})})
+        if found.command:
+            check_program(found.command, folder, installed=on in (HERE, INLINE))
+        return found
     except UserError as error:
         raise UserError(f"{path}: {error}") from error.__cause__
 
@@ -109,7 +113,7 @@ def _layers(values: dict[str, Any], path: Path, scale: str | None, on: str) -> l
         raise UserError(f"--scale {scale}: {choose(scale, known) if known else 'the study has no scales'}")
     chosen = scale or (DEFAULT_SCALE if DEFAULT_SCALE in known else "")
     layers = [layer for (_, own), each in zip(files, scales, strict=True) for layer in (own, each.get(chosen) or {})]
-    if on not in HERE and cluster_settings().is_file():
+    if on not in (HERE, INLINE) and cluster_settings().is_file():
         layers.append({"resources": {"allocation": _cluster_settings()}})
     return [*layers, {"scale": chosen}]
 

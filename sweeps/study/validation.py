@@ -14,7 +14,6 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Dimension, Study, Training
 from seedsweep.shards import data_set
 from seedsweep.shards.data_set import DataSet, in_words
-from seedsweep.shards.images import GeneratedImages
 from seedsweep.shards.index import read_index
 from seedsweep.slurm.settings import argument, minutes
 from seedsweep.sweeps.search.space import conditions_of, contains, space_of
@@ -118,11 +117,14 @@ def _hold(study: Study, training: Training) -> Iterable[str]:
 
 
 def _samples(study: Study) -> int | None:
-    """Of the training split; None where that is known when the data are packed."""
+    """Of the training split; None where that is known when the data are packed. Errors: UserError."""
     made: DataSet = data_set.make(study.data)
     if (folder := made.folder()) is not None:
         return read_index(folder).samples("train")
-    return int(made.settings.train) if isinstance(made, GeneratedImages) else None
+    try:
+        return made.count("train")
+    except Exception as error:
+        raise UserError(f"data: `count` of {study.data['name']} fails: {in_words(error, type(made))}") from error
 
 
 def _check(study: Study) -> Iterable[str]:
@@ -146,7 +148,7 @@ def _twins(found: Iterable[Configuration]) -> Iterable[str]:
         length = study.training.steps or -study.training.epochs
         key = resolved.identity(data, start, study.training.steps), length
         if key in known:
-            yield f"configurations: {known[key]!r} and {one.name!r} come to the same; leave one out"
+            yield f"configurations: {known[key]!r} and {one.name!r} have the same values; leave one out"
         known.setdefault(key, one.name)
 
 
@@ -158,7 +160,8 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
     names = dict.fromkeys([*study.hyperparameters, *searched, *(n for one in found for n in one.study.hyperparameters)])
     for name in names:
         if not name.isidentifier() or name in (*Study.model_fields, *NAMES):
-            yield f"hyperparameters.{name}: is no plain name, or one that is taken; call it otherwise"
+            allowed = f"a Python identifier, and neither a section's name nor {', '.join(NAMES)}"
+            yield f"hyperparameters.{name}: must be {allowed}"
         for one in found:
             if name not in one.study.hyperparameters:
                 yield (

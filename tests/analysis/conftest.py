@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from seedsweep.core.records.criterion import Criterion, judge
-from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.registration import Registration, register
 from seedsweep.core.records.study import Claim, Dimension, Search, SeedCounts, Study, Training, read_study
 from seedsweep.shards.data_set import DataSet
 
@@ -46,13 +48,15 @@ def _make_run(
     criterion: Criterion = F1,
     tested: bool = False,
     windows: bool = False,
+    codes: Mapping[Any, str] | None = None,
     **study: Any,
 ) -> Path:
     """A run of one configuration for each value of `path`, of which so many seeds converge.
 
     names: of the configurations, `alpha 0.5` else.  values: all values of one.  found: the last one is the search's.
     wanted: seeds that the study asks for.  criterion: of a `min`, a member's measure is 1 less its F1.  tested: with a
-    test split.  windows: members look at the middle of image 0 in the end.  study: other fields.
+    test split.  windows: members look at the middle of image 0 in the end.
+    codes: hash of the user's files that each was made with.  study: other fields.
     """
     short = path.rpartition(".")[2]
     called = {
@@ -76,13 +80,17 @@ def _make_run(
         "criterion": criterion,
         **study,
     }
-    paths.study.write_text(Study(**fields).to_json())
+    asked = Study(**fields)
+    paths.study.write_text(asked.to_json())
+    register(paths, asked)
     for number, (value, rate) in enumerate(rates.items()):
         resolved = values(value) if values else {path: value, "batch": 32}
         for phase, first, count in (("explore", 1_000_000, 2), ("compare", 0, seeds)):
             block = tuple(range(first, first + count))
             name = called[value] if value in named else ""
-            spec = CohortSpec(phase, number, f"hash{number}", name, {path: value}, resolved, block, 50)
+            spec = CohortSpec(
+                phase, number, f"hash{number}", name, {path: value}, resolved, block, 50, (codes or {}).get(value, "")
+            )
             scores, out = _scores(rate, count, diverged if phase == "compare" else 0)
             scores = scores if criterion.direction == "max" else 1 - scores
             curves = Curves(STEPS, np.stack([scores, scores], -1), [criterion.metric, "auc"], list(block))
@@ -103,9 +111,11 @@ def _make_run(
 
 
 def _change_study(folder: Path, **fields: Any) -> None:
-    """Other fields in a run's study."""
-    path = RunPaths(folder).study
-    path.write_text(read_study(path).model_copy(update=fields).to_json())
+    """Other fields in a run's study, and in what it registered."""
+    paths = RunPaths(folder)
+    study = read_study(paths.study).model_copy(update=fields)
+    paths.study.write_text(study.to_json())
+    paths.registered.write_text(Registration.of(study).model_dump_json())
 
 
 class Squares(DataSet):

@@ -1,5 +1,6 @@
 """What was registered before results decides; what was added after them is shown, and changes no decision."""
 
+import json
 import shutil
 
 import pandas as pd
@@ -11,8 +12,8 @@ from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.page.report import write
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.registration import register
-from seedsweep.core.records.study import Claim
+from seedsweep.core.records.registration import Registration, register
+from seedsweep.core.records.study import Claim, Training
 
 TWO = {1.0: 12, 0.0: 2}
 CLAIM = Claim(better=("alpha 1", "alpha 0"))
@@ -112,8 +113,70 @@ def test_only_missing_seeds_that_decide_leave_the_answer_open(grown):
         shutil.rmtree(folder.parent)
 
 
-def test_a_run_that_registered_nothing_decides_all(tmp_path, make_run):
-    results = tables.read(make_run(tmp_path / "run", TWO, found=False, wanted=8, claims=(CLAIM,)))
-    assert results.exploratory == []
-    assert list(compare(results).decided.members) == [12, 12]
-    assert results.claims == (CLAIM,)
+def test_a_lost_registration_is_said_and_nothing_counts_as_registered(tmp_path, make_run):
+    folder = make_run(tmp_path / "run", TWO, found=False, claims=(CLAIM,))
+    assert tables.read(folder).changes == []
+    RunPaths(folder).registered.unlink()
+    results = tables.read(folder)
+    (said,) = results.changes
+    assert said.startswith("What this run registered is lost (registered.json is missing): nothing here counts as")
+    assert (results.exploratory, results.claims) == ([], ())
+    lines = write(folder).lines
+    assert said in lines
+    assert "That alpha 1 is better than alpha 0: exploratory (what was registered is lost)." in lines
+    page = RunPaths(folder).report.page.read_text()
+    assert said in page
+    assert "fixed before the study ran" not in page
+
+
+def test_without_a_result_nothing_is_lost(tmp_path, make_run):
+    folder = make_run(tmp_path / "run", TWO, found=False)
+    shutil.rmtree(RunPaths(folder).cohorts)
+    RunPaths(folder).registered.unlink()
+    assert write(folder).changes == []
+
+
+@pytest.mark.parametrize(
+    ("length", "registered", "then"),
+    [
+        ({"steps": 50}, {"steps": 40}, "alpha 1 12 of 12, alpha 0 2 of 12"),
+        ({"steps": 50}, {"steps": 30}, "alpha 1 0 of 12, alpha 0 1 of 12"),
+        ({"epochs": 5}, {"epochs": 4}, "alpha 1 12 of 12, alpha 0 2 of 12"),
+    ],
+)
+def test_where_steps_grew_it_is_said_how_many_had_converged(tmp_path, make_run, length, registered, then):
+    folder = make_run(tmp_path / "run", TWO, found=False, training=Training(**length))
+    design = Registration.of(tables.read(folder).study.model_copy(update={"training": Training(**registered)}))
+    RunPaths(folder).registered.write_text(design.model_dump_json())
+    results = tables.read(folder)
+    (unit, now), (before,) = *length.items(), registered.values()
+    assert results.changes == [
+        f"{before} {unit} were registered, and {now} are trained since. Converged at {before} {unit}: {then} seeds. "
+        f"The answer is of {now} {unit}."
+    ]
+    assert {"converged", "never"} <= set(results.members.registered_outcome)
+    assert results.changes[0] in write(folder).lines
+    assert results.changes[0] in RunPaths(folder).report.page.read_text()
+
+
+def test_a_configuration_with_a_length_of_its_own_has_that(tmp_path, make_run):
+    folder = make_run(tmp_path / "run", {30: 5, 50: 12}, path="training.steps", found=False)
+    assert "registered_outcome" not in tables.read(folder).members
+    assert tables.read(folder).changes == []
+
+
+def test_accepted_code_is_in_the_members_and_is_said(tmp_path, make_run):
+    folder = make_run(tmp_path / "run", TWO, found=False, codes={1.0: "one", 0.0: "two"})
+    change = {"old": "one", "new": "two", "files": ["net.py"], "members": 14}
+    RunPaths(folder).provenance.write_text(json.dumps({"launches": [], "accepted_code": [change]}))
+    results = tables.read(folder)
+    assert dict(zip(results.members.label, results.members.code, strict=True)) == {"alpha 1": "one", "alpha 0": "two"}
+    (said,) = results.changes
+    assert "accepted (net.py): of other code than the registered members are alpha 1 0 of 12, alpha 0 12 of 12" in said
+    assert said in write(folder).lines
+
+
+def test_members_of_one_code_need_no_column(tmp_path, make_run):
+    results = tables.read(make_run(tmp_path / "run", TWO, found=False, codes=dict.fromkeys(TWO, "one")))
+    assert "code" not in results.members
+    assert results.changes == []

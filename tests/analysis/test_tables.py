@@ -6,7 +6,8 @@ import pytest
 
 from seedsweep.analysis import labels, tables
 from seedsweep.core.records.criterion import Criterion
-from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Dimension, RecordError, Search
 
@@ -61,12 +62,21 @@ def test_a_folder_without_a_study_is_refused_in_a_line(tmp_path):
         tables.read(tmp_path)
 
 
-def test_the_search_names_what_it_varied_of_what_the_study_is_about(tmp_path, make_run, mixed, change_study):
+def test_the_search_names_what_it_varied(tmp_path, make_run, mixed, change_study):
     folder = make_run(tmp_path / "run", mixed)
     assert tables.read(folder).configurations[-1].label.iloc[0] == "best found (no. 3, alpha 0.87)"
-    # Of a space in which no named ones differ, all of it.
+    # Of a space in which nothing differs, all of it.
     change_study(folder, search=Search(explore=4, space={"batch": Dimension(choices=(16, 32))}))
     assert tables.read(folder).configurations[-1].label.iloc[0] == "best found (no. 3, batch 32)"
+
+
+def test_the_search_names_what_no_named_configuration_varies(tmp_path, make_run):
+    """Named ones differ in width, searched ones in the learning rate as well."""
+    values = {8: {"width": 8, "lr": 0.1}, 16: {"width": 16, "lr": 0.1}, 9: {"width": 8, "lr": 0.3}}
+    space = {path: Dimension(low=0, high=10) for path in ("lr", "width", "decay")}
+    rates = dict.fromkeys(values, 3)
+    folder = make_run(tmp_path / "run", rates, path="width", values=values.get, search=Search(explore=3, space=space))
+    assert tables.read(folder).configurations[-1].label.iloc[0] == "best found (no. 2, lr 0.3, width 8)"
 
 
 def test_a_label_has_at_most_four_values_and_the_searchs_number():

@@ -12,22 +12,24 @@ from pathlib import Path
 
 import numpy as np
 
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Curves
-from seedsweep.core.records.study import Resources
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortRecord, CohortSpec
+from seedsweep.core.records.paths import ClusterPaths
+from seedsweep.core.records.resources import Resources
 from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.shards.data_set import make
 from seedsweep.shards.pack import pack
-from seedsweep.slurm.ray_cluster import HEAD_FILE, exited
+from seedsweep.slurm.ray_cluster import exited
 from seedsweep.sweeps.running.prepared_task import load_task, resolved_training
 from seedsweep.sweeps.study.components import make_optimizer
 from seedsweep.sweeps.study.configuration import members, named
 from seedsweep.sweeps.study.loading import load
-from tests.conftest import SMALL_STUDY
 from tests.devcluster import DevCluster, missing
 from tests.slurm.copies import ROOT
 from tests.slurm.launched import TWO_NODES, Launched
 from tests.slurm.waiting import wait_for
+from tests.small_study import SMALL_STUDY
 
 #: Cohorts of about a minute, fewer than there is room for, with checkpoints at their default interval.
 LONG = [
@@ -122,7 +124,7 @@ def main() -> None:
                 launched.launch(*TWO_NODES)
                 starts.append(first_step(launched) - submitted_at(launched))
                 wait_for(lambda at=launched: exited(at.paths.cluster), 200, launched)
-                over = (launched.paths.cluster / HEAD_FILE).stat().st_mtime
+                over = ClusterPaths(launched.paths.cluster).head.stat().st_mtime
                 wait_for(lambda at=launched: not at.queue(), 60, launched)
                 releases.append(time.time() - over)
             print(f"sbatch to the first training step, two nodes: {shown(starts)} (aim 30)", flush=True)

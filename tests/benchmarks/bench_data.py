@@ -167,7 +167,9 @@ def cutting(home: Path, rounds: int) -> None:
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
                 assert sum(pool.map(read_alone, [s.slide for s in sources], corners)) == count
 
-        cutting, reading = timed(ours, plain, rounds=rounds, after=lambda: shutil.rmtree(home / "cut", True))
+        cutting, reading = timed(
+            ours, plain, rounds=rounds, after=lambda: shutil.rmtree(home / "cut", ignore_errors=True)
+        )
         print(
             f"cutting:       {count / cutting:.0f} patches/s of {patch} px to shards, processes: {workers}; "
             f"openslide's reading alone in as many {count / reading:.0f}: {reading / cutting:.2f} of it (aim 0.8)"

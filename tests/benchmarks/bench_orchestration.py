@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from seedsweep.core.records.ledger import CohortRecord, Curves
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
-from seedsweep.sweeps.running.executor import HERE, Job, execute
+from seedsweep.sweeps.places import HERE
+from seedsweep.sweeps.running.executor import Job, execute
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.worker import CohortWorker, Run
 from seedsweep.sweeps.search.agenda import Agenda

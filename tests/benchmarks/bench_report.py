@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from seedsweep.core.records.criterion import Criterion, judge
-from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Claim, Dimension, Search, SeedCounts, Study, Training
 

@@ -28,7 +28,7 @@ from seedsweep.core.training.program import PRECISIONS
 ALPHAS, SEEDS, STEPS, BATCH = 5, 40, 10_000, 32
 
 
-def make(frozen: bool, images: int, device: str, batch: int) -> Task:
+def make(images: int, device: str, batch: int, *, frozen: bool) -> Task:
     data = {"name": "pattern2_rgb", "size": 1024, "train": images, "validation": 2, "field": 128}
     settings = RecurrentAttention.Settings(backbone="inception_v3", frozen=frozen, glimpse_size=299)
     return task_on(data, RecurrentAttention, settings, device, batch)
@@ -67,7 +67,7 @@ def main() -> None:
     print("| Inception v3 | precision | members | at once | seconds a step | GB at most | hours of 5 x 40 members |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for frozen in (True, False):
-        task = make(frozen, max(options.batch, 4), device, options.batch)
+        task = make(max(options.batch, 4), device, options.batch, frozen=frozen)
         for precision in PRECISIONS if gpu and not frozen else ["float32"]:
             for count in options.members:
                 try:

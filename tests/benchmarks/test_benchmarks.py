@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("name", "arguments", "rows"),
     [
-        ("bench_cohorts", "--check", ["first loss"]),
+        ("bench_cohorts", "--check --models edram unet", ["members together and alone take the same step"]),
         (
             "bench_cohorts",
             "--models attention --members 1 2 --seconds 0.02 --rounds 1",
-            ["| 1 | float32 |", "| 2 | float32 |", "a step of 12 members: products and convolutions"],
+            ["; first loss", "| 1 | float32 |", "| 2 | float32 |", "a step of 12 members: products and convolutions"],
         ),
         ("bench_glimpses", "--side 96 --glimpse 16 --batch 2 --rounds 1 --seconds 0.02", ["| cut and filtered |"]),
         ("bench_report_scale", "--members 1 --rounds 1 --batch 1", ["| frozen | float32 | 1 |", "| fine-tuned |"]),

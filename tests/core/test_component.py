@@ -72,12 +72,20 @@ def test_a_users_module_hides_none_of_pythons(tmp_path):
         ("no_such_package.nets:Net", "no_such_package.nets cannot be imported: ModuleNotFoundError: No module named"),
         ("broken.py:Net", r"broken\.py cannot be imported: ZeroDivisionError: division by zero \(broken\.py line 2\)"),
         ("wrong.py:Net", r"wrong\.py cannot be imported: SyntaxError"),
+        ("up.py:Net", r"ValueError: a metric's direction is max or min, not 'up' \(up\.py line 2\)"),
+        (
+            "ends.py:Net",
+            r"^ends\.py ends the program when it is imported \(ends\.py line 2\); put that under `if",
+        ),
+        ("ends:Net", r"^ends ends the program when it is imported \(ends\.py line 2\)"),
     ],
 )
 def test_a_wrong_name_is_one_line(tmp_path, name, words):
     (tmp_path / "mine.py").write_text("class Net: pass\n")
     (tmp_path / "broken.py").write_text("x = 0\ny = 1 / x\n")
     (tmp_path / "wrong.py").write_text("class Net\n")
+    (tmp_path / "up.py").write_text("from seedsweep import Metric\nmetrics = {'score': Metric('up')}\n")
+    (tmp_path / "ends.py").write_text("import argparse\nargparse.ArgumentParser().parse_args(['--nothing'])\n")
     with pytest.raises(UserError, match=words) as refused:
         resolve(name, OPTIMISERS, Optimizer)
     assert "\n" not in str(refused.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps.launching import run
+from tests.sweeps.launching import run_here
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
@@ -21,7 +21,7 @@ STUDIES = {
     "fashion_mnist/fashion.yaml": (
         [
             *("seeds.compare=2", "seeds.search=1", "search.explore=3", "data.train=1280", "data.validation=256"),
-            *("training.epochs=2", "training.evaluate_every=10"),
+            *("training.epochs=2", "training.evaluate_every=10", "resources.engine=fused", "resources.cohort=2"),
         ],
         [10, 20, 30, 40],
     ),
@@ -34,13 +34,15 @@ def copied(study: str, folder: Path) -> Path:
     return folder / "mine" / Path(study).name
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("study", STUDIES)
 def test_from_a_users_files_to_the_report(study, tmp_path):
     if "fashion" in study and not FASHION.exists():
         pytest.skip("there is no Fashion-MNIST (Debian: apt install dataset-fashion-mnist)")
     changes, steps = STUDIES[study]
     file = copied(study, tmp_path)
-    done = run(file, "--on", "inline", "--runs", tmp_path / "runs", *(f"--set={change}" for change in changes))
+    where = ("--on", "inline", "--runs", tmp_path / "runs")
+    done = run_here("launch", file, *where, *(f"--set={change}" for change in changes))
     assert "report:" in done.stdout
     folder = tmp_path / "runs" / file.stem
     assert (folder / "report" / "index.html").stat().st_size > 10_000

@@ -10,6 +10,7 @@ import pytest
 
 from tests.devcluster import DevCluster, missing
 from tests.slurm.copies import ROOT
+from tests.small_study import SMALL_STUDY
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +24,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.conftest import SMALL_STUDY
-
     path = tmp_path_factory.mktemp("study") / "small.yaml"
     path.write_text(SMALL_STUDY)
     return path

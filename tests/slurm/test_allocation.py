@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seedsweep.core.errors import SeedsweepError
-from seedsweep.core.records.study import Allocation, Resources
+from seedsweep.core.records.resources import Allocation, Resources
 from seedsweep.slurm import node
 from seedsweep.slurm.allocation import executor, script
 from seedsweep.slurm.settings import SlurmError, argument, asked, minutes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seedsweep.core.records.study import Allocation, Resources
+from seedsweep.core.records.resources import Allocation, Resources
 from seedsweep.slurm import allocation
 from seedsweep.slurm.ray_cluster import RayAllocation, exited
 from seedsweep.slurm.settings import asked

@@ -11,10 +11,10 @@ import sys
 
 import pytest
 
-from tests.conftest import SMALL_STUDY
 from tests.slurm.copies import copy_package, spoil
 from tests.slurm.launched import STUDY, TWO_NODES, Launched
 from tests.slurm.waiting import wait_for
+from tests.small_study import SMALL_STUDY
 from tests.sweeps.launching import LAUNCH, ROOT, assert_view_agrees, contents, environment, run
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import optuna
 from rich.console import Console
 
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.sweeps import cli
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.driver import launch
 from seedsweep.sweeps.running.inputs import Inputs
@@ -44,19 +47,39 @@ def run(*arguments: str, command=LAUNCH, cwd=None, check=True, environ=None) -> 
     return done
 
 
-def start(*arguments: str, output=subprocess.DEVNULL) -> subprocess.Popen:
+def run_here(*arguments: str, check=True) -> subprocess.CompletedProcess:
+    """`seedsweep ARGUMENTS` in this process, which spares it the imports: without Ray alone."""
+    words, out, err, code = ["seedsweep", *map(str, arguments)], io.StringIO(), io.StringIO(), 0
+    with (
+        patch.object(sys, "argv", words),
+        patch.object(cli, "console", Console(width=200, highlight=False, soft_wrap=True)),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            cli.main()
+        except SystemExit as exit:
+            code = exit.code
+    done = subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+    if check and done.returncode:
+        raise AssertionError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def start(*arguments: str, output=subprocess.DEVNULL, cwd=None) -> subprocess.Popen:
     return subprocess.Popen(
         [*LAUNCH, *map(str, arguments)],
         stdout=output,
         stderr=output,
         text=True,
         env=environment(),
+        cwd=cwd,
         start_new_session=True,
     )
 
 
 def run_inline(
-    study: Path, runs: Path, *settings: str, name=None, accept=False, fresh=False
+    study: Path, runs: Path, *settings: str, name=None, accept: bool = False, fresh: bool = False
 ) -> tuple[RunDirectory, list[str], str]:
     """A launch in this process: the run, what failed, and what was printed."""
     loaded = load(str(study), None, settings, name, "inline")

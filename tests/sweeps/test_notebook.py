@@ -1,5 +1,9 @@
 """A notebook makes a study of its own classes, runs it in its process, and takes the results."""
 
+import shutil
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from torch import nn
@@ -7,6 +11,7 @@ from torch.nn import functional as F
 
 import seedsweep
 from seedsweep import DataSet, Metric, SeedsweepError, Task, read_evaluations, read_members, run_study
+from tests.sweeps.launching import environment
 
 
 class Numbers(DataSet):
@@ -39,7 +44,12 @@ STUDY = {
     "configurations": {"slow": {"lr": 0.001}, "fast": {"lr": 0.1}},
     "criterion": {"metric": "error", "threshold": 0.1, "hold": 1},
     "seeds": {"compare": 5},
+    # What is not measured takes no time.
+    "resources": {"engine": "fused", "cohort": 5},
 }
+
+
+pytestmark = pytest.mark.usefixtures("svg_alone")
 
 
 @pytest.fixture(autouse=True)
@@ -48,9 +58,21 @@ def own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """(folder of the runs, the report)"""
+    runs = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("notebook"))
+        return runs, run_study(STUDY, runs=runs, quiet=True)
+
+
 @pytest.fixture
-def finished(tmp_path):
-    return run_study(STUDY, runs=tmp_path, quiet=True)
+def finished(once, tmp_path):
+    """The report of a run in `tmp_path`, with which a test does what it likes."""
+    runs, report = once
+    shutil.copytree(runs, tmp_path, dirs_exist_ok=True)
+    return report
 
 
 def test_tables_figures_and_an_answer_come_back(finished, tmp_path):
@@ -75,7 +97,7 @@ def test_the_same_call_goes_on(finished, tmp_path):
 @pytest.mark.parametrize("keep", [True, False])
 def test_more_steps_are_as_if_all_had_been_asked_for(tmp_path, keep):
     """From the state that was kept, or, where none was, anew."""
-    study = {**STUDY, "resources": {"keep_weights": keep}}
+    study = {**STUDY, "resources": {**STUDY["resources"], "keep_weights": keep}}
     longer = {**study, "training": {**STUDY["training"], "steps": 80}}
     run_study(study, runs=tmp_path / "grown", quiet=True)
     grown = run_study(longer, runs=tmp_path / "grown", quiet=True)
@@ -89,7 +111,7 @@ def test_more_steps_are_as_if_all_had_been_asked_for(tmp_path, keep):
 
 def test_where_nothing_says_so_a_grown_run_is_evaluated_as_it_began(tmp_path):
     training = {name: value for name, value in STUDY["training"].items() if name != "evaluate_every"}
-    study = {**STUDY, "training": {**training, "steps": 200}, "seeds": {"compare": 2}}
+    study = {**STUDY, "training": {**training, "steps": 200}, "seeds": {"compare": 1}}
     run_study(study, runs=tmp_path, quiet=True)
     grown = run_study({**study, "training": {**training, "steps": 400}}, runs=tmp_path, quiet=True)
     assert sorted(grown.evaluations.step.unique()) == list(range(2, 401, 2))
@@ -144,6 +166,28 @@ def test_a_mistake_is_one_line_with_one_root(change, words, tmp_path):
     with pytest.raises(SeedsweepError, match=words) as refused:
         run_study({**STUDY, **change}, runs=tmp_path, quiet=True)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("on", ["hree", "slurm"])
+def test_a_wrong_place_is_refused(on, tmp_path):
+    with pytest.raises(SeedsweepError, match=f"--on {on}: "):
+        run_study(STUDY, runs=tmp_path, on=on, quiet=True)
+
+
+def test_a_script_beside_its_study_keeps_its_names(tmp_path):
+    """Whatever is imported of the study's folder anew, the script that runs stays `__main__`."""
+    (tmp_path / "own.py").write_text("def train(run):\n    run.report(1, error=run.seed)\n")
+    (tmp_path / "own.yaml").write_text(
+        "{task: 'own.py:train', metrics: {error: min}, seeds: {compare: 1}, "
+        "criterion: {metric: error, threshold: 0.5, hold: 1}}"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom seedsweep import run_study\n"
+        "for _ in range(2):\n    run_study('own.yaml', runs='runs', quiet=True)\nprint('__main__' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment(), cwd=tmp_path)
+    assert done.stdout == "True\n", done.stderr
 
 
 def test_everything_public_is_there():

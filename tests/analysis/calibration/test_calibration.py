@@ -1,5 +1,8 @@
 """On simulated seeds of known truth: intervals hold as often as they say, and tests keep their size."""
 
+from dataclasses import dataclass
+from functools import cache, cached_property
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -20,10 +23,30 @@ def scores(rng, upper, count):
     return np.where(rng.random(count) < upper, rng.beta(30, 2, count), rng.beta(4, 8, count))
 
 
+@dataclass(eq=False)
+class Truth:
+    """Of one share in the upper clump: many scores, sorted, and what an interval should hold."""
+
+    scores: np.ndarray
+
+    @cached_property
+    def median(self) -> float:
+        return float(np.median(self.scores))
+
+    @cached_property
+    def middle_half(self) -> float:
+        return float(self.scores[50_000:150_000].mean())
+
+    @cache  # noqa: B019
+    def best_of(self, runs: int) -> float:
+        count = len(self.scores)
+        return float(self.scores @ np.diff((np.arange(count + 1) / count) ** runs))
+
+
 @pytest.fixture(scope="module")
 def truth():
     rng = np.random.default_rng(0)
-    return {upper: np.sort(scores(rng, upper, 200_000)) for upper in UPPER}
+    return {upper: Truth(np.sort(scores(rng, upper, 200_000))) for upper in UPPER}
 
 
 @pytest.mark.parametrize("seeds", SEEDS)
@@ -72,26 +95,27 @@ def test_bands_and_medians_of_times(seeds, early):
 
 @pytest.mark.parametrize("seeds", SEEDS)
 def test_intervals_of_scores(seeds, truth):
+    """Of 400 simulations a share of .95 is seen with a standard error of .011: an interval that holds in 90 %, as the
+    plain bootstrap's do, is found."""
     rng = np.random.default_rng(3)
     held = {name: [] for name in ("median", "interquartile mean", "profile", "superiority", "best")}
     runs = seeds // 4
-    for _ in range(800):
+    for _ in range(400):
         upper, other = rng.choice(UPPER, 2)
         values, theirs = scores(rng, upper, seeds), scores(rng, other, seeds)
-        all_of = truth[upper]
+        true = truth[upper]
         low, high = median_interval(values)
-        held["median"].append(low <= np.median(all_of) <= high)
+        held["median"].append(low <= true.median <= high)
         _, low, high = interquartile_mean(values)
-        held["interquartile mean"].append(low <= all_of[50_000:150_000].mean() <= high)
+        held["interquartile mean"].append(low <= true.middle_half <= high)
         at = rng.uniform(0.2, 0.9)
         _, low, high = profile(values, np.array([at]))
-        held["profile"].append(low[0] <= 1 - np.searchsorted(all_of, at) / len(all_of) <= high[0])
+        held["profile"].append(low[0] <= 1 - np.searchsorted(true.scores, at) / len(true.scores) <= high[0])
         _, low, high = superiority(values, theirs)
-        held["superiority"].append(low <= np.searchsorted(truth[other], all_of[::100]).mean() / len(all_of) <= high)
+        above = np.searchsorted(truth[other].scores, true.scores[::100]).mean() / len(true.scores)
+        held["superiority"].append(low <= above <= high)
         _, low, high = expected_best(values)
-        best = all_of @ np.diff((np.arange(len(all_of) + 1) / len(all_of)) ** runs)
-        held["best"].append(low[runs - 1] <= best <= high[runs - 1])
-    # Of 800 simulations a share of .95 is seen within .015.
+        held["best"].append(low[runs - 1] <= true.best_of(runs) <= high[runs - 1])
     assert {name: float(np.mean(held[name])) for name in held if not 0.925 <= np.mean(held[name]) <= 0.975} == {}
 
 

@@ -12,7 +12,8 @@ from seedsweep.analysis import tables
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.page.report import write
 from seedsweep.core.records.criterion import Criterion
-from seedsweep.core.records.ledger import CohortSpec, Curves, Ledger
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 
 #: What a user may call a configuration.
@@ -55,6 +56,7 @@ def test_same_ledger_same_bytes(tmp_path, make_run, mixed):
     assert contents[0] == contents[1]
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_names_are_shown_as_they_are(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, names=ODD, found=False)
     write(folder)
@@ -65,6 +67,7 @@ def test_names_are_shown_as_they_are(tmp_path, make_run, mixed):
     assert set(shares[shares.phase == "compare"].label) == set(ODD.values())
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, criterion=Criterion("loss", 0.1, 2, "min", 0.0), diverged=1)
     write(folder)
@@ -82,6 +85,7 @@ def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
     assert (low, high) == (0, pytest.approx(1))
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, diverged=1)
     spec = CohortSpec("compare", 0, "hash0", "alpha 1", {}, {"alpha": 1.0, "batch": 32}, (12, 13), 50)
@@ -98,12 +102,14 @@ def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason
     assert 'http-equiv="refresh"' not in page
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_while_seeds_are_missing_the_page_loads_itself_anew(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, wanted=40)
     write(folder)
     assert '<meta http-equiv="refresh"' in RunPaths(folder).report.page.read_text()
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_a_study_without_a_member_has_a_page(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     RunPaths(folder).cohorts.rename(tmp_path / "away")
@@ -123,6 +129,7 @@ def test_a_curve_beyond_the_picture_lies_on_its_edge(tmp_path, make_run, mixed):
     assert [seed_curves.height(score, results) for score in (-3, 0, 1, 1e30)] == [34, 34, 0, 0]
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, make_run, monkeypatch):
     rates = {round(0.05 * i, 2): i for i in range(13)}
     folder = make_run(tmp_path / "run", rates, found=False)
@@ -143,6 +150,7 @@ def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, make_run,
     assert curves.groupby("label").seed.nunique().tolist() == [12] * 9
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_members_that_look_are_shown_with_what_they_see(tmp_path, make_run, mixed, pack_squares):
     data = pack_squares(RunPaths(tmp_path / "run").data)
     folder = make_run(tmp_path / "run", mixed, windows=True, data=data)
@@ -154,12 +162,14 @@ def test_members_that_look_are_shown_with_what_they_see(tmp_path, make_run, mixe
 
 
 @pytest.mark.parametrize("data", [{"name": "gone"}, {"name": "csv", "folder": "/nowhere"}, {}])
+@pytest.mark.usefixtures("svg_alone")
 def test_where_the_images_are_not_here_the_page_has_none(tmp_path, make_run, mixed, data):
     folder = make_run(tmp_path / "run", mixed, windows=True, data=data)
     write(folder)
     assert '<svg class="glimpses"' not in RunPaths(folder).report.page.read_text()
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_members_that_are_evaluated_at_different_steps_have_their_curves(tmp_path, make_run, mixed):
     """As those of a function or a command may be."""
     folder = make_run(tmp_path / "run", {1.0: 5, 0.0: 2}, found=False)

@@ -9,8 +9,9 @@ from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.registration import read_registration, register
-from seedsweep.core.records.study import Claim, Dimension, RecordError, Search, SeedCounts, Study
+from seedsweep.core.records.provenance import read_provenance
+from seedsweep.core.records.registration import Registration, read_registration, register
+from seedsweep.core.records.study import Claim, Dimension, RecordError, Search, SeedCounts, Study, Training
 
 CRITERION = Criterion("f1", 0.9, 1)
 STUDY = Study(name="made", configurations={"a": {"lr": 1.0}, "b": {}}, criterion=CRITERION, seeds=SeedCounts(compare=3))
@@ -73,3 +74,26 @@ def test_a_damaged_registration_is_one_line_that_names_the_file(run):
     with pytest.raises(RecordError, match=r"registered\.json is damaged") as refused:
         read_registration(run)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("registered", "now", "overrides", "steps"),
+    [
+        (Training(steps=10), Training(steps=10), {}, 40),
+        (Training(steps=10), Training(steps=40), {}, 10),
+        (Training(steps=10), Training(steps=40), {"training.steps": 40}, 40),
+        (Training(epochs=2), Training(epochs=8), {}, 10),
+        (Training(), Training(), {}, 40),
+    ],
+)
+def test_how_long_members_were_to_train_is_registered(registered, now, overrides, steps):
+    design = Registration.of(STUDY.model_copy(update={"training": registered}))
+    spec = replace(SPEC, steps=40, overrides=overrides)
+    assert design.steps_of(spec, STUDY.model_copy(update={"training": now})) == steps
+
+
+def test_a_damaged_provenance_is_one_line_that_names_the_file(run):
+    assert read_provenance(run) == {"launches": [], "accepted_code": []}
+    run.provenance.write_text('{"launches": [')
+    with pytest.raises(RecordError, match=r"provenance\.json is damaged"):
+        read_provenance(run)

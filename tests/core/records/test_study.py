@@ -1,10 +1,12 @@
 """A run directory's record of its study is read as it was written, or refused in one line."""
 
+import math
+
 import pytest
 
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Claim, Dimension, RecordError, Search, Study, Training, read_study
+from seedsweep.core.records.study import Claim, Dimension, Measure, RecordError, Search, Study, Training, read_study
 
 STUDY = Study(
     name="1e3",
@@ -74,3 +76,10 @@ def test_the_runs_of_a_folder(tmp_path):
         RunPaths(tmp_path / name).study.write_text(STUDY.to_json())
     (tmp_path / "other").mkdir()
     assert [run.name for run in RunPaths.all_of(tmp_path)] == ["a", "b"]
+
+
+def test_a_measures_ends_are_its_own():
+    measure = Measure(low=0)
+    assert measure.ends == "0 to inf"
+    assert [measure.is_beyond(value) for value in (-0.1, 0.0, 65.6, math.nan)] == [True, False, False, False]
+    assert Measure(high=1).is_beyond(65.6)

@@ -35,11 +35,11 @@ WRONG = {
     ),
     "a name that the data do not have": (
         {"loss": lambda s, m, b, hp: F.cross_entropy(m(b["image"]), b["label"])},
-        r"Wrong\.loss: .*there is no 'image' in the data; known are label, x, y",
+        r"Wrong\.loss: .*there is no 'image'; known are label, x, y",
     ),
     "a hyperparameter that nobody declared": (
         {"loss": lambda s, m, b, hp: hp.tau * F.cross_entropy(m(b["x"]), b["label"])},
-        r"Wrong\.loss: .*there is no hyperparameter 'tau'.*declares it in `hyperparameters`",
+        r"Wrong\.loss: .*there is no hyperparameter 'tau'; did you mean beta2 or beta1",
     ),
     "a model that is none": ({"model": lambda s: [nn.Linear(20, 3)]}, r"Wrong\.model gives list: a torch\.nn\.Module"),
     "no method": ({"measure": None}, r"Wrong has no measure\(model, batch, hp\)"),
@@ -65,7 +65,7 @@ WRONG = {
     ),
     "a summary that fails": (
         {"summarise": lambda s, kept: {"accuracy": kept["acuracy"].mean()}},
-        r"^test_wrong_tasks\.py line \d+: Wrong\.summarise: KeyError: acuracy",
+        r"^test_wrong_tasks\.py line \d+: Wrong\.summarise: KeyError: there is no .acuracy.; did you mean accuracy",
     ),
     "a model that fails": (
         {"model": lambda s: nn.Linear(20, s.width)},
@@ -81,11 +81,11 @@ WRONG = {
     ),
     "a preparation that fails": (
         {"prepare": lambda s: s.data.train["z"]},
-        r"^test_wrong_tasks\.py line \d+: Wrong\.prepare: KeyError: z",
+        r"^test_wrong_tasks\.py line \d+: Wrong\.prepare: KeyError: there is no 'z'; known are label, x, y",
     ),
     "a derivation that fails": (
         {"derive": lambda s, split: split["z"]},
-        r"^test_wrong_tasks\.py line \d+: Wrong\.derive: KeyError: z",
+        r"^test_wrong_tasks\.py line \d+: Wrong\.derive: KeyError: there is no 'z'; known are label, x, y",
     ),
     "nothing derived": (
         {"derive": lambda s, split: None},

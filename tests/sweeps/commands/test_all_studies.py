@@ -2,7 +2,9 @@
 
 import io
 import subprocess
+import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
@@ -11,7 +13,7 @@ from seedsweep.sweeps.commands import all_studies
 from seedsweep.sweeps.commands.all_studies import in_order, launch_all
 from seedsweep.sweeps.study.loading import STUDIES
 from tests.sweeps import toy
-from tests.sweeps.launching import SEEDSWEEP, run
+from tests.sweeps.launching import run_here
 
 SHORT = toy.STUDY.replace("explore: 4", "explore: 0").replace("compare: 4", "compare: 1")
 
@@ -35,7 +37,19 @@ def test_a_study_that_starts_from_anothers_weights_comes_after_it(studies):
     assert "c.yaml: " in problems[0]
 
 
-def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, capfd):
+@pytest.mark.usefixtures("svg_alone")
+def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, monkeypatch):
+    printed = []
+
+    def run(command, check):
+        """In this process, which spares it the imports."""
+        python, program, *arguments = command
+        assert (python, Path(program).is_file()) == (sys.executable, True)
+        done = run_here("launch", *arguments, check=check)
+        printed.append(done.stdout)
+        return done
+
+    monkeypatch.setattr(all_studies, "subprocess", Mock(run=run))
     console = Console(file=io.StringIO(), width=200)
     assert not launch_all("inline", None, [], tmp_path / "runs", ["--on=inline"], console)
     said = console.file.getvalue()
@@ -46,7 +60,7 @@ def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, capf
     for name in "ab":
         assert (tmp_path / "runs" / name / "report" / "index.html").exists()
     assert list((tmp_path / "runs" / "a" / "starts").glob("*.pt"))
-    assert "converged" in capfd.readouterr().out
+    assert all("converged" in each for each in printed)
 
 
 def test_what_is_submitted_and_left_is_not_waited_for(studies, tmp_path, monkeypatch):
@@ -56,7 +70,7 @@ def test_what_is_submitted_and_left_is_not_waited_for(studies, tmp_path, monkeyp
         launched.append(Path(command[2]).stem)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(all_studies.subprocess, "run", run)
+    monkeypatch.setattr(all_studies, "subprocess", Mock(run=run))
     console = Console(file=io.StringIO(), width=200)
     launch_all("slurm", None, [], tmp_path / "runs", [], console, leaves=True)
     assert launched == ["b"]
@@ -81,8 +95,9 @@ def test_ours_are_in_order(scale):
         (["report", "x", "--replication"], "name one of them"),
     ],
 )
-def test_a_users_mistake_is_one_line(arguments, words, tmp_path):
-    done = run(*arguments, command=SEEDSWEEP, cwd=tmp_path, check=False)
+def test_a_users_mistake_is_one_line(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run_here(*arguments, check=False)
     assert done.returncode == 2
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -1,11 +1,14 @@
 """The answer on a terminal."""
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
 
-from seedsweep.sweeps.commands.results import show_report
+from seedsweep.analysis.tables import read
+from seedsweep.core.errors import UserError
+from seedsweep.sweeps.commands.results import show_replication, show_report
 from tests.sweeps import toy
 from tests.sweeps.launching import run_inline
 
@@ -24,3 +27,22 @@ def test_the_answer_has_a_line_for_each_claim(study, tmp_path):
     assert sum(line.startswith("That plain is the best of the named: ") for line in lines) == 1
     assert sum(line.startswith("That plain and shrunk are alike: ") for line in lines) == 1
     assert lines[-1] == f"report:  {run.paths.report.page}"
+
+
+def test_what_had_converged_before_steps_grew_is_said_as_it_was(study, tmp_path):
+    small = ("search.explore=0", "seeds.compare=3")
+    run, *_ = run_inline(study, tmp_path, *small)
+    before = read(run.paths.folder).members
+    run, *_ = run_inline(study, tmp_path, *small, "training.steps=48")
+    results = read(run.paths.folder)
+    assert list(results.members.registered_outcome) == list(before.outcome)
+    console = Console(file=io.StringIO(), width=80, soft_wrap=True)
+    show_report(run.paths, console)
+    assert "24 steps were registered, and 48 are trained since. Converged at 24 steps: " in console.file.getvalue()
+
+
+def test_without_the_folder_of_the_replication_it_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "seedsweep.analysis.report_2019", None)
+    monkeypatch.delitem(sys.modules, "seedsweep.analysis.report_2019.page", raising=False)
+    with pytest.raises(UserError, match="the replication of the report of 2019 is not installed"):
+        show_replication(tmp_path, tmp_path / "to", Console(quiet=True))

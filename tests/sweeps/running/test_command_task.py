@@ -18,7 +18,8 @@ from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.lease import start_ticks
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, FencedError, Ledger
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Resources, Study
+from seedsweep.core.records.resources import Resources
+from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.command_task import CommandRun
 from seedsweep.sweeps.running.evaluations import OwnCodeError

@@ -17,7 +17,8 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, FencedError, Ledger
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Resources, Study
+from seedsweep.core.records.resources import Resources
+from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.evaluations import OwnCodeError
 from seedsweep.sweeps.running.function_task import FunctionRun

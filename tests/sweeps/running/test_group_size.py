@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
@@ -82,9 +83,13 @@ def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
     def never(*arguments, **named):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(sizing, "probe", never)
-    monkeypatch.setattr(sizing, "choose_engine", never)
-    assert run_inline(study, tmp_path, *small, "resources.retries=1")[1] == []
+    with monkeypatch.context() as patch:
+        patch.setattr(sizing, "probe", never)
+        patch.setattr(sizing, "choose_engine", never)
+        assert run_inline(study, tmp_path, *small, "resources.retries=1")[1] == []
+    file.write_bytes(file.read_bytes()[:-20])
+    assert run_inline(study, tmp_path, *small)[1] == []
+    assert json.loads(file.read_text())["engine"] == kept["engine"]
 
 
 def test_what_the_study_says_is_not_measured(study, tmp_path, monkeypatch):
@@ -118,8 +123,9 @@ def test_what_does_not_fit_is_one_line(study, tmp_path, monkeypatch):
         run_inline(study, tmp_path, *AUTO)
 
 
-def test_a_gpu_is_measured_in_a_process_that_ends(study, tmp_path):
+def test_a_gpu_is_measured_in_a_process_that_ends(study, tmp_path, monkeypatch):
     """Where there is none, that process measures the CPU."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     settings = (*AUTO, "resources.gpus=0.5", "search.explore=0", "seeds.compare=2")
     run, failed, _ = run_inline(study, tmp_path, *settings)
     assert failed == []

@@ -8,9 +8,18 @@ import sys
 
 import pytest
 import torch
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.study import RecordError
+from seedsweep.slurm import node
+from seedsweep.sweeps.places import INLINE
+from seedsweep.sweeps.running.driver import launch
+from seedsweep.sweeps.running.launch_code import UserFiles
+from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.study.loading import load
 from tests.sweeps import toy
 from tests.sweeps.launching import assert_view_agrees, contents, environment, run_inline
 
@@ -93,7 +102,35 @@ def test_a_changed_study_is_refused_with_what_differs_and_the_ways_out(study, tm
         run_inline(study, tmp_path, "search.explore=0", "training.batch=4")
     for words in ("training.batch: 8 -> 4", "--name", "--fresh"):
         assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
     assert contents(run.paths.folder) == before
+
+
+def test_a_lost_or_damaged_record_is_one_line(study, tmp_path):
+    small = ("search.explore=0", "seeds.compare=1")
+    run, *_ = run_inline(study, tmp_path, *small)
+    run.paths.provenance.write_text(run.paths.provenance.read_text()[:-20])
+    with pytest.raises(RecordError, match=r"provenance\.json is damaged"):
+        run_inline(study, tmp_path, *small)
+    run.paths.study.unlink()
+    with pytest.raises(UserError, match=r"study\.json is lost.*--fresh"):
+        run_inline(study, tmp_path, *small, "training.batch=4")
+    assert run_inline(study, tmp_path, *small, "training.batch=4", fresh=True)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("on", "settings", "words"),
+    [
+        (f"127.0.0.1:{node.free_port()}", (), "no Ray cluster can be joined there from this machine: nothing answers"),
+        (INLINE, ("resources.gpus=1",), "resources.gpus: 1, but this machine has none"),
+    ],
+)
+def test_a_place_that_cannot_train_is_refused_before_anything_is_packed(study, tmp_path, on, settings, words):
+    run = RunDirectory(RunPaths(tmp_path / "runs" / "toy"))
+    with pytest.raises(UserError, match=words):
+        launch(load(str(study), None, settings), run, UserFiles(study.parent), Console(quiet=True), on=on)
+    assert not run.exists
+    assert not run.paths.data.exists()
 
 
 def test_a_study_that_failed_before_any_cohort_may_be_mended(study, tmp_path):
@@ -207,9 +244,12 @@ def test_a_launch_without_ray_does_not_import_it(study, tmp_path):
 
 
 def test_the_process_is_left_as_it_was(study, tmp_path):
-    threads, folder = torch.get_num_threads(), os.getcwd()
+    before, folder = torch.get_num_threads(), os.getcwd()
+    # Not what a launch itself asks for.
+    torch.set_num_threads(2)
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     run_inline(study, tmp_path, "search.explore=0", "seeds.compare=1")
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
     assert os.getcwd() == folder
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers

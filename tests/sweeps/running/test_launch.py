@@ -1,17 +1,16 @@
-"""The command line on a real Ray, as a user types it."""
+"""The command line, as a user types it, where a launch runs without Ray."""
 
 import os
 import re
-import stat
+import shutil
 import subprocess
-from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.sweeps import toy
-from tests.sweeps.launching import SEEDSWEEP, assert_view_agrees, contents, run, run_inline, start, wait_for
+from tests.sweeps.launching import SEEDSWEEP, run, run_here, run_inline
 
+pytestmark = pytest.mark.usefixtures("svg_alone")
 #: Two cohorts of one member each.
 SMALL = ["--set", "search.explore=0", "--set", "seeds.compare=1"]
 
@@ -21,42 +20,17 @@ def study(tmp_path):
     return toy.write(tmp_path / "mine")
 
 
-@pytest.fixture(scope="module")
-def launched(tmp_path_factory):
-    """(study file, runs folder, what the launch printed)."""
-    folder = tmp_path_factory.mktemp("launched")
-    study = toy.write(folder / "mine")
-    done = run(study, "--runs", folder / "runs")
-    return study, folder / "runs", done.stdout
-
-
-def test_a_launch_ends_in_an_answer_and_says_where_everything_is(launched):
-    _, runs, printed = launched
-    assert f"{toy.COHORTS}/{toy.COHORTS} cohorts, {toy.MEMBERS}/{toy.MEMBERS} members" in printed
-    for path in re.findall(r"^(?:report|tables|figures): +(\S+)$", printed, re.M):
-        assert Path(path).exists()
-    assert f"tensorboard --logdir {runs}/toy/tensorboard" in printed
-    assert f"optuna-dashboard sqlite:///{runs}/toy/optuna.db" in printed
-    assert_view_agrees(runs, "toy")
-
-
-def test_ray_and_this_process_alone_leave_the_same_ledger_to_the_bit(launched, tmp_path):
-    study, runs, _ = launched
-    inline, *_ = run_inline(study, tmp_path)
-    assert contents(inline.paths.folder) == contents(runs / "toy")
-
-
-def test_status_report_and_plan(launched):
-    study, runs, _ = launched
-    status = run("status", "toy", "--runs", runs, command=SEEDSWEEP).stdout
+def test_status_report_and_plan(study, tmp_path):
+    runs = tmp_path / "runs"
+    run_inline(study, runs, "search.explore=0")
+    status = run_here("status", "toy", "--runs", runs).stdout
     assert "not running" in status
     assert re.search(r"compare +0 +plain +4 ", status)
     assert re.search(r"\d+ cohorts finished; members: \d+ converged", status)
-    (runs / "toy" / "report" / "index.html").unlink()
-    report = run("report", "--runs", runs, command=SEEDSWEEP).stdout
+    report = run_here("report", "--runs", runs).stdout
     assert (runs / "toy" / "report" / "index.html").exists()
     assert "report:" in report
-    plan = run("plan", study, "--runs", runs, command=SEEDSWEEP).stdout
+    plan = run_here("plan", study, "--runs", runs).stdout
     for words in (
         "explore",
         "compare",
@@ -81,32 +55,32 @@ def test_status_report_and_plan(launched):
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(tmp_path, arguments, words):
-    done = run(*arguments, "--runs", tmp_path, check=False)
+    done = run_here("launch", *arguments, "--runs", tmp_path, check=False)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
 
 
 def test_a_run_that_is_not_there(tmp_path):
-    done = run("status", "nothing", "--runs", tmp_path, command=SEEDSWEEP, check=False)
+    done = run_here("status", "nothing", "--runs", tmp_path, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "has no run of 'nothing', nor any other study" in done.stderr
 
 
 def test_a_damaged_shard_stops_the_launch_before_anything_starts(study, tmp_path):
     inline = ["--on", "inline", "--runs", tmp_path / "runs", *SMALL]
-    run(study, *inline)
+    run_here("launch", study, *inline)
     (shard,) = (tmp_path / "runs").glob("_data/*/validation-000000.tar")
     shard.write_bytes(shard.read_bytes()[:-500])
-    subprocess.run(["rm", "-r", os.environ["SEEDSWEEP_CACHE"]], check=True)
-    done = run(study, *inline, "--set", "seeds.compare=9", check=False)
+    shutil.rmtree(os.environ["SEEDSWEEP_CACHE"])
+    done = run_here("launch", study, *inline, "--set", "seeds.compare=9", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "validation-000000.tar does not match its checksum" in done.stderr
 
 
 def test_a_runs_folder_that_cannot_be_written(study, tmp_path):
     (tmp_path / "file").write_text("")
-    done = run(study, "--runs", tmp_path / "file", check=False)
+    done = run_here("launch", study, "--on", "inline", "--runs", tmp_path / "file", check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "choose another folder with --runs" in done.stderr
 
@@ -117,7 +91,7 @@ def test_a_runs_folder_that_is_read_only(study, tmp_path):
     if os.getuid() == 0:  # whom permissions do not stop
         subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", disk], check=True)
     try:
-        done = run(study, "--runs", disk / "runs", check=False)
+        done = run_here("launch", study, "--on", "inline", "--runs", disk / "runs", check=False)
     finally:
         if os.getuid() == 0:
             subprocess.run(["umount", disk], check=True)
@@ -142,60 +116,19 @@ def test_no_space_left_is_said_and_nothing_is_lost(study, tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
-def test_of_two_launches_at_once_the_second_says_who_runs_it(study, tmp_path):
-    settings = ["--runs", tmp_path, "--set", "training.steps=2000", "--set", "settings.pause=0.01", "--name", "long"]
-    first = start(study, *settings)
-    try:
-        wait_for(lambda: list(tmp_path.glob("long/cohorts/*/*/checkpoint.*.pt")))
-        second = run(study, *settings, check=False)
-        assert (second.returncode, second.stderr.count("\n")) == (2, 1)
-        assert f"long is being run by process {first.pid} on " in second.stderr
-        assert f"running: process {first.pid}" in run("status", "long", "--runs", tmp_path, command=SEEDSWEEP).stdout
-        listening_is_local(first.pid)
-        token = next(Path("/tmp").glob(f"seedsweep-ray-{first.pid}-*/token"))
-        assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    finally:
-        processes = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
-        first.send_signal(2)  # Ctrl-C
-        assert first.wait(60) == 130
-    # Interrupted: nothing of it is left, not even after a while.
-    _, alive = psutil.wait_procs(processes, timeout=20)
-    assert not alive
-    assert not list(Path("/tmp").glob(f"seedsweep-ray-{first.pid}-*"))
-
-
-def listening_is_local(pid: int) -> None:
-    """No process of a launch listens beyond the loopback."""
-    process = psutil.Process(pid)
-    listening = [
-        connection.laddr.ip
-        for each in [process, *process.children(recursive=True)]
-        for connection in each.net_connections(kind="inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
-    assert listening
-    assert all(ip.removeprefix("::ffff:") in ("127.0.0.1", "::1") for ip in listening), listening
-
-
-def test_more_than_the_machine_has_is_refused_and_not_waited_for(study, tmp_path):
-    done = run(study, "--runs", tmp_path, "--set", "resources.cpus=4096", check=False)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "resources.cpus: a trial asks for 4096 CPUs and no node has more than" in done.stderr
-
-
 def test_failed_cohorts_are_tried_again_by_retry(study, tmp_path):
     inline = ["--on", "inline", "--runs", tmp_path, *SMALL]
-    run(study, *inline)
+    run_here("launch", study, *inline)
     victim = next(iter(sorted((tmp_path / "toy" / "cohorts").glob("*/compare-*"))))
     (victim / "outcome.json").unlink()
     (victim / "checkpoint.9.pt").mkdir()
-    failed = run(study, *inline, check=False)
+    failed = run_here("launch", study, *inline, check=False)
     assert failed.returncode == 1
     assert "failed: compare" in failed.stdout
     assert "Traceback" not in failed.stdout + failed.stderr
-    assert "[Errno 21] Is a directory" in run("status", "--runs", tmp_path, command=SEEDSWEEP).stdout
+    assert "[Errno 21] Is a directory" in run_here("status", "--runs", tmp_path).stdout
     (victim / "checkpoint.9.pt").rmdir()
-    assert "2/2 cohorts" in run("retry", "--runs", tmp_path, command=SEEDSWEEP).stdout
+    assert "2/2 cohorts" in run_here("retry", "--runs", tmp_path).stdout
 
 
 def test_help_and_version_are_there():

@@ -1,6 +1,7 @@
 """What a launch prints where its output is no terminal."""
 
 import io
+import re
 from unittest.mock import Mock
 
 import pytest
@@ -84,6 +85,16 @@ def test_a_criterions_metric_that_is_not_finite_at_the_start_is_one_warning(tmp_
     assert len(run.ledger.records()) == 2
     assert said.count("warning") == 1
     assert "the criterion's error is not finite at the first evaluation, at step 4" in said
+    assert all(record.warning() for record in run.ledger.records())
+
+
+def test_a_value_outside_of_a_metrics_ends_is_one_warning(tmp_path):
+    study = toy.write(tmp_path / "mine")
+    (study.parent / "toy.py").write_text(toy.MODULE.replace(".mean(1)}", ".mean(1) - 65.6}"))
+    run, failed, said = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2")
+    assert failed == []
+    assert said.count("warning") == 1
+    assert re.search(r"error is -6\S+ at the first evaluation, at step 4, outside of its declared ends, 0 to inf", said)
     assert all(record.warning() for record in run.ledger.records())
 
 

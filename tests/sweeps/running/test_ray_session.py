@@ -1,4 +1,4 @@
-"""What a launch removes of those that were killed before it, and what its workers find on their path."""
+"""What a launch removes of those that were killed before it."""
 
 import os
 import subprocess
@@ -58,41 +58,3 @@ def test_two_launches_that_sweep_at_once_do_not_take_each_other_for_leftovers(de
     for file in others.iterdir():
         file.unlink()
     others.rmdir()
-
-
-WORKER = """
-import os, sys
-from pathlib import Path
-from seedsweep.sweeps.running.ray_session import local_ray
-
-with local_ray(Path(sys.argv[1])):
-    import ray
-
-    @ray.remote
-    def places():
-        return list(sys.path)
-
-    print(Path.cwd(), *ray.get(places.remote()), sep="\\n")
-"""
-
-
-def test_a_worker_finds_the_copy_first_and_nothing_of_the_drivers(tmp_path):
-    home, copy = tmp_path / "home", tmp_path / "copy"
-    home.mkdir()
-    copy.mkdir()
-    (home / "script.py").write_text(WORKER)
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, "script.py", copy],
-        cwd=home,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    folder, *path = done.stdout.splitlines()
-    # The driver itself is where it was.
-    assert folder == str(home)
-    assert str(copy) in path
-    assert str(home) not in path
-    assert str(root) not in path

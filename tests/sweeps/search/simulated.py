@@ -6,7 +6,7 @@ import random
 import numpy as np
 
 from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import Curves
+from seedsweep.core.records.curves import Curves
 from seedsweep.sweeps.search.agenda import Agenda
 
 

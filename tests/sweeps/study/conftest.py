@@ -12,28 +12,12 @@ from seedsweep.core.records.study import Study
 from seedsweep.sweeps.study import yaml_reader
 from seedsweep.sweeps.study.loading import load
 from tests.sweeps import user_module
-
-#: Of `Net`.
-STUDY = {
-    "question": "Why?",
-    "task": "net.py:Net",
-    "data": {"name": "net.py:Points"},
-    "training": {"steps": 400, "batch": 16},
-    "criterion": {"metric": "accuracy", "threshold": 0.9},
-}
-#: Of `train`.
-FUNCTION = {
-    "question": "Why?",
-    "task": "net.py:train",
-    "metrics": {"accuracy": "max"},
-    "hyperparameters": {"lr": 0.1, "units": 3},
-    "criterion": {"metric": "accuracy", "threshold": 0.9},
-}
+from tests.sweeps.study.own_studies import STUDY
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """A study's file, with sections laid over STUDY or another; None takes one away."""
+    """A study's file, with sections in place of those of STUDY or another; None takes one away."""
     user_module.write(tmp_path)
 
     def written(of: Mapping[str, Any] = STUDY, **sections: Any) -> Path:
@@ -47,7 +31,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def study(write: Callable[..., Path]) -> Callable[..., Study]:
-    """A study loaded, with sections laid over STUDY or another, and `--set` arguments."""
+    """A study loaded, with sections in place of those of STUDY or another, and `--set` arguments."""
 
     def loaded(*overrides: str, of: Mapping[str, Any] = STUDY, **sections: Any) -> Study:
         return load(str(write(of, **sections)), None, overrides)

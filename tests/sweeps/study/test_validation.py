@@ -8,7 +8,7 @@ import pytest
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.study.loading import load
-from tests.sweeps.study.conftest import FUNCTION
+from tests.sweeps.study.own_studies import FUNCTION
 
 TWO = {"a": {"dropout": 0.1}, "b": {"dropout": 0.2}}
 
@@ -99,8 +99,8 @@ SETTINGS = [
     ("claims=[{better: [alpha 1, alpha 1]}]", "claims.0.better: names 'alpha 1' twice"),
     ("claims=[{below: [alpha 1, 3]}]", "claims.0.below: 3 is no share"),
     ("claims=[{best: alpha 1, measure: f2}]", "claims.0.measure: there is no 'f2'"),
-    ("claims=[{best: alpha 1, measure: f1, axis: converging}]", "claims.0.measure: who converges is told by the"),
-    ("claims=[{below: [alpha 0, 0.5], measure: f1}]", "claims.0.measure: who converges is told by the criterion"),
+    ("claims=[{best: alpha 1, measure: f1, axis: converging}]", "claims.0.measure: a claim about convergence takes no"),
+    ("claims=[{below: [alpha 0, 0.5], measure: f1}]", "claims.0.measure: a claim about convergence takes no measure"),
     ("claims=[{best: alpha 1, axis: time}]", "claims.0.axis: input should be 'converging' or 'score', not 'time'"),
     ("claims=[{best: alpha 1, margin: 0.1}]", "claims.0.margin: is of a claim that two are alike"),
     ("configurations.alpha 1.settings.glimpes=3", "configurations.alpha 1.settings.glimpes: there is no such field"),
@@ -109,7 +109,7 @@ SETTINGS = [
     ("configurations.b.criterion.hold=2", "configurations.b.criterion.hold: no configuration changes it"),
     ("configurations.b=3", "configurations.b: expected a mapping of fields, not 3"),
     ("configurations=[a, b]", "configurations: expected a mapping of fields, not ['a', 'b']"),
-    ("configurations.b={settings.glimpses: 2, alpha: 0}", "configurations: 'alpha 0' and 'b' come to the same"),
+    ("configurations.b={settings.glimpses: 2, alpha: 0}", "configurations: 'alpha 0' and 'b' have the same values"),
     ("init_from={seed: 3}", "init_from.run: is missing"),
     ("steps", "--set steps: write --set path.to.field=value"),
     ("training={a: [", "is no YAML value"),
@@ -132,6 +132,32 @@ def test_a_missing_field_is_named(study_file):
     assert bad(lambda: load(str(study_file))).startswith("data.name: ")
 
 
+#: Components that can be named and not made.
+OWN = """
+from net import Net, Points
+
+
+class Bare(Net):
+    def __init__(self):
+        pass
+
+
+class Data(Points):
+    def __init__(self):
+        pass
+
+
+class Few(Points):
+    def count(self, split):
+        return 8
+
+
+class NoCount(Points):
+    def count(self, split):
+        return {}[split]
+"""
+
+
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
@@ -141,6 +167,13 @@ def test_a_missing_field_is_named(study_file):
         ({"task": "other.py:Zzz"}, "task: other.py has no 'Zzz'; known are Mine"),
         ({"task": "net.py:NoLoss"}, "task: net.py:NoLoss has no method `loss(self, model, batch, hp)`"),
         ({"task": "net.py:Points"}, "task: net.py:Points is neither a task"),
+        ({"task": "own.py:Bare"}, "`__init__(self)`; leave __init__ out, or take (self, settings=None, data=None)"),
+        ({"data": {"name": "own.py:Data"}}, "`__init__(self)`; leave __init__ out, or take (self, settings=None)"),
+        ({"data": {"name": "own.py:Few"}}, "training.batch: 16 is larger than the training split, 8 samples"),
+        (
+            {"data": {"name": "own.py:NoCount"}},
+            "data: `count` of own.py:NoCount fails: KeyError: 'train' (own.py",
+        ),
         ({"task": "net.py:number"}, "task: net.py:number is neither a task"),
         ({"data": {"name": "net.py:Net"}}, "data.name: net.py:Net is no data set"),
         ({"optimizer": {"name": "net.py:Net"}}, "optimizer.name: net.py:Net is no optimiser"),
@@ -192,6 +225,7 @@ def test_a_missing_field_is_named(study_file):
 )
 def test_what_is_wrong_with_own_components(study, tmp_path, sections, words):
     (tmp_path / "other.py").write_text("from seedsweep import Metric, Task\n\n\nclass Mine(Task): ...\n")
+    (tmp_path / "own.py").write_text(OWN)
     assert words in bad(lambda: study(**sections))
 
 
@@ -220,7 +254,7 @@ def test_evaluations_are_counted_where_the_samples_are_known(study_file):
 
 def test_two_ways_to_say_one_configuration(study):
     twins = {"a": {"settings": {"width": 128}}, "b": {"training.steps": 400}, "c": {"lr": 0.5}}
-    assert "configurations: 'a' and 'b' come to the same; leave one out" in bad(lambda: study(configurations=twins))
+    assert "configurations: 'a' and 'b' have the same values; leave one out" in bad(lambda: study(configurations=twins))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +278,7 @@ def test_two_ways_to_say_one_configuration(study):
             {"configurations": {"a": {"momentum": 0.9}, "b": {}}},
             "configurations.b: gives no momentum, which others give",
         ),
-        ({"hyperparameters": {"seeds": 3}}, "hyperparameters.seeds: is no plain name, or one that is taken"),
+        ({"hyperparameters": {"seeds": 3}}, "hyperparameters.seeds: must be a Python identifier"),
     ],
 )
 def test_what_is_wrong_with_a_function(study, sections, words):
@@ -264,6 +298,9 @@ def test_what_is_wrong_with_a_function(study, sections, words):
         ("CUDA=0 python t.py {lr} {units}", "command: 'CUDA=0' needs a shell"),
         ("python t.py {lr} '{units}", "command: no closing quotation"),
         ("python t.py {lr} {units} {}", "command: '{}' is no {name} of a value"),
+        ("python t.py {lr} {units}", "command: there is no file "),
+        ("bin/train {lr} {units}", "command: there is no file "),
+        ("nosuchprog {lr} {units}", "command: there is no program 'nosuchprog' on this machine's PATH"),
     ],
 )
 def test_what_is_wrong_with_a_command(study, command, words):
@@ -273,7 +310,7 @@ def test_what_is_wrong_with_a_command(study, command, words):
 def test_a_function_and_a_command_are_studies(study):
     own = {"configurations": {"a": {"momentum": 0.9}, "b": {"momentum": 0.5}}, "resources": {"gpus": 2}}
     assert study(of=FUNCTION, **own).configurations["b"] == {"momentum": 0.5}
-    command = "python t.py --lr {lr} --units {units} --out {folder} --json {{}}"
+    command = "python net.py --lr {lr} --units {units} --out {folder} --json {{}}"
     assert study(of=FUNCTION, task=None, command=command).command == command
     space = {"batch": {"choices": [8, 16]}, "opt": {"choices": ["sgd", "adam"]}}
     assert study(of=FUNCTION, search={"space": space, "explore": 3}).members == 3 * 3 + 12
@@ -285,7 +322,7 @@ def test_a_function_and_a_command_are_studies(study):
         ({"criterion": {"metric": "f1", "threshold": 0.9, "hold": 50}}, "criterion.hold: 3 evaluations can never hold"),
         ({"criterion": {"metric": "f1", "threshold": 90}}, "criterion.threshold: 90 can never be"),
         ({"configurations": {"one": {}, "again": {"alpha": 0.5}, "other": {"alpha": 1.0}}},
-         "configurations: 'one' and 'again' come to the same"),
+         "configurations: 'one' and 'again' have the same values"),
         ({"search": {"explore": 1, "space": {"alpha": {"low": 0, "high": 1}}}}, "search.explore: 1 is less than the 2"),
     ],
 )  # fmt: skip

@@ -1,7 +1,6 @@
-"""Workers that die, on a real Ray, with cohorts that have their result at once; and what is told of an end."""
+"""Workers that die, or that Tune has no use for, with cohorts that have their result at once."""
 
 import os
-import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -9,14 +8,12 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
-import pytest
 from rich.console import Console
 
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import judge
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.sweeps.running.cohort_run import within_memory
-from seedsweep.sweeps.running.executor import Dispatcher, Job, execute
+from seedsweep.sweeps.running.executor import Job, execute
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.study.loading import load
@@ -39,7 +36,8 @@ def at_once(pause: float = 0.0, late: float = 0.0) -> type:
 
     All of it is in here: what Ray's workers cannot import is sent to them.
     """
-    from seedsweep.core.records.ledger import CohortRecord, Curves
+    from seedsweep.core.records.curves import Curves
+    from seedsweep.core.records.ledger import CohortRecord
     from seedsweep.sweeps.running.ray_trials import CohortTrial
     from seedsweep.sweeps.running.worker import Report
 
@@ -54,7 +52,7 @@ def at_once(pause: float = 0.0, late: float = 0.0) -> type:
             runs = Path(self.assignment.run).parent
             spec = self.record.spec()
             if self.record.finished:
-                return Report(True, spec.steps)
+                return Report(done=True, steps_done=spec.steps)
             self.die(runs, spec.name, "before")
             claim = self.record.claim(self.assignment.launch)
             self.die(runs, spec.name, "after")
@@ -63,7 +61,7 @@ def at_once(pause: float = 0.0, late: float = 0.0) -> type:
             curves = Curves([1], np.zeros((1, len(spec.seeds), 1)), ["error"], list(spec.seeds))
             outcomes = [judge(seed, [1], np.zeros(1), None, criterion) for seed in spec.seeds]
             claim.commit(curves, outcomes, {"host": "", "device": "", "engine": "", "seconds": 0.0})
-            return Report(True, spec.steps)
+            return Report(done=True, steps_done=spec.steps)
 
         def die(self, runs, name, moment):
             for life in sorted(runs.glob(f"{moment}.*")) if name == moment else ():
@@ -131,48 +129,3 @@ def test_a_worker_that_tune_has_no_use_for_any_more_takes_no_cohort(tmp_path):
         taken = alone.submit(launch_slow, tmp_path).result()
     assert len(taken) == 16
     assert set(taken) == {1}
-
-
-def test_an_interrupt_that_python_dropped_still_ends_a_launch():
-    """As it does while an object is finalised: then the event alone is left of it."""
-    agenda, run, stop = Mock(), Mock(), threading.Event()
-    agenda.next.return_value = None
-    agenda.done = True
-    run.retry_asked.return_value = False
-    dispatcher = Dispatcher(Mock(run=run, stop=stop), agenda, [], list)
-    assert dispatcher.take() is None
-    assert dispatcher.done
-    stop.set()
-    for call in (dispatcher.take, lambda: dispatcher.progressed("a", 1, [])):
-        with pytest.raises(KeyboardInterrupt):
-            call()
-
-
-def test_an_error_in_what_is_told_is_raised_in_the_launch_and_not_taken_for_the_trials():
-    from seedsweep.sweeps.running.ray_trials import CohortSearcher
-
-    dispatcher = Mock()
-    dispatcher.take.return_value = None
-    dispatcher.done = True
-    searcher = CohortSearcher(dispatcher)
-    assert searcher.suggest("a") == searcher.FINISHED
-    with searcher.errors_deferred():
-        raise OSError("no space left")
-    with pytest.raises(OSError, match="no space left"):
-        searcher.suggest("b")
-
-
-def test_half_as_many_at_once_after_each_death_for_want_of_memory(tmp_path):
-    """Ray ends a worker before the system does, and says so; another reason, or the same one again, changes nothing."""
-    from seedsweep.core.records.ledger import CohortRecord
-
-    record = CohortRecord(tmp_path)
-    assert within_memory(record, 12) == 12
-    record.fail("Failure # 1 1 worker(s) were killed due to the node running low on memory. Memory on the node was ...")
-    assert [within_memory(record, 12), within_memory(record, 12)] == [6, 6]
-    os.utime(tmp_path / "limit.txt", (0, 0))
-    assert within_memory(record, 12) == 3
-    record.fail("ValueError: something else")
-    os.utime(tmp_path / "limit.txt", (0, 0))
-    assert within_memory(record, 12) == 3
-    assert within_memory(record, 2) == 2

@@ -1,0 +1,60 @@
+"""What is not as it was registered before the first result, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from seedsweep.core.records.registration import Registration
+from seedsweep.core.records.study import Study
+
+
+def said(
+    study: Study, members: pd.DataFrame, registered: Registration | None, accepted: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """A sentence each. members: as `Results` has them, with their code and their outcome at the registered length.
+    registered: None where it is lost.  accepted: the changes of code, the oldest first."""
+    found = []
+    if registered is None:
+        found.append(
+            "What this run registered is lost (registered.json is missing): nothing here counts as registered, and its "
+            "claims are exploratory."
+        )
+    elif members.registered_outcome.notna().any():
+        found.append(_longer(study, members, registered))
+    if accepted or members.code.nunique() > 1:
+        found.append(_other_code(members, accepted))
+    return found
+
+
+def _longer(study: Study, members: pd.DataFrame, registered: Registration) -> str:
+    unit, before, now = "steps", f"{registered.steps}", f"{study.training.steps}"
+    if registered.epochs:
+        unit, before, now = "epochs", f"{registered.epochs:g}", f"{study.training.epochs:g}"
+    deciding = members[(members.phase == "compare") & ~members.exploratory]
+    met = deciding.registered_outcome.fillna(deciding.outcome) == "converged"
+    then = f"Converged at {before} {unit}: {_shares(deciding, met)}. " if len(deciding) else ""
+    return f"{before} {unit} were registered, and {now} are trained since. {then}The answer is of {now} {unit}."
+
+
+def _other_code(members: pd.DataFrame, accepted: Sequence[Mapping[str, Any]]) -> str:
+    files = ", ".join(sorted({name for entry in accepted for name in entry["files"]})) or "the user's files"
+    codes = set(members.code)
+    first = next((entry["old"] for entry in accepted if entry["old"] in codes), None)
+    changed = f"The code changed after members were begun, and was accepted ({files})"
+    if len(codes) < 2:
+        return f"{changed}: all members that have finished are of the same code."
+    if first is None:
+        return f"Members are of {len(codes)} versions of the code; which was the first is not on record."
+    compared = members[members.phase == "compare"]
+    shares = _shares(compared, compared.code != first)
+    where = "the column `code` of tables/members"
+    return f"{changed}: of other code than the registered members are {shares} (see {where})."
+
+
+def _shares(members: pd.DataFrame, holds: pd.Series) -> str:
+    """`a 3 of 12, b 0 of 12 seeds`."""
+    groups = holds.groupby(members.label, sort=False)
+    return ", ".join(f"{label} {own.sum()} of {len(own)}" for label, own in groups) + " seeds"

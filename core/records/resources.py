@@ -1,0 +1,84 @@
+"""Where and how a study runs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from seedsweep.core.records.section import Part
+
+#: What is measured where it runs.
+AUTO = "auto"
+
+
+class Allocation(Part):
+    """What is asked of SLURM: a Ray cluster of so many nodes.
+
+    nodes:    wanted.  min_nodes: the launch begins when so many are there; the others join when they come.
+    cpus, gpus: of each node; none: what one trial needs.  memory: of each node in GB; 0: as the partition gives it.
+    time:     limit of one job as sbatch reads it (minutes, H:M:S, D-H:M:S); at the limit the job queues itself again.
+    warning_seconds: before the limit, to stop in.
+    partition, account, qos, constraint: as the cluster calls them; empty: its default.
+    sbatch:   further arguments, such as `--exclusive` or `--mail-type=END`.
+    """
+
+    nodes: int = Field(1, ge=1)
+    min_nodes: int = Field(1, ge=1)
+    cpus: int | None = Field(None, ge=1)
+    gpus: int | None = Field(None, ge=0)
+    memory: float = Field(0.0, ge=0)
+    time: str | int = "01:00:00"
+    warning_seconds: int = Field(90, ge=10)
+    partition: str = ""
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    sbatch: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _begins(self) -> Allocation:
+        if self.min_nodes > self.nodes:
+            raise ValueError(f".min_nodes: {self.min_nodes} is more than its nodes, {self.nodes}")
+        return self
+
+
+class Resources(Part):
+    """Where and how cohorts run; nothing here changes a result, but for rounding.
+
+    cpus, gpus: of one trial.
+    engine:     of a cohort's members: fused, all are one program; loop, one after another; auto, as measured.
+    cohort:     most members of one trial, or auto: as many as the device trains well together.
+    checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
+    keep_weights: keep what each member has learnt, for `init_from` of another study.
+    retries:    of a failed cohort within one launch; one that went down with its node does not count.
+    allocation: what is asked of SLURM on a cluster.
+    """
+
+    cpus: int = Field(1, ge=1)
+    gpus: float = Field(0.0, ge=0)
+    engine: Literal["auto", "fused", "loop"] = "auto"
+    cohort: int | str = AUTO
+    checkpoint_seconds: float = Field(10.0, ge=0)
+    keep_weights: bool = False
+    retries: int = Field(2, ge=0)
+    allocation: Allocation = Allocation()
+
+    @field_validator("cohort")
+    @classmethod
+    def _members(cls, given: int | str) -> int | str:
+        if given != AUTO and (isinstance(given, str) or given < 1):
+            raise ValueError(f"{given!r} is no number of members, at least 1, nor auto")
+        return given
+
+    @model_validator(mode="after")
+    def _a_node_holds_a_trial(self) -> Resources:
+        if self.gpus > 1 and not self.gpus.is_integer():
+            raise ValueError(f".gpus: {self.gpus:g} is no share of one device and no whole number of devices")
+        for field in ("cpus", "gpus"):
+            needed, there = getattr(self, field), getattr(self.allocation, field)
+            if there is not None and needed > there:
+                raise ValueError(
+                    f".allocation.{field}: {there} a node, but a trial needs resources.{field}, {needed:g}"
+                )
+        return self

@@ -1,0 +1,7 @@
+"""Only the copy that a launch makes at its beginning runs."""
+
+from tests.sweeps.edited import assert_an_edit_changes_nothing
+
+
+def test_an_edit_after_the_beginning_changes_nothing(tmp_path):
+    assert_an_edit_changes_nothing(tmp_path, "here")

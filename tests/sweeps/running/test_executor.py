@@ -1,0 +1,54 @@
+"""What is told of the end of a launch, of errors, and of workers that ran out of memory."""
+
+import os
+import threading
+from unittest.mock import Mock
+
+import pytest
+
+from seedsweep.core.records.ledger import CohortRecord
+from seedsweep.sweeps.running.cohort_run import within_memory
+from seedsweep.sweeps.running.executor import Dispatcher
+
+
+def test_an_interrupt_that_python_dropped_still_ends_a_launch():
+    """As it does while an object is finalised: then the event alone is left of it."""
+    agenda, run, stop = Mock(), Mock(), threading.Event()
+    agenda.next.return_value = None
+    agenda.done = True
+    run.retry_asked.return_value = False
+    dispatcher = Dispatcher(Mock(run=run, stop=stop), agenda, [], list)
+    assert dispatcher.take() is None
+    assert dispatcher.done
+    stop.set()
+    for call in (dispatcher.take, lambda: dispatcher.progressed("a", 1, [])):
+        with pytest.raises(KeyboardInterrupt):
+            call()
+
+
+def test_an_error_in_what_is_told_is_raised_in_the_launch_and_not_taken_for_the_trials():
+    from seedsweep.sweeps.running.ray_trials import CohortSearcher
+
+    dispatcher = Mock()
+    dispatcher.take.return_value = None
+    dispatcher.done = True
+    searcher = CohortSearcher(dispatcher)
+    assert searcher.suggest("a") == searcher.FINISHED
+    with searcher.errors_deferred():
+        raise OSError("no space left")
+    with pytest.raises(OSError, match="no space left"):
+        searcher.suggest("b")
+
+
+def test_half_as_many_at_once_after_each_death_for_lack_of_memory(tmp_path):
+    """Ray ends a worker before the system does, and says so; another reason, or the same one again, changes nothing."""
+    record = CohortRecord(tmp_path)
+    assert within_memory(record, 12) == 12
+    record.fail("Failure # 1 1 worker(s) were killed due to the node running low on memory. Memory on the node was ...")
+    assert [within_memory(record, 12), within_memory(record, 12)] == [6, 6]
+    os.utime(tmp_path / "limit.txt", (0, 0))
+    assert within_memory(record, 12) == 3
+    record.fail("ValueError: something else")
+    os.utime(tmp_path / "limit.txt", (0, 0))
+    assert within_memory(record, 12) == 3
+    assert within_memory(record, 2) == 2
