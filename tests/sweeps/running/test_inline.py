@@ -14,7 +14,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import RecordError
-from seedsweep.slurm import node
 from seedsweep.sweeps.places import INLINE
 from seedsweep.sweeps.running.driver import launch
 from seedsweep.sweeps.running.launch_code import UserFiles
@@ -121,7 +120,7 @@ def test_a_lost_or_damaged_record_is_one_line(study, tmp_path):
 @pytest.mark.parametrize(
     ("on", "settings", "words"),
     [
-        (f"127.0.0.1:{node.free_port()}", (), "no Ray cluster can be joined there from this machine: nothing answers"),
+        ("127.0.0.1:9", (), "no Ray cluster can be joined there from this machine: nothing answers"),
         (INLINE, ("resources.gpus=1",), "resources.gpus: 1, but this machine has none"),
     ],
 )
