@@ -47,7 +47,8 @@ class Resources(Part):
     """Where and how cohorts run; nothing here changes a result, but for rounding.
 
     cpus, gpus: of one trial.
-    engine:     of a cohort's members: fused, all are one program; loop, one after another; auto, as measured.
+    engine:     of a cohort's members: fused, all are one program; loop, one after another; compiled, one after another
+        with a step that is compiled once on each machine; auto, fused or loop, as measured.
     cohort:     most members of one trial, or auto: as many as the device trains well together.
     checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
     keep_weights: keep what each member has learnt, for `init_from` of another study.
@@ -57,7 +58,7 @@ class Resources(Part):
 
     cpus: int = Field(1, ge=1)
     gpus: float = Field(0.0, ge=0)
-    engine: Literal["auto", "fused", "loop"] = "auto"
+    engine: Literal["auto", "fused", "loop", "compiled"] = "auto"
     cohort: int | str = AUTO
     checkpoint_seconds: float = Field(10.0, ge=0)
     keep_weights: bool = False

@@ -86,6 +86,7 @@ class Cohort:
         self._constants = Constants(self._weights.fixed, self._weights.shared, decayed if decays else None)
         self._program = Program(task, models[0], self._weights, optimizer, training, self._names, numbers)
         self._groups = Groups(count, at_once, self._device)
+        self.compiled = compiler is not None
         self._compute: Program | CompiledProgram = self._program
         if compiler is not None:
             self._compute = CompiledProgram(self._program, compiler)

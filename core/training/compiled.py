@@ -15,6 +15,7 @@ import platform
 import shutil
 import stat
 import subprocess
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,13 @@ class Compiler:
         """Errors: CompileError without a C++ compiler, or where others may write to the folder."""
         self.count = 0
         self._folder, self._version = folder, _compiler_version()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            raise CompileError(f"{folder}: compiled code is only kept in a folder that is yours alone; remove it")
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # Who may write to the folder above could put another in its place.
+        for place, others in ((folder.parent, 0o022), (folder, 0o077)):
+            found = place.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & others:
+                raise CompileError(f"{place}: compiled code is only kept in a folder that is yours alone; remove it")
 
     def compile(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
         """`function` for tensors of these shapes and types. The first time on a machine this may take a minute.
@@ -67,7 +71,7 @@ class Compiler:
             return found
 
         # Without oneDNN a recurrent layer is a chain of plain operations; its own one cannot be compiled.
-        with torch.backends.mkldnn.flags(enabled=False):
+        with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
             graph = make_fx(of_leaves)(*flat)
         with self._kept(self._key(graph, flat)):
             try:

@@ -15,6 +15,8 @@ from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort
+from seedsweep.core.training.compiled import Compiler
+from seedsweep.shards.read import default_cache
 from seedsweep.sweeps.running import group_size
 from seedsweep.sweeps.running.prepared_task import device_of, load_task, resolved_training
 from seedsweep.sweeps.running.start_weights import read_start
@@ -48,6 +50,7 @@ class CohortRun:
             no_decay=study.optimizer.get("no_decay", ()),
             start=read_start(Path(start)) if start else None,
             criterion=study.criterion,
+            compiler=Compiler(default_cache() / "compiled") if study.resources.engine == "compiled" else None,
         )
         self._seconds = 0.0
         stored = checkpoint.latest(claim.record.checkpoints(), device)
@@ -80,7 +83,7 @@ class CohortRun:
         """Where and how it trains."""
         cohort = self._cohort
         return {
-            "engine": "fused" if cohort.at_once > 1 else "loop",
+            "engine": "compiled" if cohort.compiled else "fused" if cohort.at_once > 1 else "loop",
             "engine_reason": self._engine,
             "at_once": cohort.at_once,
             "recorded": cohort.recorded,

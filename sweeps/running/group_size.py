@@ -192,7 +192,7 @@ def _measure_all(
             task = load_task(own.study, data, device_of(own.study))
             optimizer, training = make_optimizer(own.study), resolved_training(own.study, task)
             held = min(held, most_held(task, optimizer, device_share(own.study)))
-            if own.study.resources.engine == "loop":
+            if own.study.resources.engine in ("loop", "compiled"):
                 # Whatever its size, a cohort trains one after another.
                 found[name] = Measured("loop", "the study says so", [Rate(1, 1.0, 0)])
             else:

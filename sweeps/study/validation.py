@@ -76,8 +76,10 @@ def problems_with_data(study: Study, samples: int) -> Iterable[str]:
 
 def _resources(study: Study) -> Iterable[str]:
     resources, where = study.resources, "resources.allocation"
-    if kind(study) != "task" and resources.engine == "fused":
-        yield f"resources.engine: a {kind(study)} trains one member at a time: loop, or auto"
+    if kind(study) != "task" and resources.engine in ("fused", "compiled"):
+        yield f"resources.engine: a {kind(study)} trains one member at a time by code of its own: loop, or auto"
+    if resources.engine == "compiled" and resources.gpus:
+        yield "resources.engine: compiled is for a CPU; on a GPU fused, or auto"
     if resources.gpus > 1 and kind(study) == "task":
         yield (
             f"resources.gpus: {resources.gpus:g}, but the members of a task share one device; a function or a command "
