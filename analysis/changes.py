@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from seedsweep.core.records.ledger import CohortSpec
 from seedsweep.core.records.registration import Registration
 from seedsweep.core.records.study import Study
 
@@ -27,6 +28,12 @@ def said(
     if accepted or members.code.nunique() > 1:
         found.append(_other_code(members, accepted))
     return found
+
+
+def left_out(shorter: Sequence[tuple[str, CohortSpec]]) -> list[str]:
+    """A sentence for each label whose cohorts have not been trained on since steps were added."""
+    labels = dict.fromkeys((label, spec.steps) for label, spec in shorter)
+    return [f"Left out: {label}, whose members have {steps} steps and not the study's." for label, steps in labels]
 
 
 def _longer(study: Study, members: pd.DataFrame, registered: Registration) -> str:

@@ -35,7 +35,7 @@ class Reader:
 
     def __init__(self, run_folder: Path):
         self._paths = RunPaths(run_folder)
-        self._finished: dict[Path, _Cohort] = {}
+        self._finished: dict[Path, tuple[float, _Cohort]] = {}
 
     def read(self) -> Results:
         """The tables as of now. Errors: as of `read`."""
@@ -44,12 +44,16 @@ class Reader:
         specs = [cohort.spec for cohort in cohorts]
         numbers = _numbers(specs)
         names = _labels(study, specs, numbers)
+        values = {spec.configuration: spec.values for spec in specs}
+        kept = [not shorter for shorter in _shorter(specs)]
+        left_out = changes.left_out([(n, spec) for n, spec, own in zip(names, specs, kept, strict=True) if not own])
+        cohorts = list(itertools.compress(cohorts, kept))
+        names, numbers = list(itertools.compress(names, kept)), list(itertools.compress(numbers, kept))
         registered, provenance = read_registration(self._paths), read_provenance(self._paths)
 
         def late(spec: CohortSpec, number: int, seed: int) -> bool:
             return spec.phase == "compare" and registered is not None and not registered.covers(spec, number, seed)
 
-        values = {spec.configuration: spec.values for spec in specs}
         members = pd.DataFrame(
             [
                 {
@@ -63,10 +67,10 @@ class Reader:
                 for member, outcome in zip(cohort.members, _registered_outcomes(cohort, study, registered), strict=True)
             ]
         )
-        lost, changed = registered is None and self._paths.has_finished(), list[str]()
+        lost, changed = registered is None and self._paths.has_finished(), left_out
         if len(members):
             members = typed(members.sort_values(["phase", "number", "seed"], ignore_index=True))
-            changed = changes.said(study, members, registered, provenance["accepted_code"])
+            changed = changes.said(study, members, registered, provenance["accepted_code"]) + left_out
             members = with_values(_without_the_unchanged(members), values)
         else:
             members = pd.DataFrame(columns=[*IDENTITY, *OUTCOME])
@@ -80,17 +84,29 @@ class Reader:
         return Results(study, members, evaluations, curves, values, registered, lost, changed, regrown)
 
     def _cohort(self, record: CohortRecord) -> _Cohort:
-        if known := self._finished.get(record.folder):
+        finished_at = record.finished_at if record.finished else 0.0
+        known_at, known = self._finished.get(record.folder, (0.0, None))
+        # One that was opened again for more steps finishes twice.
+        if known is not None and known_at == finished_at:
             return known
         spec = record.spec()
-        if not record.finished:
+        if not finished_at:
             return _Cohort(spec, [], record.curves())
         run = record.run()
         where = {name: run[name] for name in ("host", "device", "engine")}
         where |= {"cohort_seconds": run["seconds"], "cohort_members": len(spec.seeds)}
         members = [{**outcome_cells(outcome), **where} for outcome in record.outcomes()]
-        cohort = self._finished[record.folder] = _Cohort(spec, members, record.verified_curves())
+        cohort = _Cohort(spec, members, record.verified_curves())
+        self._finished[record.folder] = finished_at, cohort
         return cohort
+
+
+def _shorter(specs: Sequence[CohortSpec]) -> list[bool]:
+    """Whether a compared cohort has not been trained on since steps were added to the study: it is not there yet, or
+    is the best found no more."""
+    lengths = {"training.steps", "training.epochs"}
+    newest = max((spec.steps for spec in specs if lengths.isdisjoint(spec.overrides)), default=0)
+    return [spec.phase == "compare" and spec.steps < newest and lengths.isdisjoint(spec.overrides) for spec in specs]
 
 
 def with_values(members: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-import pytest
 
 from tests.sweeps.launching import contents, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
+ENGINE = ("resources.engine=loop", "resources.cohort=2")
 #: Study -> what makes it small.
 STUDIES = {
     "fashion_mnist/fashion.yaml": [
         *("seeds.compare=2", "seeds.search=1", "search.explore=3", "data.train=1280", "data.validation=256"),
-        *("training.epochs=2", "training.evaluate_every=10"),
+        *("training.epochs=2", "training.evaluate_every=10", *ENGINE),
     ],
+    "regression/curve.yaml": ["seeds.compare=2", *ENGINE],
+    "transformer/parity.yaml": ["seeds.compare=2", "training.steps=60", *ENGINE],
     "function/search.yaml": ["seeds.compare=2"],
     "command/anneal.yaml": ["seeds.compare=2"],
 }
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_as_on_one_machine_to_the_bit(study, cluster, tmp_path_factory):
-    if "fashion" in study and not FASHION.exists():
-        pytest.skip("there is no Fashion-MNIST (Debian: apt install dataset-fashion-mnist)")
+def test_as_on_one_machine_to_the_bit(cluster, tmp_path_factory):
+    """All at once: each is a job of its own. Without Debian's dataset-fashion-mnist that example is left out."""
     folder = tmp_path_factory.mktemp("mine")
-    shutil.copytree(EXAMPLES / Path(study).parent, folder / "mine")
-    file = folder / "mine" / Path(study).name
-    small = [f"--set={change}" for change in (*STUDIES[study], "resources.engine=loop", "resources.cohort=2")]
-    if "fashion" not in study:
-        small = [change for change in small if "resources" not in change]
+    studies = {study: small for study, small in STUDIES.items() if "fashion" not in study or FASHION.exists()}
     allocation = ["--set=resources.allocation.cpus=2", "--set=resources.allocation.memory=3"]
-    run(file, "--on", "inline", "--runs", folder / "here", *small)
-    run(file, "--on", "slurm", "--wait", "--runs", folder / "there", *small, *allocation, environ=cluster.environment)
-    assert contents(folder / "there" / file.stem) == contents(folder / "here" / file.stem)
+
+    def launched(study: str, on: str, *more: str, environ: dict[str, str] | None = None) -> dict:
+        file = folder / "mine" / study
+        small = [f"--set={change}" for change in studies[study]]
+        run(file, "--on", on, "--runs", folder / on, *small, *more, environ=environ)
+        return contents(folder / on / file.stem)
+
+    shutil.copytree(EXAMPLES, folder / "mine")
+    with ThreadPoolExecutor(len(studies)) as pool:
+        there = {
+            study: pool.submit(launched, study, "slurm", "--wait", *allocation, environ=cluster.environment)
+            for study in studies
+        }
+        here = {study: launched(study, "inline") for study in studies}
+    assert {study: job.result() for study, job in there.items()} == here
