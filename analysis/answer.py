@@ -76,6 +76,20 @@ def _judged(results: Results, comparison: Comparison) -> tuple[str, str]:
     rivals = [str(label) for label in table.label if label not in (*beaten, best.label)]
     if not len(real):
         smallest = f" (smallest adjusted p = {pairs.adjusted.min():.2g})" if len(pairs) else ""
+        if not table.converged.sum():
+            bound = "at least" if results.study.criterion.direction == "max" else "at most"
+            criterion = f"{results.study.criterion.metric} {bound} {results.study.criterion.threshold:g}"
+            return (
+                "no seed met the criterion",
+                f"No seed of any configuration met the criterion, {criterion}: which converges more often cannot be "
+                "said.",
+            )
+        if (table.converged == table.members).all():
+            return (
+                "every seed met the criterion",
+                f"Every seed of every configuration met the criterion ({_seeds(table)}): no difference in who "
+                "converges was found.",
+            )
         return (
             "no difference between configurations is told from the seed",
             f"With {_seeds(table)} no difference between configurations was found{smallest}.",
@@ -140,7 +154,8 @@ def _facts(results: Results, comparison: Comparison) -> list[str]:
             f"members in place of {seeds.compare * len(table)}. Who was dropped early has a wider interval, and, "
             "dropped for doing badly, seems somewhat worse than it is: in simulations by 3 to 9 points of P(converge)."
         )
-    if power := comparison.power:
+    # Equal shares would need more seeds than any number.
+    if (power := comparison.power) and power.p_best != power.p_second:
         how_many = "more than 1000 seeds" if power.needed is None else f"{power.needed} seeds"
         facts.append(
             f"To tell {power.best} from {power.second} in {100 * POWER:.0f} % of studies, {how_many} of each would be "

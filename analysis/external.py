@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def read_csv(path: Path, threshold: float, hold: int = 1) -> Results:
     return Results(study, typed(pd.DataFrame(members)), evaluations)
 
 
+def _differing(first: Criterion, second: Criterion) -> str:
+    """`threshold 0.85 and 0.76`."""
+    one, other = asdict(first), asdict(second)
+    return ", ".join(f"{name} {one[name]} and {other[name]}" for name in one if one[name] != other[name])
+
+
 def together(first: Results, second: Results) -> Results:
     """The comparisons of two runs as one: a configuration's label begins with its run's name.
 
@@ -67,8 +74,8 @@ def together(first: Results, second: Results) -> Results:
     criteria, scores = [run.study.criterion for run in runs], [run.study.score for run in runs]
     if criteria[0] != criteria[1]:
         raise TableError(
-            f"{names[0]} and {names[1]} have different criteria ({criteria[0]} and {criteria[1]}): what converged in "
-            "one did not need to in the other"
+            f"{names[0]} and {names[1]} have different criteria ({_differing(*criteria)}): what converged in one did "
+            "not need to in the other; launch one anew under another --name with the other's criterion"
         )
     if scores[0] != scores[1]:
         raise TableError(

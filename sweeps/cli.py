@@ -366,7 +366,8 @@ def _existing(name: str | None, runs: Path | None) -> Any:
     if name is None:
         found = [each.name for each in RunPaths.all_of(folder)]
         if len(found) != 1:
-            raise UserError(f"{folder} has {len(found)} runs: {', '.join(found) or 'launch one first'}")
+            what = f"name one of {', '.join(found)}" if found else "launch one first"
+            raise UserError(f"{folder} has {len(found)} runs: {what}")
         name = found[0]
     run = _run_directory(name, runs)
     run.check_begun()

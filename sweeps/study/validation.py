@@ -183,6 +183,8 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
         for name in names:
             if name not in taken:
                 yield f"hyperparameters.{name}: the command does not take it; write {{{name}}} where it belongs"
+        if "seed" not in taken:
+            yield "command: does not take the seed, so all seeds would be one; write {seed} where it belongs"
 
 
 def _claims(study: Study) -> Iterable[str]:

@@ -34,6 +34,14 @@ def said(folder):
         ),
         ({1.0: 6, 0.5: 7, 0.0: 5, 0.2: 6}, r"^With 12 seeds each no difference between configurations was found"),
         (
+            {1.0: 0, 0.5: 0, 0.0: 0, 0.2: 0},
+            r"^No seed of any configuration met the criterion, \w+ at least 0\.\d+: which",
+        ),
+        (
+            {1.0: 12, 0.5: 12, 0.0: 12, 0.2: 12},
+            r"^Every seed of every configuration met the criterion \(12 seeds each\)",
+        ),
+        (
             {1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0},
             r"^It was the configuration: alpha 0.5 converged in 12 of 12 .* every other",
         ),

@@ -130,7 +130,7 @@ if __name__ == "__main__":
     open(sys.argv[2] + "/file", "w").close()
     time.sleep(600)
 """
-COMMAND = FUNCTION.replace("task: own.py:train", 'command: "python own.py {lr} {folder}"')
+COMMAND = FUNCTION.replace("task: own.py:train", 'command: "python own.py {lr} {folder} {seed}"')
 
 
 @pytest.fixture

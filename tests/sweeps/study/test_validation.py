@@ -79,7 +79,7 @@ SETTINGS = [
     ("measures={f1: {direction: max}}", "measures: the metrics say it; leave it out"),
     ("name=../elsewhere", "name: '../elsewhere' names a folder"),
     ("name=1e3", "name: input should be a valid string, not 1000.0; put it in quotes"),
-    ("resources.engine=jet", "resources.engine: input should be 'auto', 'fused' or 'loop', not 'jet'"),
+    ("resources.engine=jet", "resources.engine: input should be 'auto', 'fused', 'loop' or 'compiled', not 'jet'"),
     ("resources.cohort=many", "resources.cohort: 'many' is no number of members, at least 1, nor auto"),
     ("resources.gpus=2", "resources.gpus: 2, but the members of a task share one device; a function or a command may"),
     ("resources.allocation.nodes=0", "resources.allocation.nodes: input should be greater than or equal to 1"),
@@ -298,9 +298,10 @@ def test_what_is_wrong_with_a_function(study, sections, words):
         ("CUDA=0 python t.py {lr} {units}", "command: 'CUDA=0' needs a shell"),
         ("python t.py {lr} '{units}", "command: no closing quotation"),
         ("python t.py {lr} {units} {}", "command: '{}' is no {name} of a value"),
-        ("python t.py {lr} {units}", "command: there is no file "),
-        ("bin/train {lr} {units}", "command: there is no file "),
-        ("nosuchprog {lr} {units}", "command: there is no program 'nosuchprog' on this machine's PATH"),
+        ("python t.py {lr} {units} {seed}", "command: there is no file "),
+        ("bin/train {lr} {units} {seed}", "command: there is no file "),
+        ("python t.py {lr} {units}", "command: does not take the seed, so all seeds would be one; write {seed}"),
+        ("nosuchprog {lr} {units} {seed}", "command: there is no program 'nosuchprog' on this machine's PATH"),
     ],
 )
 def test_what_is_wrong_with_a_command(study, command, words):
@@ -310,7 +311,7 @@ def test_what_is_wrong_with_a_command(study, command, words):
 def test_a_function_and_a_command_are_studies(study):
     own = {"configurations": {"a": {"momentum": 0.9}, "b": {"momentum": 0.5}}, "resources": {"gpus": 2}}
     assert study(of=FUNCTION, **own).configurations["b"] == {"momentum": 0.5}
-    command = "python net.py --lr {lr} --units {units} --out {folder} --json {{}}"
+    command = "python net.py --seed {seed} --lr {lr} --units {units} --out {folder} --json {{}}"
     assert study(of=FUNCTION, task=None, command=command).command == command
     space = {"batch": {"choices": [8, 16]}, "opt": {"choices": ["sgd", "adam"]}}
     assert study(of=FUNCTION, search={"space": space, "explore": 3}).members == 3 * 3 + 12
