@@ -45,7 +45,7 @@ class Reader:
         numbers = _numbers(specs)
         names = _labels(study, specs, numbers)
         values = {spec.configuration: spec.values for spec in specs}
-        kept = [not shorter for shorter in _shorter(specs)]
+        kept = [not shorter for shorter in _shorter(study, specs)]
         left_out = changes.left_out([(n, spec) for n, spec, own in zip(names, specs, kept, strict=True) if not own])
         cohorts = list(itertools.compress(cohorts, kept))
         names, numbers = list(itertools.compress(names, kept)), list(itertools.compress(numbers, kept))
@@ -101,12 +101,15 @@ class Reader:
         return cohort
 
 
-def _shorter(specs: Sequence[CohortSpec]) -> list[bool]:
+def _shorter(study: Study, specs: Sequence[CohortSpec]) -> list[bool]:
     """Whether a compared cohort has not been trained on since steps were added to the study: it is not there yet, or
-    is the best found no more."""
-    lengths = {"training.steps", "training.epochs"}
-    newest = max((spec.steps for spec in specs if lengths.isdisjoint(spec.overrides)), default=0)
-    return [spec.phase == "compare" and spec.steps < newest and lengths.isdisjoint(spec.overrides) for spec in specs]
+    is the best found no more. Of epochs the number of steps is each configuration's own."""
+    wanted: dict[str, int] = {}
+    for spec in specs:
+        own = {"training.steps", "training.epochs"}.isdisjoint(spec.overrides)
+        least = study.training.steps if own else 0
+        wanted[spec.configuration] = max(wanted.get(spec.configuration, least), spec.steps)
+    return [spec.phase == "compare" and spec.steps < wanted[spec.configuration] for spec in specs]
 
 
 def with_values(members: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

@@ -117,6 +117,15 @@ def test_where_nothing_says_so_a_grown_run_is_evaluated_as_it_began(tmp_path):
     assert sorted(grown.evaluations.step.unique()) == list(range(2, 401, 2))
 
 
+def test_epochs_of_other_batches_are_other_numbers_of_steps_and_all_are_compared(tmp_path):
+    training = {"epochs": 2, "batch": 8}
+    configurations = {"small": {}, "large": {"training.batch": 16}}
+    study = {**STUDY, "training": training, "configurations": configurations, "claims": [], "seeds": {"compare": 2}}
+    found = run_study(study, runs=tmp_path, quiet=True)
+    assert found.members.groupby("label").size().to_dict() == {"small": 2, "large": 2}
+    assert found.evaluations.groupby("label").step.max().nunique() == 2
+
+
 def test_what_is_added_after_results_is_exploratory(finished, tmp_path):
     """A configuration, a claim and seeds: the answer stays, and says beside it what was added."""
     configurations = {**STUDY["configurations"], "faster": {"lr": 0.2}}
