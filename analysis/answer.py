@@ -24,7 +24,7 @@ class Answer:
     """verdict: of the configuration and the seed, which it was, and what became of the claims; a few words.
     text:    a sentence or two with its numbers.
     claims:  each claim with its verdict, a sentence.
-    changes: what is not as it was registered, a sentence each.
+    changes: differences from the registration, a sentence each.
     exploratory: what was added after results and decides nothing, a sentence each with its estimate.
     facts:   what the seeds could show: how many would be needed, what could be found, where the variance is.
     notes:   what varies, where the data differ, and what the test split says.

@@ -1,4 +1,4 @@
-"""What is not as it was registered before the first result, in words."""
+"""Differences from the registration, in words."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Results:
     values:      what each configuration was resolved to, by its hash: dotted path -> value.
     registered:  what the run decides; None: all of it.
     lost:        whether what the run registered is missing: all claims are exploratory.
-    changes:     what is not as it was registered, a sentence each.
+    changes:     differences from the registration, a sentence each.
     regrown:     whether members had finished with fewer steps than they have now.
     """
 

@@ -65,7 +65,7 @@ class Lease:
 
 
 def take(folder: Path, name: str, holder: dict[str, Any]) -> Lease:
-    """Take the next lease, whoever holds the newest; leases before it are removed.
+    """Take the next lease, also where another process holds the newest. Earlier leases are removed.
 
     Errors: OSError of the file system.
     """
@@ -83,7 +83,7 @@ def take(folder: Path, name: str, holder: dict[str, Any]) -> Lease:
         finally:
             partial.unlink()
         if numbers(folder, name)[-1] != number:
-            # Since the listing above, this number was taken, and removed by whoever took the next.
+            # After the listing above, another process took this number, and a third took the next and removed it.
             _path(folder, name, number).unlink(missing_ok=True)
             continue
         for old in before:

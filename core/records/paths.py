@@ -67,7 +67,7 @@ class RunPaths:
         #: The study as resolved: what is read, and the same as YAML, for people.
         self.study = folder / STUDY_FILE
         self.study_yaml = folder / "study.yaml"
-        #: The design: what decides, as it was before the first member finished.
+        #: The registered design: what decides.
         self.registered = folder / "registered.json"
         self.provenance = folder / "provenance.json"
         self.cohorts = folder / "cohorts"

@@ -32,8 +32,6 @@ from seedsweep.core.training.seeds import Member
 from seedsweep.core.training.stopping import BestSoFar
 from seedsweep.core.training.weights import Weights
 
-ENGINES = ("fused", "loop")
-
 
 class Cohort:
     """M members in training. `step` steps are done; `evaluations` holds a row [M, len(columns)] for each of
@@ -100,7 +98,7 @@ class Cohort:
             self._stopping = BestSoFar(count, Criterion(stop.metric, 0.0, direction=_direction(task, stop.metric)))
         #: Steps that `_sums` are of.
         self._summed = 0
-        #: What an evaluation at the end changes, as it was before, where the end lies between two regular evaluations.
+        #: State before an evaluation at the end of training that lies between two regular evaluations.
         self._before_end: dict[str, Any] = {}
         self._stretch: tuple[range, Inputs] | None = None
         self._train = Recorded(self._train_all, self._device)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-#: Of a GPU's memory that is counted on: its libraries take workspaces, and the rest falls to pieces.
+#: Usable share of a GPU's memory: libraries take workspaces, and fragmentation takes the rest.
 USABLE = 0.85
 
 

@@ -116,7 +116,7 @@ def at_once(rates: Sequence[Rate], count: int) -> int:
 
 
 def _expected(taken: Sequence[tuple[int, float]], size: int) -> float:
-    """Bytes of so many members: each one more takes as much as the last ones did."""
+    """Bytes of `size` members, extrapolated on a straight line from the last two sizes."""
     (before, less), (last, more) = taken[-2:]
     return more + max(more - less, 0.0) / (last - before) * (size - last)
 

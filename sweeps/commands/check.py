@@ -7,7 +7,7 @@ import contextlib
 import functools
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -98,8 +98,7 @@ def _first_report(paths: RunPaths, each: Configuration) -> list[str]:
     values = {name: curves.column(name)[0, 0] for name in curves.columns}
     reported = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
     said = [f"{each.name}: at step {curves.steps[0]}, after {seconds:.3g} s: {reported}"]
-    first = {name: [value] for name, value in values.items()}
-    return said + [f"  warning: {line}" for line in warnings_of(study, first, f"at step {curves.steps[0]}")]
+    return said + _warnings(study, values, f"at step {curves.steps[0]}")
 
 
 def _lines(each: Configuration) -> list[str]:
@@ -133,5 +132,10 @@ def _lines(each: Configuration) -> list[str]:
         f"  {seconds * 1000:.3g} ms a step of {training.batch}, at most {mebibytes:.0f} MB more than before it",
         f"  after {STEPS} steps: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
     ]
+    return said + _warnings(study, values, f"after {STEPS} steps")
+
+
+def _warnings(study: Study, values: Mapping[str, float], when: str) -> list[str]:
+    """Of the values of one member's first evaluation."""
     first = {name: [value] for name, value in values.items()}
-    return said + [f"  warning: {line}" for line in warnings_of(study, first, f"after {STEPS} steps")]
+    return [f"  warning: {line}" for line in warnings_of(study, first, when)]

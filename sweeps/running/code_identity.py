@@ -64,7 +64,7 @@ def _imports(source: bytes) -> frozenset[str] | None:
     try:
         nodes = list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError):
-        # Whoever imports it is told.
+        # The import itself raises the error.
         return frozenset()
     if any({getattr(node, "id", None), getattr(node, "attr", None)}.intersection(_COMPUTED) for node in nodes):
         return None

@@ -109,7 +109,7 @@ def warnings_of(study: Study, values: Mapping[str, Sequence[float]], when: str) 
 
 
 def whole_step(value: Any) -> int:
-    """A step as it was reported. Errors: UserError."""
+    """A reported step as an int. Errors: UserError."""
     whole = isinstance(value, Integral) or (isinstance(value, Real) and float(value).is_integer())
     if isinstance(value, bool) or not whole or value < 0:
         raise UserError(f"step {value!r} is no whole number; it must be 0, 1, 2, ...")
@@ -117,7 +117,7 @@ def whole_step(value: Any) -> int:
 
 
 def number(name: str, value: Any) -> float:
-    """A metric's value as it was reported: a number, or an array or tensor that holds one. Errors: UserError."""
+    """A reported metric as a float; it may be an array or a tensor of one number. Errors: UserError."""
     with contextlib.suppress(TypeError, ValueError, RuntimeError):
         if not isinstance(value, str | bytes | bool):
             return float(value)

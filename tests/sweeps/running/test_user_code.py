@@ -21,18 +21,6 @@ from tests.sweeps.own_files import a_study, write
 HOME = "seedsweep.core.errors"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "home"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunPaths:
-    return RunPaths(tmp_path / "runs" / "own")
-
-
 @pytest.fixture(autouse=True)
 def no_copy_stays(run: RunPaths, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "path", list(sys.path))

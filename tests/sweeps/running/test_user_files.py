@@ -7,22 +7,9 @@ from pathlib import Path
 import pytest
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import user_code, user_files
 from tests.sweeps.own_files import a_study, write
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "home"
-    made.mkdir()
-    return made
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> RunPaths:
-    return RunPaths(tmp_path / "runs" / "own")
 
 
 def names(study: Study, folder: Path) -> list[str]:
