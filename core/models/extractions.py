@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from seedsweep.core.component import Range
 from seedsweep.core.models.glimpses import Extraction, Window, coverage, extract
@@ -30,25 +28,18 @@ class Gaussian(Extraction):
 
         sigma: Annotated[float, Range(1e-2, 100)] = 0.5
 
-    def centres(self, location: Tensor, side: int, w: Window) -> tuple[Tensor, float]:
+    def centres(self, location: Tensor, side: int, w: Window) -> Tensor:
         """`mu_i = centre + (i - (G-1)/2) * stride`, `stride = window * side / G` pixels."""
         steps = torch.arange(w.glimpse, dtype=location.dtype, device=location.device) - (w.glimpse - 1) / 2
-        scale = (side - 1) / 2
-        return ((location + 1) * scale).unsqueeze(-1) + steps * (w.window * side / w.glimpse), scale
+        return ((location + 1) * ((side - 1) / 2)).unsqueeze(-1) + steps * (w.window * side / w.glimpse)
 
-    def weights(self, distance: Tensor, side: int, w: Window) -> tuple[Tensor, Callable[[], Tensor]]:
-        """`F[i,a] = softmax_a(-(a - mu_i)^2 / (2 s^2))`, and `dF/dmu = F (d - sum_a F d) / s^2` with `d = a - mu_i`.
+    def weights(self, distance: Tensor, side: int, w: Window) -> Tensor:
+        """`F[i,a] = softmax_a(-(a - mu_i)^2 / (2 s^2))`.
 
         The softmax keeps each row's sum at 1 and its gradient alive where the window leaves the image.
         """
         spread = self.settings.sigma * w.window * side / w.glimpse
-        filters = torch.softmax((distance * (0.5**0.5 / spread)).square().neg(), -1)
-
-        def slope() -> Tensor:
-            middle = (filters * distance).sum(-1, keepdim=True)
-            return (distance - middle).mul_(filters).mul_(spread**-2)
-
-        return filters, slope
+        return torch.softmax((distance * (0.5**0.5 / spread)).square().neg(), -1)
 
     def extent(self, side: int, w: Window) -> float:
         """From the first to the last Gaussian's reach."""
@@ -78,18 +69,15 @@ class SpatialTransformer(Extraction):
     padding_mode="border")` for an affine without rotation.
     """
 
-    def centres(self, location: Tensor, side: int, w: Window) -> tuple[Tensor, Tensor]:
+    def centres(self, location: Tensor, side: int, w: Window) -> Tensor:
         """The samples lie at `location + window * t` with t from -1 to 1 in G steps, clipped to the image, where the
         location has no gradient."""
         steps = torch.linspace(-1, 1, w.glimpse, dtype=location.dtype, device=location.device)
-        free = location.unsqueeze(-1) + w.window * steps
-        scale = (side - 1) / 2
-        return (free.clamp(-1, 1) + 1) * scale, (free.abs() <= 1) * scale
+        return ((location.unsqueeze(-1) + w.window * steps).clamp(-1, 1) + 1) * ((side - 1) / 2)
 
-    def weights(self, distance: Tensor, side: int, w: Window) -> tuple[Tensor, Callable[[], Tensor]]:
+    def weights(self, distance: Tensor, side: int, w: Window) -> Tensor:
         """`F[i,a] = max(0, 1 - |a - mu_i|)`: the gradient comes from the two nearest pixels only."""
-        filters = torch.relu(1 - distance.abs())
-        return filters, lambda: distance.sign() * (filters > 0)
+        return torch.relu(1 - distance.abs())
 
     def extent(self, side: int, w: Window) -> float:
         """From the first to the last sample's neighbours."""
@@ -102,33 +90,31 @@ class SpatialTransformer(Extraction):
         y, x = torch.meshgrid(steps, steps, indexing="ij")
         points = torch.stack([x, y, torch.ones_like(x)], -1).view(-1, 3)
         grid = (points @ affine.view(-1, 2, 3).mT).view(-1, glimpse, glimpse, 2)
-        both: Tensor = _Sample.apply(torch.cat([images, masks], 1), grid)
+        both = sampled(torch.cat([images, masks], 1), grid)
         return both[:, :-1], both[:, -1].mean((-2, -1))
 
 
-class _Sample(torch.autograd.Function):
-    """Bilinear samples of [B,C,H,W] at a grid [B,G,G,2], with the gradient to the grid alone. Under `vmap` the members
-    are folded into the batch: torch has no batching rule for it, and would go through them one by one."""
+def sampled(images: Tensor, grid: Tensor) -> Tensor:
+    """`F.grid_sample(images, grid, padding_mode="border", align_corners=True)` for images [B,C,H,W] without a gradient
+    and a grid [B,G,G,2], of gathers, which `vmap` takes as they are: [B,C,G,G]."""
+    width = images.shape[-1]
+    (left, right, to_right), (above, below, downwards) = (
+        _neighbours(grid[..., axis].flatten(1), side) for axis, side in ((0, width), (1, images.shape[-2]))
+    )
+    pixels = images.flatten(2)
 
-    @staticmethod
-    def forward(images: Tensor, grid: Tensor) -> Tensor:
-        return F.grid_sample(images, grid, "bilinear", "border", align_corners=True)
+    def at(line: Tensor, column: Tensor) -> Tensor:
+        return pixels.gather(2, (line * width + column).unsqueeze(1).expand(-1, images.shape[1], -1))
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    upper = torch.lerp(at(above, left), at(above, right), to_right)
+    lower = torch.lerp(at(below, left), at(below, right), to_right)
+    return torch.lerp(upper, lower, downwards).unflatten(2, grid.shape[1:3])
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[None, Tensor]:
-        images, grid = ctx.saved_tensors
-        # 0: bilinear, 1: border.
-        _, to_grid = torch.ops.aten.grid_sampler_2d_backward(grads[0], images, grid, 0, 1, True, (False, True))
-        return None, to_grid
 
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None, int | None], images: Tensor, grid: Tensor) -> tuple[Tensor, int]:
-        folded = (
-            (part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)).flatten(0, 1)
-            for part, dim in zip((images, grid), in_dims, strict=True)
-        )
-        return _Sample.apply(*folded).unflatten(0, (info.batch_size, -1)), 0
+def _neighbours(location: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of an axis: the two pixels between which a location [B,N] lies, int64 [B,N], and how near to the second, [B,1,N].
+    Off the image it is at the border, without a gradient."""
+    place = (location.clamp(-1, 1) + 1) * ((side - 1) / 2)
+    # A diverged member's location may not be a number.
+    first = place.detach().nan_to_num().floor().clamp(0, max(side - 2, 0))
+    return first.long(), (first.long() + 1).clamp_max(side - 1), (place - first).unsqueeze(1)

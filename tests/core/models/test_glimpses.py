@@ -4,9 +4,8 @@ import torch
 from torch.autograd import gradcheck
 from torch.func import vmap
 
-from seedsweep.core.models.backbones import Small
-from seedsweep.core.models.convolutions import patches, scattered
-from seedsweep.core.models.extractions import Gaussian, SpatialTransformer
+from seedsweep.core.models.backbones import Small, neighbourhoods
+from seedsweep.core.models.extractions import Gaussian, SpatialTransformer, sampled
 from seedsweep.core.models.glimpses import Extraction, Window, coverage, extract, glimpses
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -160,21 +159,33 @@ def test_glimpse_at_the_object_sees_it_and_elsewhere_does_not():
 
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(8, 8, 1), (7, 6, 3), (1, 2, 2)])
-def test_patches_make_the_convolution(height, width, channels):
+def test_neighbourhoods_make_the_convolution(height, width, channels):
     generator = torch.Generator().manual_seed(3)
     images = torch.randn(2, height, width, channels, dtype=torch.float64, generator=generator)
     kernel = torch.randn(5, channels, 3, 3, dtype=torch.float64, generator=generator)
     expected = torch.nn.functional.conv2d(images.permute(0, 3, 1, 2), kernel, stride=2, padding=1)
     weight = kernel.permute(0, 2, 3, 1).flatten(1)
-    torch.testing.assert_close((patches(images) @ weight.T).permute(0, 3, 1, 2), expected)
+    torch.testing.assert_close((neighbourhoods(images) @ weight.T).permute(0, 3, 1, 2), expected)
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 6), (1, 3)])
-def test_scattered_is_the_transpose_of_patches(height, width):
-    """<patches(x), y> = <x, scattered(y)>."""
-    x = torch.randn(2, height, width, 3, dtype=torch.float64, generator=GENERATOR)
-    y = torch.randn(patches(x).shape, dtype=torch.float64, generator=GENERATOR)
-    torch.testing.assert_close((patches(x) * y).sum(), (x * scattered(y, (height, width))).sum())
+@pytest.mark.parametrize(("height", "width"), [(13, 10), (2, 1)])
+def test_samples_are_torchs_grid_sample_with_its_gradient_alone_and_with_others(height, width):
+    """In the image, at its border and off it."""
+    images = torch.rand(3, 2, 2, height, width, dtype=torch.float64, generator=GENERATOR)
+    places = 1.5 * torch.randn(3, 2, 4, 4, 2, dtype=torch.float64, generator=GENERATOR)
+    weights = torch.rand(3, 2, 2, 4, 4, dtype=torch.float64, generator=GENERATOR)
+
+    def by_torch(images, grid):
+        return torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=True)
+
+    found = []
+    for take in (vmap(sampled), lambda *given: torch.stack([*map(sampled, *given)]),
+                 lambda *given: torch.stack([*map(by_torch, *given)])):  # fmt: skip
+        grid = places.clone().requires_grad_()
+        result = take(images, grid)
+        found.append((result.detach(), torch.autograd.grad((result * weights).sum(), grid)[0]))
+    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(found[1], found[2])
 
 
 @pytest.mark.parametrize("side", [8, 9])
