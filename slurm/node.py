@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import secrets
+import shutil
 import socket
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import psutil
 
 #: Object store of a node's Ray, bytes: what runs here passes nothing through it.
 OBJECT_STORE = 100_000_000
+#: A resource of Ray's nodes: 1 where there is a C++ compiler. A trial that needs one asks for so much of it.
+COMPILER, ITS_SHARE = "compiler", 0.001
 #: Of a launcher around us (torchrun, srun); a trial that sees them takes itself for one of its ranks.
 LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "RAY_ADDRESS")
 
@@ -38,6 +41,11 @@ def allocated_gpus() -> int:
     """GPUs of this node that the job has."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     return len([device for device in visible.split(",") if device and device != "NoDevFiles"])
+
+
+def compiles() -> bool:
+    """Whether this node has the C++ compiler that a compiled program needs."""
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 def allocated_memory() -> int | None:

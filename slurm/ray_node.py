@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -88,6 +89,8 @@ def _limits(scratch: Path) -> list[str]:
     arguments += [f"--temp-dir={scratch}", f"--object-store-memory={node.OBJECT_STORE}"]
     arguments += ["--include-log-monitor=false", "--disable-usage-stats"]
     arguments += [f"--{agent}-port={node.free_port()}" for agent in AGENTS]
+    if node.compiles():
+        arguments.append(f"--resources={json.dumps({node.COMPILER: 1})}")
     if memory := node.allocated_memory():
         arguments.append(f"--memory={memory}")
     return arguments

@@ -108,7 +108,8 @@ def sampled(images: Tensor, grid: Tensor) -> Tensor:
 
     upper = torch.lerp(at(above, left), at(above, right), to_right)
     lower = torch.lerp(at(below, left), at(below, right), to_right)
-    return torch.lerp(upper, lower, downwards).unflatten(2, grid.shape[1:3])
+    glimpse: Tensor = torch.lerp(upper, lower, downwards).unflatten(2, grid.shape[1:3])
+    return glimpse
 
 
 def _neighbours(location: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:

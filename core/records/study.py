@@ -123,6 +123,10 @@ class Search(Part):
     space: dotted path -> what is searched of it.
     window: a configuration is asked once all but the last `window` - 1 before it are finished, so that what is asked
         does not depend on who finished first.
+    together: configurations that are asked at once, as one batch, once all but the last `window` - 1 before the first
+        of them are finished. Those of a batch that differ in numbers alone, hyperparameters that are tensors and
+        schedules, are one trial: each is a cohort of its own, and their members train together. It divides `window`,
+        which is at least 3 where the study does not say it.
     seed: of the sampler.
     """
 
@@ -130,10 +134,26 @@ class Search(Part):
     explore: int = Field(0, ge=0)
     space: dict[str, Dimension] = Field(default_factory=dict)
     window: int = Field(3, ge=1)
+    together: int = Field(1, ge=1)
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _window_of_batches(cls, given: Any) -> Any:
+        """Where nothing is said of the window: the fewest whole batches that are at least its default."""
+        together = given.get("together") if isinstance(given, dict) and "window" not in given else None
+        if not isinstance(together, int) or together < 1:
+            return given
+        return {**given, "window": -(-cls.model_fields["window"].default // together) * together}
 
     @model_validator(mode="after")
     def _searchable(self) -> Search:
+        if self.window % self.together:
+            fits = max(1, self.window // self.together) * self.together
+            raise ValueError(
+                f".window: {self.window} is no multiple of search.together, {self.together}: a window of {fits} or "
+                f"{fits + self.together} is one of whole batches"
+            )
         for path, dimension in self.space.items():
             # These would draw a parameter whether it is there or not.
             if dimension.condition and self.sampler in ("gp", "qmc"):

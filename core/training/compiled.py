@@ -16,23 +16,29 @@ import shutil
 import stat
 import subprocess
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._inductor import codecache
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.task import Task
 from seedsweep.core.training.inputs import Inputs
 from seedsweep.core.training.memory import ran_out
 from seedsweep.core.training.program import Constants, Program, State, Terms
 
 #: Where inductor keeps what it compiles.
 _PLACE = "TORCHINDUCTOR_CACHE_DIR"
-OPTIONS = {"constant_and_index_propagation": False}
+#: And what it compiles the headers to, which all its code includes, and their locks.
+_HEADERS = ("_HEADER_DIR", "_HEADER_LOCK_DIR")
+#: Of inductor. Propagating constants takes minutes for an unrolled recurrence. A variance in one pass does not compile
+#: (torch 2.15): of a sum of squares in a second one it does, whatever the size.
+OPTIONS = {"constant_and_index_propagation": False, "cpp.use_two_step_variance_threshold": 2**62}
 
 
 class CompileError(SeedsweepError):
@@ -45,10 +51,14 @@ class Compiler:
     count: programs that were compiled or loaded.
     """
 
+    #: What a process has of the last task: cohorts of one task follow one another.
+    _task: Task | None = None
+
     def __init__(self, folder: Path):
         """Errors: CompileError without a C++ compiler, or where others may write to the folder."""
         self.count = 0
         self._folder, self._version = folder, _compiler_version()
+        self._known: dict[Any, Callable[..., Any]] = {}
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         # Who may write to the folder above could put another in its place.
@@ -57,27 +67,37 @@ class Compiler:
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & others:
                 raise CompileError(f"{place}: compiled code is only kept in a folder that is yours alone; remove it")
 
+    def known(self, task: Task) -> dict[Any, Callable[..., Any]]:
+        """What this process has compiled for a task, by whatever tells its programs apart; forgotten with the next
+        task."""
+        if task is not self._task:
+            self._task, self._known = task, {}
+        return self._known
+
     def compile(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-        """`function` for tensors of these shapes and types. The first time on a machine this may take a minute.
+        """`function` for tensors of these shapes and types, as a function of the tensors among its
+        arguments. The first time on a machine this may take a minute.
 
         Errors: CompileError for what inductor cannot do; whatever `function` itself raises.
         """
-        flat, shape = pytree.tree_flatten(arguments)
-        shapes = []
+        leaves, structure = pytree.tree_flatten(arguments)
+        flat, shapes = tensors_of(leaves), list[Any]()
 
-        def of_leaves(*leaves: Any) -> list[Any]:
-            found, result = pytree.tree_flatten(function(*pytree.tree_unflatten(list(leaves), shape)))
+        def of_tensors(*tensors: Tensor) -> list[Any]:
+            given = iter(tensors)
+            all_leaves = [next(given) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+            found, result = pytree.tree_flatten(function(*pytree.tree_unflatten(all_leaves, structure)))
             shapes.append(result)
             return found
 
         # Without oneDNN a recurrent layer is a chain of plain operations; its own one cannot be compiled.
         with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
-            graph = make_fx(of_leaves)(*flat)
+            graph = make_fx(of_tensors)(*flat)
         with self._kept(self._key(graph, flat)):
             try:
                 with torch.no_grad():
                     fast = torch._inductor.standalone_compile(
-                        graph, flat, dynamic_shapes="from_example_inputs", options={"config_patches": OPTIONS}
+                        graph, list(flat), dynamic_shapes="from_example_inputs", options={"config_patches": OPTIONS}
                     )
             except Exception as error:
                 if ran_out(error):
@@ -86,8 +106,8 @@ class Compiler:
         self.count += 1
 
         @torch.no_grad()
-        def compiled(*arguments: Any) -> Any:
-            return pytree.tree_unflatten(fast(*pytree.tree_leaves(arguments)), shapes[0])
+        def compiled(tensors: list[Tensor]) -> Any:
+            return pytree.tree_unflatten(fast(*tensors), shapes[0])
 
         return compiled
 
@@ -97,6 +117,9 @@ class Compiler:
         removed: half of a library would be loaded."""
         place, before = self._folder / key, os.environ.get(_PLACE)
         os.environ[_PLACE] = str(place)
+        # Headers are code, too, and where inductor would keep them others may write.
+        headers = {name: getattr(codecache, name) for name in _HEADERS}
+        vars(codecache).update({name: str(place / "headers") for name in _HEADERS})
         try:
             with open(self._folder / f"{key}.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -108,14 +131,14 @@ class Compiler:
                     return
             yield
         finally:
+            vars(codecache).update(headers)
             os.environ.pop(_PLACE)
             if before is not None:
                 os.environ[_PLACE] = before
 
-    def _key(self, graph: torch.fx.GraphModule, arguments: list[Any]) -> str:
+    def _key(self, graph: torch.fx.GraphModule, arguments: list[Tensor]) -> str:
         """Of all that decides what the compiler makes."""
-        given = [leaf for leaf in arguments if isinstance(leaf, Tensor)]
-        layout = [(str(each.dtype), tuple(each.shape), each.stride(), str(each.device)) for each in given]
+        layout = [(str(each.dtype), tuple(each.shape), each.stride(), str(each.device)) for each in arguments]
         # Tensors that the task holds, and the compiler may take for constants.
         held = {name: value for name, value in vars(graph).items() if isinstance(value, Tensor)} | graph.state_dict()
         constants = [(name, value.tolist()) for name, value in sorted(held.items())]
@@ -124,18 +147,18 @@ class Compiler:
 
 
 class CompiledProgram:
-    """A program's functions, compiled for each size of group and batch at its first call."""
+    """A program's functions, compiled for each size of group and batch at its first call in this process."""
 
     def __init__(self, program: Program, compiler: Compiler):
         self.task = program.task
         self._program, self._compiler = program, compiler
-        self._compiled: dict[tuple[str, torch.Size], Callable[..., Any]] = {}
+        self._compiled = compiler.known(program.task)
 
     def step(
         self, state: State, constants: Constants, split: Mapping[str, Tensor], inputs: Inputs
     ) -> tuple[State, Terms]:
         """See Program. Errors: CompileError, and those of Program."""
-        found: tuple[State, Terms] = self._call("step", inputs.rows, state, constants, split, inputs)
+        found: tuple[State, Terms] = self._call("step", (state, constants, split, inputs))
         return found
 
     def measure(
@@ -148,23 +171,38 @@ class CompiledProgram:
         keys: Tensor,
     ) -> Terms:
         """See Program. Errors: CompileError, and those of Program."""
-        measures: Terms = self._call("measure", rows, state, constants, split, rows, values, keys)
+        measures: Terms = self._call("measure", (state, constants, split, rows, values, keys))
         return measures
 
-    def _call(self, what: str, rows: Tensor, *arguments: Any) -> Any:
-        known = what, rows.shape
+    def _call(self, what: str, arguments: tuple[Any, ...]) -> Any:
+        leaves, structure = pytree.tree_flatten(arguments)
+        shapes = tuple(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+        known = what, self._program.identity, structure, shapes
         if known not in self._compiled:
             self._compiled[known] = self._compiler.compile(getattr(self._program, what), arguments)
-        return self._compiled[known](*arguments)
+        return self._compiled[known](tensors_of(leaves))
+
+
+def tensors_of(leaves: Sequence[Any]) -> list[Tensor]:
+    """Those among them."""
+    return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+
+
+def compiler_name() -> str:
+    """Of the C++ compiler that inductor calls. Errors: CompileError where it is not there."""
+    name = os.environ.get("CXX", "g++")
+    if shutil.which(name) is None:
+        raise CompileError(f"there is no C++ compiler {name}: install g++, or name another in CXX")
+    return name
 
 
 def _compiler_version() -> str:
-    """Of the C++ compiler that inductor calls. Errors: CompileError without one."""
-    name = os.environ.get("CXX", "g++")
+    """Errors: CompileError without a compiler that runs."""
+    name = compiler_name()
     try:
         return subprocess.run([name, "--version"], capture_output=True, text=True, check=True).stdout.partition("\n")[0]
     except (OSError, subprocess.CalledProcessError):
-        raise CompileError(f"there is no C++ compiler {name}: install g++, or name another in CXX") from None
+        raise CompileError(f"the C++ compiler {name} does not run: install g++, or name another in CXX") from None
 
 
 def _processor() -> str:

@@ -74,7 +74,7 @@ def choose_engine(task: Task, member: Member, training: Training, optimizer: Opt
         return Engine("loop", f"members go one after another: {_said(error)}")
     near = NEAR if double else NEAR_IN_SINGLE
     for name, value in together.items():
-        off = _difference(value, alone[name])
+        off = difference(value, alone[name])
         if not off <= near:
             return Engine(
                 "loop",
@@ -174,7 +174,7 @@ def in_double(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.double() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
-def _difference(one: Tensor, other: Tensor) -> float:
+def difference(one: Tensor, other: Tensor) -> float:
     """Largest difference, relative to the largest entry; NaN in the same places is no difference."""
     if one.shape != other.shape:
         return float("inf")

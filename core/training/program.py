@@ -77,6 +77,7 @@ class Program:
     compiled, or recorded.
 
     draws: whether `loss` and `measure` draw random numbers; None until it has been seen.
+    identity: of one task, two programs of equal identity are the same functions.
     """
 
     def __init__(
@@ -106,6 +107,9 @@ class Program:
         # Further names of a tensor -> its first: without storage it would be several.
         self._ties = {name: first for pairs in _tied(model) for first, name in pairs}
         self._member = _Member(task, model.to("meta"))
+        of_step = training.model_dump_json(include={"batch", "microbatch", "clip", "precision"})
+        made = type(optimizer), repr(optimizer.settings)
+        self.identity = (*made, of_step, self._names, tuple(self._numbers.items()), tuple(weights.shapes.items()))
 
     def step(
         self, state: State, constants: Constants, split: Mapping[str, Tensor], inputs: Inputs

@@ -16,17 +16,12 @@ from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import expected_rate, probe
 from seedsweep.slurm import detect
 from seedsweep.sweeps.commands.sampled import sampled_task
-from seedsweep.sweeps.running.group_size import (
-    Measured,
-    cohort_size,
-    device_share,
-    most_members,
-    slots_of_allocation,
-    slots_of_machine,
-)
+from seedsweep.sweeps.running.engines import THE_STUDY, Measured, most_members
+from seedsweep.sweeps.running.group_size import cohort_size
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.ray_session import cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.running.slots import device_share, slots_of_allocation, slots_of_machine
 from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, make_optimizer, members, named
 
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.
@@ -80,6 +75,8 @@ def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
     words = [f"{one.of.name}: {_rate_in_words(one, min(study.seeds.compare, most))}" for one in timed]
     if study.resources.gpus:
         words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
+    elif study.resources.engine == "compiled":
+        words.append("timed before compiling, which takes a minute or two once on a machine and often halves the rest")
     console.print(f"estimated time: {duration(seconds)} ({escape('; '.join(words))})")
 
 
@@ -116,7 +113,7 @@ def _time(each: Configuration) -> _Timed:
     task, validation = sampled_task(study)
     optimizer, (member,) = make_optimizer(study), members(each, [0])
     training = study.training.resolved(task.data.count("train"))
-    chosen, reason = str(study.resources.engine), "the study says so"
+    chosen, reason = str(study.resources.engine), THE_STUDY
     if chosen == AUTO:
         engine = choose_engine(task, member, training, optimizer)
         chosen, reason = engine.name, engine.reason

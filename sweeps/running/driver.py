@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 
 from rich.console import Console
@@ -16,18 +16,20 @@ from seedsweep.core.records.ledger import replace
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
 from seedsweep.sweeps.places import CLIENT, HERE, INLINE
+from seedsweep.sweeps.running.compiling_ahead import compiling_ahead
 from seedsweep.sweeps.running.executor import Job, execute
-from seedsweep.sweeps.running.group_size import sizes, slots_of_allocation, slots_of_machine
+from seedsweep.sweeps.running.group_size import sizes
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.launch_code import UserFiles, use_files
 from seedsweep.sweeps.running.prepared_task import check_gpus
 from seedsweep.sweeps.running.progress import describe, last_error
 from seedsweep.sweeps.running.ray_session import check_answers, cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
+from seedsweep.sweeps.running.slots import slots_of_allocation, slots_of_machine
 from seedsweep.sweeps.running.tensorboard import TensorBoard
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.study.components import metrics_of
-from seedsweep.sweeps.study.configuration import configuration, kind, named
+from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, named
 from seedsweep.sweeps.study.validation import problems_with_data
 
 
@@ -50,15 +52,22 @@ def launch(
         if on.startswith(CLIENT):
             return _on_client(run, number, copy, on, console)
         inputs = Inputs(run, console)
-        members = _members_together(study, run, inputs, copy, console, on)
+        # Where nothing is named, the search varies the study itself.
+        configurations = named(study) or [configuration(study)]
+        data = {each.name: inputs.data_of(each.study) for each in configurations}
+        members = _members_together(study, configurations, data, run, inputs, copy, console, on)
 
         def agenda() -> Agenda:
             data, start = inputs.fingerprint_of, inputs.start_fingerprint
             return Agenda(study, run.ledger, data, start, members, code, inputs.samples_of)
 
-        _say_what(study, agenda(), console)
+        first = agenda()
+        _say_what(study, first, console)
         run.record_launch(on, copy, inputs.fingerprints, [f"{cores()} cores"])
-        done = execute(Job(study, run, number, copy, inputs, agenda, console, stop), on)
+        # Not for a worker on another machine, nor for what is asked one after another.
+        ahead = configurations if on == HERE and first.waiting and kind(study) == "task" else []
+        with compiling_ahead(study, ahead, run.paths, copy, data):
+            done = execute(Job(study, run, number, copy, inputs, agenda, console, stop), on)
         _write_views(study, run, done)
         return [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
 
@@ -73,12 +82,18 @@ def _on_client(run: RunDirectory, number: int, copy: str, on: str, console: Cons
     return failed or ([f"the driver on {on} ended with code {code}"] if code else [])
 
 
-def _members_together(study: Study, run: RunDirectory, inputs: Inputs, copy: str, console: Console, on: str) -> int:
+def _members_together(
+    study: Study,
+    configurations: Sequence[Configuration],
+    data: Mapping[str, str],
+    run: RunDirectory,
+    inputs: Inputs,
+    copy: str,
+    console: Console,
+    on: str,
+) -> int:
     """Most members of one cohort; says which engine trains them, and why. Errors: UserError for what does not fit the
     data, or the device."""
-    # Where nothing is named, the search varies the study itself.
-    configurations = named(study) or [configuration(study)]
-    data = {each.name: inputs.data_of(each.study) for each in configurations}
     if kind(study) != "task":
         return 1
     for each in configurations:

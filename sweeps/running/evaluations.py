@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -82,6 +82,11 @@ class ReportingRun:
             rows = [[[self._values[step].get(name, math.nan) for name in self.columns]] for step in steps]
         values = np.array(rows, np.float64).reshape(len(steps), 1, len(self.columns))
         return Curves(steps, values, list(self.columns), list(self.spec.seeds))
+
+    @property
+    def shares(self) -> Sequence[Self]:
+        """Its one cohort's."""
+        return [self]
 
     @property
     def diverged_at(self) -> list[int | None]:

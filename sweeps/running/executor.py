@@ -1,6 +1,6 @@
 """Runs the agenda's cohorts in this process, on a Ray of its own, or on a Ray that is there. All leave the same ledger.
 
-Each of them asks a Dispatcher for the next cohort, and tells it when the cohort's worker has exited.
+Each of them asks a Dispatcher for the next trial, and tells it when the trial's worker has exited.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def execute(job: Job, on: str) -> Agenda:
 
 
 def run_inline(dispatcher: Dispatcher) -> None:
-    """Run the cohorts one after another in this process. The failure of one is on its record, as with Ray.
+    """Run the trials one after another in this process. The failure of one is on its record, as with Ray.
 
     Errors: KeyboardInterrupt.
     """
@@ -100,11 +100,11 @@ def run_inline(dispatcher: Dispatcher) -> None:
             worker = CohortWorker(assignment, same_thread=True)
             try:
                 while not (report := worker.advance()).done:
-                    dispatcher.progressed(assignment.folder, report.steps_done, report.outcomes)
+                    dispatcher.progressed(assignment.folders, report.steps_done, report.outcomes)
             except Exception:
                 # The worker has put the reason on record.
                 dispatcher.check()
-            dispatcher.worker_exited(assignment.folder)
+            dispatcher.worker_exited(assignment.folders)
     finally:
         # A worker sets the study's number.
         torch.set_num_threads(threads)
@@ -136,7 +136,7 @@ def _watchers(job: Job, agenda: Agenda) -> Iterator[list[Watcher]]:
 
 
 class Dispatcher:
-    """Gives out the agenda's cohorts one by one, and tells it what became of each.
+    """Gives out the agenda's cohorts, trial by trial, and tells it what became of each.
 
     living_hosts: names of the hosts that can run cohorts now.
     """
@@ -163,33 +163,46 @@ class Dispatcher:
         self.check()
         if self.job.run.retry_asked():
             self.agenda.retry()
-        if time.monotonic() < self._paused_until or (spec := self.agenda.next()) is None:
+        if time.monotonic() < self._paused_until or not (trial := self.agenda.next()):
             return None
-        record = self.agenda.ledger.record(spec)
-        folder = str(record.folder)
-        self._running[folder] = spec, record.owner(), record.failed_at
-        for watcher in self._watchers:
-            watcher.started(spec)
-        job, study = self.job, self.agenda.studied(spec)
+        records = [self.agenda.ledger.record(spec) for spec in trial]
+        folders = tuple(str(record.folder) for record in records)
+        for folder, spec, record in zip(folders, trial, records, strict=True):
+            self._running[folder] = spec, record.owner(), record.failed_at
+            for watcher in self._watchers:
+                watcher.started(spec)
+        # Of several cohorts both are the same.
+        job, study = self.job, self.agenda.studied(trial[0])
         data, start = job.inputs.data_of(study), job.inputs.start_of(study)
-        return Assignment(folder, str(job.run.paths.folder), job.number, job.code, data, start)
+        return Assignment(folders, str(job.run.paths.folder), job.number, job.code, data, start)
 
-    def progressed(self, folder: str, steps_done: int, outcomes: Sequence[str]) -> None:
-        """The cohort of this folder trained some steps. Errors: KeyboardInterrupt."""
+    def progressed(self, folders: Sequence[str], steps_done: int, outcomes: Sequence[Sequence[str]]) -> None:
+        """The cohorts of these folders trained some steps. outcomes: of each. Errors: KeyboardInterrupt."""
         self.check()
-        for watcher in self._watchers:
-            watcher.progressed(self._running[folder][0], steps_done, outcomes)
+        for folder, own in zip(folders, outcomes, strict=True):
+            for watcher in self._watchers:
+                watcher.progressed(self._running[folder][0], steps_done, own)
 
-    def worker_exited(self, folder: str) -> None:
-        """The worker of this folder's cohort is done with it, or dead. The ledger says whether the cohort finished."""
-        spec, owner, failed_at = self._running.pop(folder)
-        given_up = False
-        if self.agenda.ledger.record(spec).finished:
-            self.agenda.finish(spec)
-        elif not (given_up := self.agenda.fail(spec, lost=self._lost(spec, owner, failed_at))):
-            return
-        for watcher in self._watchers:
-            watcher.finished(spec, failed=given_up)
+    def worker_exited(self, folders: Sequence[str]) -> None:
+        """The worker of these folders' cohorts is done with them, or dead. The ledger says which of them finished."""
+        apart = 0
+        for folder in folders:
+            spec, owner, failed_at = self._running.pop(folder)
+            given_up = False
+            if self.agenda.ledger.record(spec).finished:
+                self.agenda.finish(spec)
+            else:
+                lost = self._lost(spec, owner, failed_at)
+                shared = len(folders) > 1
+                given_up = self.agenda.fail(spec, lost=lost, shared=shared)
+                apart += shared and not lost
+                if not given_up:
+                    continue
+            for watcher in self._watchers:
+                watcher.finished(spec, failed=given_up)
+        if apart:
+            line = f"{apart} of {len(folders)} cohorts did not finish in one trial: each is trained alone"
+            self.job.console.print(f"[yellow]{line}[/]", highlight=False, soft_wrap=True)
 
     def check(self) -> None:
         """Errors: KeyboardInterrupt if the launch is to stop."""

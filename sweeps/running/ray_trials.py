@@ -15,7 +15,9 @@ from ray.tune.search import Searcher
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.core.records.resources import Resources
-from seedsweep.sweeps.running.executor import Dispatcher
+from seedsweep.slurm import node
+from seedsweep.sweeps.running.engines import any_compiled
+from seedsweep.sweeps.running.executor import Dispatcher, Job
 from seedsweep.sweeps.running.ray_session import largest_node
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker
 
@@ -31,7 +33,7 @@ def run_trials(dispatcher: Dispatcher, scratch: Path) -> None:
     searcher = CohortSearcher(dispatcher)
     trainable = job.trainable() if job.trainable else CohortTrial
     tune.Tuner(
-        tune.with_resources(trainable, {"cpu": resources.cpus, "gpu": resources.gpus}),
+        tune.with_resources(trainable, {"cpu": resources.cpus, "gpu": resources.gpus, **_compiler(job)}),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             num_samples=-1,
@@ -60,18 +62,25 @@ def _check_nodes(resources: Resources) -> None:
             )
 
 
-class CohortTrial(tune.Trainable):
-    """A cohort as a trial, in a worker of Ray's. config: the fields of an Assignment."""
+def _compiler(job: Job) -> dict[str, float]:
+    """What a trial of a compiled program asks for: nodes without a C++ compiler leave it to others. A Ray that nobody
+    told of compilers has none of it, and is not asked."""
+    needed = job.study.resources.engine == "compiled" or any_compiled(job.run.paths)
+    return {node.COMPILER: node.ITS_SHARE} if needed and largest_node(node.COMPILER) else {}
 
-    #: What trains the cohort.
+
+class CohortTrial(tune.Trainable):
+    """One cohort or several as a trial, in a worker of Ray's. config: the fields of an Assignment."""
+
+    #: What trains the cohorts.
     worker = CohortWorker
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Get ready for a cohort, without claiming it."""
+        """Get ready for the cohorts, without claiming them."""
         self._worker = self.worker(Assignment(**config))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Turn to another cohort in the same process."""
+        """Turn to others in the same process."""
         self._worker.close()
         self.setup(new_config)
         return True
@@ -85,19 +94,19 @@ class CohortTrial(tune.Trainable):
         self._worker.close()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: the checkpoints are in the cohort's folder."""
+        """Nothing: the checkpoints are in the cohorts' folders."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing: see `save_checkpoint`."""
 
 
 class CohortSearcher(Searcher):
-    """The dispatcher as a searcher of Ray Tune: a suggestion is a cohort."""
+    """The dispatcher as a searcher of Ray Tune: a suggestion is a trial's cohorts."""
 
     def __init__(self, dispatcher: Dispatcher):
         super().__init__(metric="done", mode="max")
         self._dispatcher = dispatcher
-        self._folders: dict[str, str] = {}
+        self._folders: dict[str, tuple[str, ...]] = {}
         self._error: Exception | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -114,11 +123,11 @@ class CohortSearcher(Searcher):
         assignment = self._dispatcher.take()
         if assignment is None:
             return Searcher.FINISHED if self._dispatcher.done else None
-        self._folders[trial_id] = assignment.folder
+        self._folders[trial_id] = assignment.folders
         return asdict(assignment)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Progress of a cohort."""
+        """Progress of its cohorts."""
         with self.errors_deferred():
             self._dispatcher.progressed(self._folders[trial_id], result["steps_done"], result["outcomes"])
 
@@ -145,8 +154,10 @@ class Reasons(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Tune calls this after the searcher."""
         with self._searcher.errors_deferred():
-            record = CohortRecord(Path(trial.config["folder"]))
-            if trial.error_file and not record.finished and record.error() is None:
+            folders = trial.config["folders"]
+            record = CohortRecord(Path(folders[0]))
+            # Of several cohorts nobody knows whose fault it was: each is tried again alone.
+            if len(folders) == 1 and trial.error_file and not record.finished and record.error() is None:
                 # Ray's text of several lines has the reason first and hints after it.
                 words = Path(trial.error_file).read_text().split()
                 record.fail(" ".join(words) + "\n")

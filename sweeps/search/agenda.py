@@ -11,6 +11,7 @@ from seedsweep.analysis.design.racing import seeds_of_each
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.ledger import PHASES, CohortSpec, Ledger
 from seedsweep.core.records.study import InitFrom, Study
+from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.search.exploration import Exploration, objective
 from seedsweep.sweeps.search.space import Point, Space, contains, space_of
 from seedsweep.sweeps.study.configuration import Configuration, configuration, named
@@ -34,7 +35,11 @@ class _Seeds:
 
 
 class Agenda:
-    """Cohorts to run, one after another, as results come in.
+    """Cohorts to run, trial by trial, as results come in.
+
+    A trial is one cohort, or several: of configurations that were asked as one batch (`search.together`), the cohorts
+    of the same seeds that can train together (`company.program`). So who shares a trial depends on what was asked, and
+    never on when. One that failed in company goes on alone, so that the fault is found where it is.
 
     The named configurations that lie in the search space are explored first. The comparison of all named ones does not
     wait for the exploration, and so fills every gap in which the search waits for a value.
@@ -70,7 +75,7 @@ class Agenda:
             if self._to_explore and (point := contains(space, each.overrides, study)) is not None:
                 self._points[name] = point
         search, first = study.search, list(self._points.values())
-        self.exploration = Exploration(search.sampler, search.seed, search.window, space, first)
+        self.exploration = Exploration(search.sampler, search.seed, search.window, space, first, search.together)
         #: All explored ones before this number have every search seed in a cohort.
         self._begun_to = 0
         #: By phase and configuration.
@@ -80,25 +85,29 @@ class Agenda:
         self._begun: list[CohortSpec] = []
         self._running: set[Key] = set()
         self._given_up: set[Key] = set()
+        #: Those that failed in company.
+        self._alone: set[Key] = set()
         self._failures: Counter[Key] = Counter()
         #: Of the members of all finished cohorts.
         self.outcomes: Counter[str] = Counter()
         self._read()
         self._ask_ahead()
 
-    def next(self) -> CohortSpec | None:
-        """A cohort to run now, or None: none is left (`done`) or what is next depends on one that runs."""
-        spec = self._upcoming()
-        if spec is None:
-            return None
-        if spec in self._begun:
-            self._begun.remove(spec)
-        if self._specs.get(spec.key) != spec:
-            self.ledger.record(spec).create(spec)
-            self._know(spec)
-        self._running.add(spec.key)
-        self._ask_ahead()
-        return spec
+    def next(self) -> list[CohortSpec]:
+        """The cohorts of a trial to run now; none where none is left (`done`) or what is next depends on one that
+        runs."""
+        first = self._upcoming()
+        trial = [] if first is None else sorted([first, *self._company(first)], key=lambda spec: spec.number)
+        for spec in trial:
+            if spec in self._begun:
+                self._begun.remove(spec)
+            if self._specs.get(spec.key) != spec:
+                self.ledger.record(spec).create(spec)
+                self._know(spec)
+            self._running.add(spec.key)
+        if trial:
+            self._ask_ahead()
+        return trial
 
     @property
     def waiting(self) -> bool:
@@ -121,13 +130,16 @@ class Agenda:
         self._tell_all(spec)
         self._ask_ahead()
 
-    def fail(self, spec: CohortSpec, *, lost: bool = False) -> bool:
+    def fail(self, spec: CohortSpec, *, lost: bool = False, shared: bool = False) -> bool:
         """A cohort failed: it is tried again, or after so many retries given up for this launch (True).
 
-        lost: with its node, which is no failure of its own.
+        lost: with its node, which is no failure of its own.  shared: in a trial with others: no failure of its own
+        either, and it is tried again alone.
         """
         self._running.discard(spec.key)
-        self._failures[spec.key] += not lost
+        self._failures[spec.key] += not (lost or shared)
+        if shared and not lost:
+            self._alone.add(spec.key)
         if self._failures[spec.key] <= self.study.resources.retries:
             self._begun.append(spec)
             return False
@@ -260,8 +272,8 @@ class Agenda:
         self._explored.append(self._named[name] if name else self._shared(configuration(self.study, "", point)))
 
     def _ask_ahead(self) -> None:
-        """Ask for as many configurations as have their cohorts already, and one more."""
-        while not self._unbegun and self._more_to_ask and self.exploration.ready:
+        """Ask for as many configurations as have their cohorts already, and one more, with the rest of its batch."""
+        while (self.exploration.within_batch or not self._unbegun) and self._more_to_ask and self.exploration.ready:
             self._ask()
             self._tell(self.exploration.asked - 1)
 
@@ -324,6 +336,25 @@ class Agenda:
             if spec_missing := self._missing("compare", number, compared[number], range(wanted)):
                 return spec_missing
         return None
+
+    def _company(self, first: CohortSpec) -> list[CohortSpec]:
+        """The cohorts that share a trial with this one."""
+        together, number = self.study.search.together, first.number
+        if together == 1 or first.phase != "explore" or first.key in self._alone or number >= len(self._explored):
+            return []
+        begin, found = number // together * together, []
+        for place, each in enumerate(self._explored[begin : begin + together], begin):
+            # One that was asked before has its cohorts there.
+            if all(each.configuration != other.configuration for other in [first, *self._explored[:place]]):
+                missing = self._missing("explore", place, each, self._search_seeds)
+                open_ones = [*self._begun, *([missing] if missing else [])]
+                found += [e for e in open_ones if (e.configuration, e.block) == (each.configuration, first.block)]
+        wanted = self._together_with(first)
+        return [spec for spec in found if spec.key not in self._alone and self._together_with(spec) == wanted]
+
+    def _together_with(self, spec: CohortSpec) -> tuple[object, ...]:
+        """What cohorts of one trial have in common."""
+        return spec.seeds, spec.varied, spec.steps, spec.code, program(self.studied(spec))
 
     def _missing(self, phase: str, number: int, each: CohortSpec, seeds: range) -> CohortSpec | None:
         """A cohort of those of the seeds that no cohort has yet."""

@@ -1,8 +1,9 @@
 """Which configurations to explore: Optuna's samplers, asked so that the answers can be repeated.
 
-What is asked as configuration number k depends on the study and on the values of configurations 0 .. k - window
-alone: never on who finished first, what was killed, or how often the driver was started. That is what lets the ledger
-rebuild the search. `optuna.db` is a view of it for optuna-dashboard.
+What is asked as configuration number k depends on the study and on the values of configurations 0 .. f - window
+alone, f the first of its batch (k itself where nothing is asked together): never on who finished first, what was
+killed, or how often the driver was started. That is what lets the ledger rebuild the search. `optuna.db` is a view of
+it for optuna-dashboard.
 """
 
 from __future__ import annotations
@@ -63,11 +64,14 @@ def merit(score: float, criterion: Criterion) -> float:
 class Exploration:
     """The explored configurations of a study: those asked, with the values told.
 
-    first: points asked before anything is sampled.
+    first: points asked before anything is sampled.  together: configurations of a batch, see `core.records.study`.
     """
 
-    def __init__(self, sampler: str, seed: int, window: int, space: Space, first: Sequence[Point] = ()):
+    def __init__(
+        self, sampler: str, seed: int, window: int, space: Space, first: Sequence[Point] = (), together: int = 1
+    ):
         self._sampler, self._seed, self._window, self._space = sampler, seed, window, space
+        self._together = together
         self._first = list(first)
         self._grid = [point for point in space.grid() if point not in self._first] if sampler == "grid" else []
         self._sequence = self._points()
@@ -86,10 +90,20 @@ class Exploration:
 
     @property
     def ready(self) -> bool:
-        """Whether the next configuration may be asked: all but the last `window` - 1 have been told."""
+        """Whether the next configuration may be asked: all but the last `window` - 1 before its batch are told."""
         while self._known in self._results:
             self._known += 1
-        return self._known > self.asked - self._window
+        return self._known > self._batch - self._window
+
+    @property
+    def within_batch(self) -> bool:
+        """Whether the next configuration is asked together with the last one."""
+        return self.asked > self._batch
+
+    @property
+    def _batch(self) -> int:
+        """Number of the first configuration of the batch that the next one belongs to."""
+        return self.asked // self._together * self._together
 
     @property
     def all_told(self) -> bool:
@@ -189,7 +203,7 @@ class Exploration:
         seed = int(np.random.SeedSequence([self._seed, self.asked]).generate_state(1)[0])
         with _quiet():
             study = optuna.create_study(direction="maximize", sampler=self._made(seed))
-            come = self.asked - self._window
+            come = self._batch - self._window
             study.add_trials([self._trial(number, told=number <= come) for number in range(self.asked)])
             return self._space.draw(functools.partial(_suggested, study.ask()))
 

@@ -201,6 +201,8 @@ def _claims(study: Study) -> Iterable[str]:
 def _space(study: Study, named: Iterable[Configuration]) -> Iterable[str]:
     """A line each; what follows from the first is not looked for. study: resolved.  named: its configurations."""
     search = study.search
+    if search.together > 1 and kind(study) != "task":
+        yield f"search.together: a {kind(study)} trains one member a trial; leave it out"
     if search.explore and not search.space:
         yield "search.space: is empty, but search.explore asks for configurations"
     for path in search.space:

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortRecord
+from seedsweep.core.records.ledger import Claim, CohortRecord
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.places import HERE
@@ -45,8 +45,8 @@ class Idle:
 
     step = 1
 
-    def __init__(self, seeds: tuple[int, ...]):
-        self._seeds = list(seeds)
+    def __init__(self, claim: Claim, seeds: tuple[int, ...]):
+        self.claim, self.shares, self._seeds = claim, [self], list(seeds)
         self.facts: dict[str, Any] = {"device": "", "engine": ""}
         self.diverged_at: list[int | None] = [None for _ in seeds]
         self.stopped_at: list[int | None] = [None for _ in seeds]
@@ -69,8 +69,8 @@ class IdleWorker(CohortWorker):
 
     def open(self) -> Run:
         self.study = RunDirectory(RunPaths(Path(self.assignment.run))).study()
-        self.claim = self.record.claim(self.assignment.launch)
-        return Idle(self.spec.seeds)
+        (record,), (spec,) = self.records, self.specs
+        return Idle(record.claim(self.assignment.launch), spec.seeds)
 
 
 def idle() -> type:

@@ -102,12 +102,13 @@ def simulate(study: Study, run: RunDirectory) -> tuple[float, float, int]:
     trained: list[tuple[float, float]] = []
 
     def begin() -> CohortSpec | None:
-        if spec := agenda.next():
+        for spec in agenda.next():
             for watcher in watchers:
                 watcher.started(spec)
             # For its data set and the weights that it starts from.
             agenda.studied(spec)
-        return spec
+            return spec
+        return None
 
     def end(spec: CohortSpec) -> None:
         agenda.finish(spec)

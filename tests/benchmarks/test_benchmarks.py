@@ -1,5 +1,7 @@
-"""The benchmarks that are made for a GPU run, at a small size, where there is none."""
+"""Benchmarks run at a small size: those that are made for a GPU, where there is none; the one that needs other
+libraries, with those that are here."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,6 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PEERS = ["plain torch, one after another", "plain torch, a process a seed, at most 4", "`torch.func` ensemble"]
+JAX = "JAX `jit`, one after another"
+#: Checked to compute what ours do.
+JAX_ROW = f"{JAX}: its first losses are ours" if importlib.util.find_spec("jax") else f"{JAX}: left out, jax is not"
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,15 @@ ROOT = Path(__file__).parents[2]
             ["; first loss", "| 1 | float32 |", "| 2 | float32 |", "a step of 12 members: products and convolutions"],
         ),
         ("bench_glimpses", "--side 96 --glimpse 16 --batch 2 --rounds 1 --seconds 0.02", ["| cut and filtered |"]),
+        (
+            "bench_peers",
+            "--models attention --ways torch processes torch-func jax --members 1 2 --seconds 0.02 --rounds 1",
+            [
+                *(f"{way}: its first losses are ours" for way in PEERS),
+                JAX_ROW,
+                *(f"| {way} | - | - |" for way in PEERS),
+            ],
+        ),
         ("bench_report_scale", "--members 1 --rounds 1 --batch 1", ["| frozen | float32 | 1 |", "| fine-tuned |"]),
     ],
 )

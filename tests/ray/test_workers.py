@@ -43,7 +43,7 @@ def at_once(pause: float = 0.0, late: float = 0.0) -> type:
 
     class AtOnce:
         def __init__(self, assignment):
-            self.assignment, self.record = assignment, CohortRecord(Path(assignment.folder))
+            self.assignment, self.record = assignment, CohortRecord(Path(assignment.folders[0]))
 
         def close(self):
             pass

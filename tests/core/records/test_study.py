@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from pydantic import ValidationError
 
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.paths import RunPaths
@@ -83,3 +84,17 @@ def test_a_measures_ends_are_its_own():
     assert measure.ends == "0 to inf"
     assert [measure.is_beyond(value) for value in (-0.1, 0.0, 65.6, math.nan)] == [True, False, False, False]
     assert Measure(high=1).is_beyond(65.6)
+
+
+@pytest.mark.parametrize(("together", "window"), [(1, 3), (2, 4), (3, 3), (4, 4), (5, 5)])
+def test_a_window_is_of_whole_batches(together, window):
+    assert Search(together=together).window == window
+    assert Search(together=together, window=2 * together).window == 2 * together
+    assert Search.model_validate(Search(together=together).model_dump()).window == window
+
+
+@pytest.mark.parametrize(("together", "window", "fits"), [(4, 6, "4 or 8"), (4, 3, "4 or 8"), (3, 8, "6 or 9")])
+def test_a_window_that_cuts_a_batch_is_refused(together, window, fits):
+    words = f"window: {window} is no multiple of search.together, {together}: a window of {fits} is one of whole"
+    with pytest.raises(ValidationError, match=words):
+        Search(together=together, window=window)

@@ -9,8 +9,9 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import memory
 from seedsweep.core.training.probe import Rate
+from seedsweep.sweeps.running import engines, slots
 from seedsweep.sweeps.running import group_size as sizing
-from seedsweep.sweeps.running.group_size import Measured
+from seedsweep.sweeps.running.engines import Measured
 from seedsweep.sweeps.study.loading import load
 from tests.sweeps import toy
 from tests.sweeps.launching import run_inline
@@ -55,20 +56,20 @@ def test_on_a_cluster_all_nodes_count(study):
     """Two nodes of four GPUs: 8 slots, where more members take no longer, or as much longer."""
     asked = ["resources.gpus=1", "resources.allocation={nodes: 2, gpus: 4, cpus: 8}", "seeds.compare=40"]
     loaded = load(str(study), None, [*AUTO, *asked])
-    assert sizing.slots_of_allocation(loaded) == 8
-    assert sizing.device_share(loaded) == 1
+    assert slots.slots_of_allocation(loaded) == 8
+    assert slots.device_share(loaded) == 1
     launch_bound = Measured("fused", "", [Rate(2**k, 100.0 * 2**k, 0) for k in range(7)])
     assert sizing.cohort_size([launch_bound], loaded, 8) == 40
     flat = Measured("fused", "", [Rate(1, 100.0, 0), Rate(2, 100.0, 0)])
     assert sizing.cohort_size([flat], loaded, 8) == 5
     # A device that holds no more takes cohorts of no more.
     assert sizing.cohort_size([launch_bound], loaded, 8, held=15) == 14
-    assert sizing.device_share(load(str(study), None, [*asked, "resources.gpus=0.25"])) == 0.25
+    assert slots.device_share(load(str(study), None, [*asked, "resources.gpus=0.25"])) == 0.25
 
 
 def test_an_allocation_that_is_not_described_is_what_one_trial_needs(study):
     loaded = load(str(study), None, ["resources.cpus=2", "resources.allocation={nodes: 3}"])
-    assert sizing.slots_of_allocation(loaded) == 3
+    assert slots.slots_of_allocation(loaded) == 3
 
 
 def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
@@ -84,8 +85,8 @@ def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
         raise AssertionError("measured again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(sizing, "probe", never)
-        patch.setattr(sizing, "choose_engine", never)
+        patch.setattr(engines, "probe", never)
+        patch.setattr(engines, "choose_engine", never)
         assert run_inline(study, tmp_path, *small, "resources.retries=1")[1] == []
     file.write_bytes(file.read_bytes()[:-20])
     assert run_inline(study, tmp_path, *small)[1] == []
@@ -93,8 +94,8 @@ def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
 
 
 def test_what_the_study_says_is_not_measured(study, tmp_path, monkeypatch):
-    monkeypatch.setattr(sizing, "probe", None)
-    monkeypatch.setattr(sizing, "choose_engine", None)
+    monkeypatch.setattr(engines, "probe", None)
+    monkeypatch.setattr(engines, "choose_engine", None)
     for engine, at_once in (("loop", 1), ("fused", 2)):
         settings = (f"resources.engine={engine}", "search.explore=0", "seeds.compare=2")
         run, _, said = run_inline(study, tmp_path, *settings, name=engine)
@@ -118,7 +119,7 @@ def test_what_does_not_fit_is_one_line(study, tmp_path, monkeypatch):
     def refusing(*arguments, **named):
         raise memory.OutOfMemoryError("one member alone needs more memory than there is")
 
-    monkeypatch.setattr(sizing, "probe", refusing)
+    monkeypatch.setattr(engines, "probe", refusing)
     with pytest.raises(UserError, match="one member alone"):
         run_inline(study, tmp_path, *AUTO)
 

@@ -31,31 +31,47 @@ def agenda_of(study, ledger, most_together=3, **others) -> Agenda:
     return Agenda(study, ledger, lambda study: "data", lambda start: "start", most_together, **others)
 
 
-def run(study, ledger, workers=2, order=None, stop_after=None, failing=(), most_together=3) -> Agenda:
-    """Drive an agenda with so many workers, that finish in the order of `order`; stop dead after so many cohorts."""
+def next_of(agenda):
+    """The cohort of the next trial, where each is a trial of its own; None where there is none."""
+    trial = agenda.next()
+    assert len(trial) < 2
+    return trial[0] if trial else None
+
+
+def run(
+    study, ledger, workers=2, order=None, stop_after=None, failing=frozenset(), most_together=3, trials=None
+) -> Agenda:
+    """Drive an agenda with so many workers, that finish in the order of `order`; stop dead after so many cohorts.
+
+    trials: list of the trials' cohorts, by key, to add to.
+    """
     agenda = agenda_of(study, ledger, most_together)
     rng = random.Random(order)
     running, done = [], 0
     while True:
         while len(running) < workers:
             waiting = agenda.waiting
-            spec = agenda.next()
-            assert waiting == (spec is not None)
-            if spec is None:
+            trial = agenda.next()
+            assert waiting == bool(trial)
+            if not trial:
                 break
-            running.append(spec)
+            running.append(trial)
+            if trials is not None:
+                trials.append(tuple(spec.key for spec in trial))
         if not running:
             assert agenda.done
             return agenda
-        spec = running.pop(rng.randrange(len(running)) if order is not None else 0)
-        if done == stop_after:
-            return agenda
-        if spec.key in failing:
-            agenda.fail(spec)
-            continue
-        simulate(ledger, spec)
-        agenda.finish(spec)
-        done += 1
+        trial = running.pop(rng.randrange(len(running)) if order is not None else 0)
+        failed = failing & {spec.key for spec in trial}
+        for spec in trial:
+            if done == stop_after:
+                return agenda
+            if failed:
+                agenda.fail(spec, shared=len(trial) > 1)
+                continue
+            simulate(ledger, spec)
+            agenda.finish(spec)
+            done += 1
 
 
 def contents(ledger) -> dict:

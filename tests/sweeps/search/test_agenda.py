@@ -6,7 +6,17 @@ import pytest
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.sweeps.search.agenda import FIRST_SEARCH_SEED
 from seedsweep.sweeps.study.configuration import configuration
-from tests.sweeps.search.simulated import agenda_of, commit, contents, finished, run, seeds_of, simulate, specs_of
+from tests.sweeps.search.simulated import (
+    agenda_of,
+    commit,
+    contents,
+    finished,
+    next_of,
+    run,
+    seeds_of,
+    simulate,
+    specs_of,
+)
 
 ALPHA = {"alpha": {"low": 0, "high": 1}}
 #: Whatever a space may have.
@@ -100,15 +110,15 @@ def test_a_look_at_what_waits_changes_nothing(study, tmp_path):
         before = contents(ledger)
         assert agenda.waiting
         assert contents(ledger) == before
-        simulate(ledger, spec := agenda.next())
+        simulate(ledger, spec := next_of(agenda))
         agenda.finish(spec)
-    assert agenda.next() is None
+    assert not agenda.next()
     assert not agenda_of(study, ledger).waiting
 
 
 def test_a_failed_cohort_is_tried_again_by_the_next_launch_and_the_search_goes_on_without_it(study, tmp_path):
     ledger = Ledger(tmp_path)
-    first = agenda_of(study, ledger).next()
+    first = next_of(agenda_of(study, ledger))
     agenda = run(study, ledger, failing={first.key})
     assert [spec.key for spec in agenda.failed] == [first.key]
     assert len(finished(ledger)) == agenda.total[0] - 1
@@ -119,23 +129,23 @@ def test_a_failed_cohort_is_tried_again_by_the_next_launch_and_the_search_goes_o
 
 def test_what_was_given_up_is_taken_up_again_on_request(study, tmp_path):
     agenda = agenda_of(study, Ledger(tmp_path))
-    spec = agenda.next()
+    spec = next_of(agenda)
     while not agenda.fail(spec):
-        assert agenda.next() == spec
+        assert next_of(agenda) == spec
     assert agenda.failed == [spec]
-    assert agenda.next() != spec
+    assert next_of(agenda) != spec
     agenda.retry()
     assert not agenda.failed
-    assert agenda.next() == spec
+    assert next_of(agenda) == spec
     assert agenda.fail(spec) is (study.resources.retries == 0)
 
 
 def test_a_cohort_that_is_lost_with_its_node_is_not_given_up(study, tmp_path):
     agenda = agenda_of(study, Ledger(tmp_path))
-    spec = agenda.next()
+    spec = next_of(agenda)
     for _ in range(study.resources.retries + 5):
         assert not agenda.fail(spec, lost=True)
-        assert agenda.next() == spec
+        assert next_of(agenda) == spec
 
 
 def test_without_a_search_the_named_ones_are_compared_on_the_same_seeds(make_study, tmp_path):
@@ -162,7 +172,7 @@ def few(make_study):
 def test_configurations_that_are_equal_share_their_cohorts(few, tmp_path, failing):
     ledger = Ledger(tmp_path)
     if failing:
-        lost = {agenda_of(few, Ledger(tmp_path / "try")).next().key}
+        lost = {next_of(agenda_of(few, Ledger(tmp_path / "try"))).key}
         assert run(few, ledger, failing=lost).failed
     agenda = run(few, ledger)
     explored = specs_of(ledger, "explore")
@@ -194,7 +204,7 @@ def test_where_less_is_better_the_search_finds_less(make_study, tmp_path):
     study = make_study(configurations=NAMED, search={"explore": 30, "space": ALPHA}, criterion=criterion)
     assert study.criterion.direction == "min"
     ledger, agenda = Ledger(tmp_path), agenda_of(study, Ledger(tmp_path))
-    while spec := agenda.next():
+    while spec := next_of(agenda):
         error = 100 * (1 + abs(spec.values["alpha"] - 0.25))
         commit(ledger, spec, [(error, error)] * len(spec.seeds))
         agenda.finish(spec)
@@ -209,7 +219,7 @@ def test_the_best_evaluation_counts_where_the_study_says_so(study, tmp_path):
         chosen = study.model_copy(update={"score": score})
         ledger = Ledger(tmp_path / score)
         agenda = agenda_of(chosen, ledger)
-        spec = agenda.next()
+        spec = next_of(agenda)
         commit(ledger, spec, [(0.1, 0.3)] * 2)
         agenda.finish(spec)
         values[score] = agenda.exploration.value(0)
@@ -221,6 +231,6 @@ def test_steps_follow_what_a_configuration_says_of_them(make_study, tmp_path):
     study = make_study(configurations=named, training={"steps": 40, "batch": 8})
     agenda = agenda_of(study, Ledger(tmp_path), samples=lambda study: study.data["count"])
     steps = {}
-    while spec := agenda.next():
+    while spec := next_of(agenda):
         steps[spec.name] = spec.steps
     assert steps == {"short": 10, "epochs": 3 * 64 // 8, "plain": 40}

@@ -6,7 +6,7 @@ import pytest
 
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.study import SeedCounts
-from tests.sweeps.search.simulated import agenda_of, contents, finished, run, seeds_of, simulate, specs_of
+from tests.sweeps.search.simulated import agenda_of, contents, finished, next_of, run, seeds_of, simulate, specs_of
 
 RACE = SeedCounts(search=2, compare=24, race=True, start=4)
 
@@ -54,16 +54,16 @@ def test_an_interrupted_run_keeps_its_blocks_when_the_cohort_size_changes(study,
 def test_more_steps_and_other_code_are_for_what_is_not_finished_with_them(study, tmp_path):
     ledger = Ledger(tmp_path)
     agenda = agenda_of(study, ledger, code="old")
-    done, begun = agenda.next(), agenda.next()
+    done, begun = next_of(agenda), next_of(agenda)
     simulate(ledger, done)
     agenda.finish(done)
     newer = agenda_of(study, ledger, code="new")
     assert newer.finished == [done]
-    assert newer.next() == dataclasses.replace(begun, code="new") == ledger.record(begun).spec()
+    assert next_of(newer) == dataclasses.replace(begun, code="new") == ledger.record(begun).spec()
     longer = study.model_copy(update={"training": study.training.model_copy(update={"steps": 80})})
     grown = agenda_of(longer, ledger, code="new")
     assert not grown.finished
-    asked = {spec.key: spec for spec in (grown.next(), grown.next())}
+    asked = {spec.key: spec for spec in (next_of(grown), next_of(grown))}
     for spec in (done, begun):
         values = {**spec.values, "training.steps": 80}
         assert asked[spec.key] == dataclasses.replace(spec, code="new", steps=80, values=values)

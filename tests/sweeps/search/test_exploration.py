@@ -44,8 +44,8 @@ every_search = pytest.mark.parametrize(
 )
 
 
-def exploration(sampler="tpe", space=FLAT, first=FLAT_FIRST, seed=0, window=3) -> Exploration:
-    return Exploration(sampler, seed, window, space, first)
+def exploration(sampler="tpe", space=FLAT, first=FLAT_FIRST, seed=0, window=3, together=1) -> Exploration:
+    return Exploration(sampler, seed, window, space, first, together)
 
 
 def value_of(point) -> float:
@@ -66,6 +66,24 @@ def explored(search: Exploration, count: int, late=lambda number: 0) -> list[dic
     for number in untold:
         search.tell(number, value_of(asked[number]))
     return asked
+
+
+@every_search
+def test_a_batch_depends_on_what_was_told_before_it_alone(sampler, space, first):
+    def asked(*, early: bool) -> list[dict]:
+        search, points = exploration(sampler, space, first, window=6, together=3), []
+        for number in range(9):
+            for before in range(number):
+                # All that the batch waits for; or whatever else there is.
+                if early or before <= number // 3 * 3 - 6:
+                    search.tell(before, value_of(points[before]))
+            assert search.ready
+            assert search.within_batch == (number % 3 > 0)
+            points.append(search.ask())
+        assert search.ready == early
+        return points
+
+    assert asked(early=True) == asked(early=False)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

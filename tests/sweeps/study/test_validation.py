@@ -273,6 +273,7 @@ def test_two_ways_to_say_one_configuration(study):
         ({"optimizer": {"name": "sgd"}}, "optimizer: a function has none"),
         ({"training": {"batch": 8}}, "training.batch: a function trains by itself; give it a hyperparameter"),
         ({"resources": {"engine": "fused"}}, "resources.engine: a function trains one member at a time"),
+        ({"search": {"together": 2}}, "search.together: a function trains one member a trial; leave it out"),
         ({"resources": {"gpus": 1.5}}, "resources.gpus: 1.5 is no share of one device"),
         (
             {"configurations": {"a": {"momentum": 0.9}, "b": {}}},

@@ -1,0 +1,231 @@
+"""Which engine trains a program's members, and how fast: measured where they run, and kept in the run directory, so
+that what goes on later goes on alike."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.ledger import create
+from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.resources import AUTO
+from seedsweep.core.records.study import Study, Training
+from seedsweep.core.task import Task
+from seedsweep.core.training.cohort import Cohort
+from seedsweep.core.training.compiled import CompileError, Compiler, compiler_name
+from seedsweep.core.training.engine import NEAR_IN_SINGLE, choose_engine, difference
+from seedsweep.core.training.memory import ran_out, release
+from seedsweep.core.training.optimisers import Optimizer
+from seedsweep.core.training.probe import WORTH, Rate, at_once, probe, time_steps
+from seedsweep.core.training.seeds import Member
+from seedsweep.shards.read import default_cache
+from seedsweep.sweeps.running import user_code
+from seedsweep.sweeps.running.slots import device_share
+
+#: No probe goes further.
+MOST = 256
+#: Compiling is tried where this share of the training, what it may save, is longer than it takes. Both are rough: the
+#: benchmark of peers saw 5 to 60 % saved, and 30 to 150 s of compiling.
+SAVED, COMPILE_SECONDS = 0.25, 90.0
+THE_STUDY = "the study says so"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one program on one kind of device: what its members can be trained with, why, and how fast in groups of 1, 2,
+    4, ...; of members that go one after another, one rate."""
+
+    engine: str
+    reason: str
+    rates: list[Rate]
+
+    def at_once(self, count: int) -> int:
+        """How many of so many members are best trained at once."""
+        return at_once(self.rates, count) if self.engine == "fused" else 1
+
+    @property
+    def said(self) -> str:
+        """One line: which engine, and why."""
+        if self.engine != "fused" or len(self.rates) < 2:
+            return f"{self.engine}: {self.reason}"
+        best = max(self.rates, key=lambda rate: rate.rate)
+        if best.members == 1:
+            return f"loop: {self.reason}, and one after another is as fast ({best.rate:.0f} members' steps a second)"
+        faster = best.rate / self.rates[0].rate
+        return f"fused: {self.reason}; {best.members} at once train {faster:.1f} times as fast as one"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """How a cohort's members are trained: by which engine, how many at once, and why in a line."""
+
+    engine: str
+    at_once: int
+    said: str
+
+
+@functools.cache
+def compiler() -> Compiler:
+    """This process's, which keeps what it compiles for this machine. Errors: CompileError."""
+    return Compiler(default_cache() / "compiled")
+
+
+def most_members(study: Study) -> int:
+    """As many as a cohort could have."""
+    return min(max(study.seeds.compare, study.seeds.search), MOST)
+
+
+def choose(
+    paths: RunPaths, study: Study, task: Task, group: Sequence[Member], training: Training, optimizer: Optimizer
+) -> Chosen:
+    """How a cohort's members are trained: as the study says, or as was measured. Errors: as of `measured`."""
+    engine = study.resources.engine
+    if engine in ("fused", "loop"):
+        return Chosen(engine, len(group) if engine == "fused" else 1, f"{engine}: {THE_STUDY}")
+    found = kept(paths, study, group[0], optimizer)
+    if found is None and engine == AUTO and len(group) == 1:
+        return Chosen("loop", 1, "loop: one member")
+    found = found or measured(paths, study, task, group[0], training, optimizer, len(group) * training.steps)
+    return Chosen(found.engine, found.at_once(len(group)), found.said)
+
+
+def kept(paths: RunPaths, study: Study, member: Member, optimizer: Optimizer) -> Measured | None:
+    """What was measured before of a program on this kind of device; None where that is not there, or damaged."""
+    return _read(file_of(paths, study, member, optimizer))
+
+
+def file_of(paths: RunPaths, study: Study, member: Member, optimizer: Optimizer) -> Path:
+    """What is measured of a program on this kind of device is kept there."""
+    resources = study.resources
+    on_gpu = resources.gpus and torch.cuda.is_available()
+    kind = torch.cuda.get_device_name() if on_gpu else "cpu"
+    share = f"{resources.gpus:g} of it" if on_gpu else f"{resources.cpus} threads"
+    return paths.probed(f"{kind}, {share}, {_program(study, member, optimizer)}")
+
+
+def measured(
+    paths: RunPaths,
+    study: Study,
+    task: Task,
+    member: Member,
+    training: Training,
+    optimizer: Optimizer,
+    to_come: float,
+) -> Measured:
+    """Of a configuration's program on this device, by a probe that is made once in a run, and then kept.
+
+    study: as the configuration has it.  to_come: members' steps that will be trained one after another.  Errors:
+    memory.OutOfMemoryError, UserError of the task.
+    """
+    file, home = file_of(paths, study, member, optimizer), default_cache()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Not two probes at once on one node: they would time each other.
+    with open(home / "probe.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = _read(file)
+        if found is None:
+            file.unlink(missing_ok=True)
+            found = _measured(study, task, member, training, optimizer, to_come)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            create(file, (json.dumps(asdict(found), indent=1) + "\n").encode())
+    # Another node may have been the first to write.
+    return _read(file) or found
+
+
+def any_compiled(paths: RunPaths) -> bool:
+    """Whether some program of a run is compiled."""
+    return any(found is not None and found.engine == "compiled" for found in map(_read, paths.probe.glob("*.json")))
+
+
+def _measured(
+    study: Study, task: Task, member: Member, training: Training, optimizer: Optimizer, to_come: float
+) -> Measured:
+    engine, without = study.resources.engine, ""
+    if engine == "compiled":
+        try:
+            compiler_name()
+            return Measured("compiled", THE_STUDY, [Rate(1, 1.0, 0)])
+        except CompileError as error:
+            without = f"{error}; "
+    chosen = choose_engine(task, member, training, optimizer)
+    most = most_members(study) if chosen.name == "fused" else 1
+    rates = probe(task, member, training, optimizer, most, share=device_share(study))
+    found = Measured(chosen.name, f"{without}{chosen.reason}", list(rates))
+    if engine != AUTO or task.data.device.type != "cpu":
+        return found
+    best = max(rates, key=lambda rate: rate.rate)
+    if SAVED * to_come / best.rate < COMPILE_SECONDS:
+        return replace(found, reason=f"{found.reason}; too few steps to come for compiling to pay")
+    try:
+        return _compiled(found, best, task, member, training, optimizer)
+    except SeedsweepError as error:
+        if ran_out(error.__cause__ or error):
+            raise
+        return replace(found, reason=f"{found.reason}; {error}")
+
+
+def _compiled(
+    found: Measured, best: Rate, task: Task, member: Member, training: Training, optimizer: Optimizer
+) -> Measured:
+    """What was measured, or compiled where that is the same and faster. Errors: CompileError; UserError."""
+    one, other = (Cohort(task, [member], training, optimizer, 1, compiler=given) for given in (compiler(), None))
+    start = time.perf_counter()
+    one.train_step()
+    seconds = time.perf_counter() - start
+    other.train_step()
+    for name, value in _trace_of(one).items():
+        if not (off := difference(value, _trace_of(other)[name])) <= NEAR_IN_SINGLE:
+            return replace(found, reason=f"{found.reason}; compiled, {name} differs by {100 * off:.2g} %")
+    rate = time_steps(one, 0.5)
+    compared = f"{rate:.0f} members' steps a second, {best.rate:.0f} not compiled with {best.members} at once"
+    release(task.data.device)
+    if rate < WORTH * best.rate:
+        return replace(found, reason=f"{found.reason}; compiled it is no faster: {compared}")
+    return Measured(
+        "compiled", f"one member after another, compiled in {seconds:.0f} s: {compared}", [Rate(1, rate, 0)]
+    )
+
+
+def _trace_of(cohort: Cohort) -> dict[str, torch.Tensor]:
+    """What a first step leaves that is proportional to the gradient where the optimiser keeps it, else the weights; and
+    the buffers."""
+    state = cohort.state()
+    return {"the buffers " + name: value for name, value in state["buffers"].items()} | (
+        {name.replace("_", " "): value for name, value in state["moments"].items()} or {"weights": state["weights"]}
+    )
+
+
+def _read(file: Path) -> Measured | None:
+    """What was measured before; None where that is not there, or damaged."""
+    try:
+        kept = json.loads(file.read_text())
+        return Measured(kept["engine"], kept["reason"], [Rate(**rate) for rate in kept["rates"]])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _program(study: Study, member: Member, optimizer: Optimizer) -> str:
+    """Hash of what makes a program another one: what it trains, on what, in which batches. Values of hyperparameters do
+    not, unless they are numbers to the task, which its own hash of settings would not show."""
+    training = study.training.model_dump(include={"batch", "microbatch", "clip", "precision"})
+    parts = [
+        study.task,
+        study.settings,
+        study.data,
+        training,
+        type(optimizer).__name__,
+        sorted(member.hyperparameters),
+        most_members(study),
+        study.resources.engine,
+        user_code.code_in_use(),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]

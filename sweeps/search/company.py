@@ -1,0 +1,28 @@
+"""Which configurations can train together: those whose members are one program, with other numbers in it."""
+
+from __future__ import annotations
+
+import json
+
+from seedsweep.core.records.study import Study
+from seedsweep.sweeps.study.components import declared
+
+
+def program(study: Study) -> str:
+    """Of a study of a Task as one configuration has it: all but the values of hyperparameters that are tensors, and the
+    schedules. Of two configurations it is the same where each trains in company exactly as alone.
+
+    Which hyperparameters have a schedule counts, as each has a column of its own in the curves; and whether there is
+    any weight decay, without which an optimiser computes none.
+    """
+    tensors = {name for name, bounds in declared(study).items() if bounds.tensor}
+    values = study.hyperparameters
+    said = study.model_dump(mode="json", include={"task", "settings", "data", "training", "optimizer", "init_from"})
+    parts = {
+        **said,
+        "names": sorted(values),
+        "numbers": {name: value for name, value in values.items() if name not in tensors},
+        "scheduled": sorted(study.schedules),
+        "decays": bool(values.get("weight_decay")),
+    }
+    return json.dumps(parts, sort_keys=True)
