@@ -26,7 +26,7 @@ test: .venv/.installed-test debian
 
 ## All tests but those on a real SLURM or a real Ray, those that kill processes at random, and those that compile.
 test-fast: .venv/.installed-test
-	$(TWO_AT_ONCE) $(addprefix --ignore=tests/,slurm ray chaos core/training/test_compiled.py)
+	$(TWO_AT_ONCE) $(addprefix --ignore=tests/,slurm ray chaos core/training/test_compiled.py core/models/test_compiled_models.py)
 
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
 bench: .venv/.installed-test $(if $(filter bench_peers,$(or $(NAME),$(BENCHMARKS))),.venv/.installed-peers)

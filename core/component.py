@@ -148,11 +148,13 @@ class Chosen(Generic[T]):
 
 @dataclass(frozen=True)
 class Metric:
-    """What a task measures. direction: `max` where more is better, else `min`.  low, high: ends that it cannot pass."""
+    """What a task measures. direction: `max` where more is better, else `min`.  low, high: ends that it cannot pass.
+    optional: not all data have it."""
 
     direction: str = "max"
     low: float | None = None
     high: float | None = None
+    optional: bool = False
 
     def __post_init__(self) -> None:
         if self.direction not in ("max", "min"):

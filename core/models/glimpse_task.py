@@ -77,9 +77,10 @@ class GlimpseTask(images.ImageTask):
         """All that `summarise` gives but the mean places and windows, of which none is better than another."""
         count = self.settings.glimpses
         shares = [*CLASSIFICATION, *(f"overview_{name}" for name in CLASSIFICATION)]
-        shares += SLIDES if self._of_slides else ()
         shares += [f"coverage_{p}" for p in range(1, count + 1)]
         metrics = {name: Metric("max", 0, 1) for name in shares}
+        if self._of_slides:
+            metrics |= {name: Metric("max", 0, 1, optional=True) for name in SLIDES}
         if count > 1:
             metrics["location_distance"] = Metric("max", 0)
         if count:

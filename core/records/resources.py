@@ -48,8 +48,8 @@ class Resources(Part):
 
     cpus, gpus: of one trial.
     engine:     of a cohort's members: fused, all are one program; loop, one after another; compiled, one after another
-        with a step that is compiled once on each machine; auto, fused or loop, as measured.
-    cohort:     most members of one trial, or auto: as many as the device trains well together.
+        with a step that is compiled once on each machine, on a CPU; auto, which of them is fastest, as measured.
+    cohort:     most members of one cohort, or auto: as many as the device trains well together.
     checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
     keep_weights: keep what each member has learnt, for `init_from` of another study.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.

@@ -227,11 +227,13 @@ class Claim(Part):
 
 class Measure(Part):
     """What the program measures, as it declares it. direction: `max`, more is better, or `min`.  low, high: ends that
-    it cannot pass; None where there is none. `max` or `min` alone is short for its direction."""
+    it cannot pass; None where there is none. `max` or `min` alone is short for its direction.  optional: not all data
+    have it."""
 
     direction: Literal["max", "min"] = "max"
     low: float | None = None
     high: float | None = None
+    optional: bool = False
 
     @model_validator(mode="before")
     @classmethod

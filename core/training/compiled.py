@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import math
 import os
 import platform
 import shutil
@@ -22,6 +23,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import get_decompositions
 from torch._inductor import codecache
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
@@ -36,9 +38,13 @@ from seedsweep.core.training.program import Constants, Program, State, Terms
 _PLACE = "TORCHINDUCTOR_CACHE_DIR"
 #: And what it compiles the headers to, which all its code includes, and their locks.
 _HEADERS = ("_HEADER_DIR", "_HEADER_LOCK_DIR")
-#: Of inductor. Propagating constants takes minutes for an unrolled recurrence. A variance in one pass does not compile
-#: (torch 2.15): of a sum of squares in a second one it does, whatever the size.
-OPTIONS = {"constant_and_index_propagation": False, "cpp.use_two_step_variance_threshold": 2**62}
+#: Of inductor. Propagating constants takes minutes for an unrolled recurrence. A buffer that was written over while it
+#: was still to be read gave wrong gradients where loops were fused side by side (torch 2.15, float64).
+OPTIONS = {"constant_and_index_propagation": False, "inplace_buffers": False}
+
+
+#: Bytes at whose multiples torch puts a new tensor.
+ALIGNMENT = 64
 
 
 class CompileError(SeedsweepError):
@@ -92,7 +98,7 @@ class Compiler:
 
         # Without oneDNN a recurrent layer is a chain of plain operations; its own one cannot be compiled.
         with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
-            graph = make_fx(of_tensors)(*flat)
+            graph = make_fx(of_tensors, decomposition_table=DECOMPOSED)(*flat)
         with self._kept(self._key(graph, flat)):
             try:
                 with torch.no_grad():
@@ -158,7 +164,7 @@ class CompiledProgram:
         self, state: State, constants: Constants, split: Mapping[str, Tensor], inputs: Inputs
     ) -> tuple[State, Terms]:
         """See Program. Errors: CompileError, and those of Program."""
-        found: tuple[State, Terms] = self._call("step", (state, constants, split, inputs))
+        found: tuple[State, Terms] = self._call("step", (_aligned(state), _aligned(constants), split, _aligned(inputs)))
         return found
 
     def measure(
@@ -171,7 +177,8 @@ class CompiledProgram:
         keys: Tensor,
     ) -> Terms:
         """See Program. Errors: CompileError, and those of Program."""
-        measures: Terms = self._call("measure", (state, constants, split, rows, values, keys))
+        own, given = _aligned((state, constants)), _aligned((rows, values, keys))
+        measures: Terms = self._call("measure", (*own, split, *given))
         return measures
 
     def _call(self, what: str, arguments: tuple[Any, ...]) -> Any:
@@ -183,9 +190,46 @@ class CompiledProgram:
         return self._compiled[known](tensors_of(leaves))
 
 
+def _aligned(given: Any) -> Any:
+    """The same with every tensor at an address as a new one has it. How a product is cut hangs on it: a row of a matrix
+    of several members would give other bits than a member's own."""
+
+    def moved(tensor: Any) -> Any:
+        if not isinstance(tensor, Tensor):
+            return tensor
+        whole = tensor.contiguous()
+        return whole.clone() if whole.data_ptr() % ALIGNMENT else whole
+
+    return pytree.tree_map(moved, given)
+
+
+def _var_mean(x: Tensor, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Any:
+    """`torch.var_mean` by two sums: inductor's way in one pass does not always compile (torch 2.15)."""
+    over = list(range(x.dim())) if not dim else list(dim)
+    mean = x.mean(over, keepdim=True)
+    freedom = math.prod(x.shape[axis] for axis in over) - (1 if correction is None else correction)
+    variance = (x - mean).square().sum(over, keepdim=keepdim) / max(freedom, 0)
+    return variance, mean if keepdim else mean.view(variance.shape)
+
+
 def tensors_of(leaves: Sequence[Any]) -> list[Tensor]:
     """Those among them."""
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+
+
+A = torch.ops.aten
+#: What is traced as other operations: normalisations down to their variances, and those.
+DECOMPOSED: Mapping[Any, Callable[..., Any]] = {
+    **get_decompositions(
+        [
+            A.native_batch_norm, A._native_batch_norm_legit, A._native_batch_norm_legit_functional,
+            A.native_batch_norm_backward, A.native_layer_norm, A.native_layer_norm_backward, A.native_group_norm,
+            A.native_group_norm_backward,
+        ]
+    ),
+    A.var_mean.correction: _var_mean,
+    A.var.correction: lambda *given, **named: _var_mean(*given, **named)[0],
+}  # fmt: skip
 
 
 def compiler_name() -> str:

@@ -8,18 +8,20 @@ after a step of Adam tell nothing, since gradients that are rounding alone becom
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
+from seedsweep.core.training.compiled import Compiler, tensors_of
 from seedsweep.core.training.inputs import Inputs
 from seedsweep.core.training.memory import ran_out
 from seedsweep.core.training.models import build
@@ -67,7 +69,7 @@ def choose_engine(task: Task, member: Member, training: Training, optimizer: Opt
             return Engine("loop", "members go one after another: two do not fit into memory for a comparison")
         raise
     try:
-        together = _Trial(task, member, training, optimizer, double=double).results([0, 1])
+        together = Trial(task, member, training, optimizer, double=double).results([0, 1])
     except Exception as error:
         if ran_out(error.__cause__ or error):
             return Engine("loop", "members go one after another: two do not fit into memory together")
@@ -89,7 +91,7 @@ def _alone(task: Task, member: Member, training: Training, optimizer: Optimizer)
     """Of two members one after another, and whether in float64."""
     for double in (True, False):
         try:
-            trial = _Trial(task, member, training, optimizer, double=double)
+            trial = Trial(task, member, training, optimizer, double=double)
             each = [trial.results([place]) for place in (0, 1)]
             return {name: torch.cat([one[name] for one in each]) for name in each[0]}, double
         except SeedsweepError as error:
@@ -98,8 +100,8 @@ def _alone(task: Task, member: Member, training: Training, optimizer: Optimizer)
     raise AssertionError("one of the two is returned")
 
 
-class _Trial:
-    """Two members and a batch of a few samples."""
+class Trial:
+    """Two members and a batch of a few samples. double: in float64."""
 
     def __init__(self, task: Task, member: Member, training: Training, optimizer: Optimizer, *, double: bool):
         both = [replace(member, seed=member.seed + place) for place in (0, 1)]
@@ -131,34 +133,47 @@ class _Trial:
             torch.zeros((2, 0), device=device),
         )
 
-    def results(self, places: Sequence[int]) -> Terms:
-        """By a name in words: losses, gradients, buffers after the step, and measures, the members' axis first."""
-        default = torch.get_default_dtype()
-        if self._double:
-            torch.set_default_dtype(torch.float64)
-        try:
-            with _Wide() if self._double else nullcontext(), without_slow_warnings():
-                return self._results(slice(places[0], places[-1] + 1))
-        finally:
-            torch.set_default_dtype(default)
+    def results(self, places: Sequence[int], compiler: Compiler | None = None) -> Terms:
+        """By a name in words: losses, gradients, buffers after the step, and measures, the members' axis first.
 
-    def _results(self, group: slice) -> Terms:
+        places: of the members, next to each other.  compiler: compiles what they compute.
+        """
+        group = slice(places[0], places[-1] + 1)
         state, constants, inputs = self._state.of(group), self._constants.of(group), self._inputs.of(group)
-        gradient, buffers, terms = self._program.gradient(state, constants, self._split, inputs)
+        gradient, buffers, terms = self._run(self._program.gradient, (state, constants, self._split, inputs), compiler)
         results = {f"the loss term {name}": value for name, value in terms.items()}
         results["the gradient"] = gradient
         if buffers:
             # Of all together, as the gradient: a running mean that is zero but for rounding has no size of its own.
             flat = [buffer.double().reshape(len(gradient), -1) for buffer in buffers.values()]
             results["the buffers"] = torch.cat(flat, 1)
-        after = state._replace(buffers=buffers)
-        measures = self._program.measure(after, constants, self._split, inputs.rows, inputs.values, inputs.keys)
+        after = state._replace(buffers=buffers), constants, self._split, inputs.rows, inputs.values, inputs.keys
+        measures = self._run(self._program.measure, after, compiler)
         return results | {f"the measure {name}": value for name, value in measures.items()}
+
+    def _run(self, function: Callable[..., Any], arguments: tuple[Any, ...], compiler: Compiler | None) -> Any:
+        def typed(*given: Any) -> Any:
+            with _in_double() if self._double else nullcontext(), without_slow_warnings():
+                return function(*given)
+
+        if compiler is None:
+            return typed(*arguments)
+        return compiler.compile(typed, arguments)(tensors_of(pytree.tree_leaves(arguments)))
+
+
+@contextmanager
+def _in_double() -> Iterator[None]:
+    """What a task casts to float32, or makes in it, is float64."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with _Wide():
+            yield
+    finally:
+        torch.set_default_dtype(default)
 
 
 class _Wide(TorchDispatchMode):
-    """What a task casts to float32, or makes in it, is float64."""
-
     def __init__(self) -> None:
         TorchDispatchMode.__init__(self)
 

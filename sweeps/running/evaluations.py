@@ -108,7 +108,7 @@ def warnings_of(study: Study, values: Mapping[str, Sequence[float]], when: str) 
     for name, measure in study.measures.items():
         if beyond := [value for value in values.get(name, ()) if measure.is_beyond(value)]:
             found.append(f"{name} is {beyond[0]:g} {when}, outside of its declared ends, {measure.ends}")
-        if name not in values:
+        if name not in values and not measure.optional:
             found.append(f"{name} is declared and not measured {when}")
     return found
 

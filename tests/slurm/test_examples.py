@@ -17,7 +17,8 @@ STUDIES = {
         *("seeds.compare=2", "seeds.search=1", "search.explore=3", "data.train=1280", "data.validation=256"),
         *("training.epochs=2", "training.evaluate_every=10", *ENGINE),
     ],
-    "regression/curve.yaml": ["seeds.compare=2", *ENGINE],
+    # Compiled on the nodes, and in this process.
+    "regression/curve.yaml": ["seeds.compare=2", "resources.engine=compiled", "resources.cohort=2"],
     "transformer/parity.yaml": ["seeds.compare=2", "training.steps=60", *ENGINE],
     "function/search.yaml": ["seeds.compare=2"],
     "command/anneal.yaml": ["seeds.compare=2"],
