@@ -3,7 +3,6 @@ alone."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -19,18 +18,23 @@ from seedsweep.sweeps.study.loading import load
 from tests.core.models.small import TASKS, make
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-#: One of each built-in network, and of the examples.
-KINDS = ["recurrent_attention", "edram", "edram of the report", "unet of a crop", "multilevel_unet"]
+#: One of each built-in network, and of the examples; with little of what is repeated in them.
+KINDS = {
+    "recurrent_attention": {"glimpses": 1, "backbone": {"name": "small", "widths": [4]}},
+    "edram": {"glimpses": 1},
+    "unet of a crop": {"depth": 1, "width": 2},
+    "multilevel_unet": {"levels": 2, "depth": 1, "width": 2},
+}  # fmt: skip
 STUDIES = ["regression/curve.yaml", "transformer/parity.yaml"]
-TRAINING = Training(steps=4, batch=6, evaluate_every=2)
+TRAINING = Training(steps=100, batch=6, evaluate_every=100)
+STEPS = 4
 
 
 @pytest.fixture(params=[*KINDS, *STUDIES], scope="module")
 def task(request, make_data):
     if request.param in TASKS:
         name, settings = TASKS[request.param]
-        smaller = {"glimpses": 1} if "glimpses" in settings else {"depth": 1, "width": 2}
-        return off_the_kinks(prepared(make(name, {**settings, **smaller}, make_data())))
+        return off_the_kinks(prepared(make(name, {**settings, **KINDS[request.param]}, make_data())))
     return off_the_kinks(sampled_task(load(str(EXAMPLES / request.param)))[0])
 
 
@@ -58,12 +62,13 @@ def members(task, *seeds: int) -> list[Member]:
     return [Member(seed, {name: bounds.default for name, bounds in declared.items()}, {}) for seed in seeds]
 
 
-def trained(task, compiler: Compiler, *seeds: int, until: int = 4, state=None) -> Cohort:
+def trained(task, compiler: Compiler, *seeds: int, until: int = STEPS, state=None) -> Cohort:
+    """Without an evaluation, which would be compiled, too."""
     one = Cohort(task, members(task, *seeds), TRAINING, Adam(), 1, compiler=compiler)
     if state:
         one.load(state)
     while one.step < until:
-        one.advance()
+        one.train_step()
     return one
 
 
@@ -72,13 +77,18 @@ def test_a_step_in_double_precision_is_that_of_the_plain_program(task, compiler)
     plain = trial.results([0])
     # A constant of the model that is made in float32 is rounded so in a trace.
     for name, value in trial.results([0], compiler).items():
-        assert difference(value, plain[name]) < 1e-7, name
+        assert difference(value, plain[name]) < 1e-6, name
 
 
 def test_company_a_resumption_and_another_compilation_change_no_bit(task, compiler, tmp_path):
     alone = trained(task, compiler, 4)
     resumed = trained(task, compiler, 3, 4, state=trained(task, compiler, 3, 4, until=2).state())
     again = trained(task, Compiler(tmp_path / "other"), 4)
-    for other in (resumed, again):
-        assert torch.equal(other.state()["weights"][-1], alone.state()["weights"][-1])
-        np.testing.assert_array_equal(np.array(other.evaluations)[:, -1], np.array(alone.evaluations)[:, -1])
+    for name in ("weights", "buffers", "moments"):
+        expected = alone.state()[name]
+        for other in (resumed, again):
+            found = other.state()[name]
+            if name == "weights":
+                assert torch.equal(found[-1], expected[-1])
+            else:
+                assert all(torch.equal(found[each][-1], expected[each][-1]) for each in expected)
