@@ -125,8 +125,8 @@ class Search(Part):
         does not depend on who finished first.
     together: configurations that are asked at once, as one batch, once all but the last `window` - 1 before the first
         of them are finished. Those of a batch that differ in numbers alone, hyperparameters that are tensors and
-        schedules, are one trial: each is a cohort of its own, and their members train together. It divides `window`,
-        which is at least 3 where the study does not say it.
+        schedules, are one trial: each is a cohort of its own, and their members train together. `window` is a
+        multiple of it; where the study does not say it, the least that is 3 or more.
     seed: of the sampler.
     """
 

@@ -170,8 +170,9 @@ class Cohort:
         if self._best is not None and self._best.places:
             now = self._rows(list(range(len(self.members))))
             self._put_back(*self._best.weights())
-            for member, values in enumerate(self._measure("test")[0]):
-                results[member]["best"] = values
+            measured = self._measure("test")[0]
+            for member in self._best.places:
+                results[member]["best"] = measured[member]
             self._put_back(list(range(len(self.members))), now)
         gone = [step is not None for step in self.diverged_at]
         return [{} if diverged else result for diverged, result in zip(gone, results, strict=True)]

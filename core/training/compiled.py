@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -57,28 +58,26 @@ class Compiler:
     count: programs that were compiled or loaded.
     """
 
-    #: What a process has of the last task: cohorts of one task follow one another.
-    _task: Task | None = None
-
     def __init__(self, folder: Path):
         """Errors: CompileError without a C++ compiler, or where others may write to the folder."""
         self.count = 0
         self._folder, self._version = folder, _compiler_version()
-        self._known: dict[Any, Callable[..., Any]] = {}
+        self._known: WeakKeyDictionary[Task, dict[Any, Callable[..., Any]]] = WeakKeyDictionary()
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         # Who may write to the folder above could put another in its place.
         for place, others in ((folder.parent, 0o022), (folder, 0o077)):
             found = place.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & others:
-                raise CompileError(f"{place}: compiled code is only kept in a folder that is yours alone; remove it")
+                raise CompileError(
+                    f"{place}: compiled code is only kept in a folder that is yours alone: chmod go-w, or set "
+                    "SEEDSWEEP_CACHE"
+                )
 
     def known(self, task: Task) -> dict[Any, Callable[..., Any]]:
-        """What this process has compiled for a task, by whatever tells its programs apart; forgotten with the next
-        task."""
-        if task is not self._task:
-            self._task, self._known = task, {}
-        return self._known
+        """What this process has compiled for a task, by whatever tells its programs apart: cohorts of one task follow
+        one another."""
+        return self._known.setdefault(task, {})
 
     def compile(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
         """`function` for tensors of these shapes and types, as a function of the tensors among its
@@ -99,16 +98,18 @@ class Compiler:
         # Without oneDNN a recurrent layer is a chain of plain operations; its own one cannot be compiled.
         with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
             graph = make_fx(of_tensors, decomposition_table=DECOMPOSED)(*flat)
-        with self._kept(self._key(graph, flat)):
-            try:
-                with torch.no_grad():
-                    fast = torch._inductor.standalone_compile(
-                        graph, list(flat), dynamic_shapes="from_example_inputs", options={"config_patches": OPTIONS}
-                    )
-            except Exception as error:
-                if ran_out(error):
-                    raise
+        key = self._key(graph, flat)
+        try:
+            fast = self._inductor(graph, flat, key)
+        except Exception as error:
+            if ran_out(error):
+                raise
+            # What was whole may be damaged now: once more from nothing.
+            done = self._folder / key / "done"
+            if not done.exists():
                 raise CompileError(f"the step does not compile: {' '.join(str(error).split())[:300]}") from error
+            done.unlink(missing_ok=True)
+            fast = self._inductor(graph, flat, key)
         self.count += 1
 
         @torch.no_grad()
@@ -117,15 +118,23 @@ class Compiler:
 
         return compiled
 
+    def _inductor(self, graph: torch.fx.GraphModule, arguments: list[Tensor], key: str) -> Callable[..., Any]:
+        with self._kept(key), torch.no_grad():
+            found: Callable[..., Any] = torch._inductor.standalone_compile(
+                graph, list(arguments), dynamic_shapes="from_example_inputs", options={"config_patches": OPTIONS}
+            )
+        return found
+
     @contextlib.contextmanager
     def _kept(self, key: str) -> Iterator[None]:
         """Let inductor use the program's folder. One process fills it while others wait; what a killed one has left is
         removed: half of a library would be loaded."""
         place, before = self._folder / key, os.environ.get(_PLACE)
         os.environ[_PLACE] = str(place)
-        # Headers are code, too, and where inductor would keep them others may write.
+        # Headers are code, too, and where inductor would keep them others may write. It remembers where it has put them.
         headers = {name: getattr(codecache, name) for name in _HEADERS}
         vars(codecache).update({name: str(place / "headers") for name in _HEADERS})
+        codecache._precompile_header.cache_clear()
         try:
             with open(self._folder / f"{key}.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -138,6 +147,7 @@ class Compiler:
             yield
         finally:
             vars(codecache).update(headers)
+            codecache._precompile_header.cache_clear()
             os.environ.pop(_PLACE)
             if before is not None:
                 os.environ[_PLACE] = before
@@ -149,7 +159,9 @@ class Compiler:
         held = {name: value for name, value in vars(graph).items() if isinstance(value, Tensor)} | graph.state_dict()
         constants = [(name, value.tolist()) for name, value in sorted(held.items())]
         machine = (torch.__version__, platform.python_version(), _processor(), self._version, torch.get_num_threads())
-        return hashlib.sha256(repr((machine, layout, constants, graph.code)).encode()).hexdigest()[:24]
+        return hashlib.sha256(
+            repr((machine, sorted(OPTIONS.items()), layout, constants, graph.code)).encode()
+        ).hexdigest()[:24]
 
 
 class CompiledProgram:

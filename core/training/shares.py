@@ -10,7 +10,7 @@ from torch import Tensor
 
 def share_of(state: Mapping[str, Any], places: Sequence[int]) -> dict[str, Any]:
     """The `Cohort.state()` of some members as if they had trained alone: where every one of them has stopped, training
-    ended with the last. It may hold more: numbers, and lists and tensors with an entry a member.
+    ended with the last. `state` may hold more than that: numbers, and lists and tensors with an entry a member.
 
     places: of the members, in any order.
     """

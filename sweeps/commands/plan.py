@@ -76,7 +76,7 @@ def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
     if study.resources.gpus:
         words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
     elif study.resources.engine == "compiled":
-        words.append("timed before compiling, which takes a minute or two once on a machine and often halves the rest")
+        words.append("timed before compiling, which takes a minute or two once on a machine")
     console.print(f"estimated time: {duration(seconds)} ({escape('; '.join(words))})")
 
 

@@ -78,7 +78,8 @@ class CohortRun:
                 state = share_of(stored, [stored["members"].index(member) for member in self._members])
                 self.cohort.load(state)
                 self._seconds = state["seconds"] * len(self._members) / len(stored["members"])
-                self._tests = state.get("tests")
+                # What was measured before steps were added is of a shorter training.
+                self._tests = state.get("tests") if self.cohort.done else None
         self._resumed_at = self.cohort.step
         self._device = torch.cuda.get_device_name() if device == "cuda" else device
         self._saved = time.monotonic()

@@ -20,6 +20,7 @@ from seedsweep.core.records.study import Study
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.sweeps.running import engines, user_code
 from seedsweep.sweeps.running.prepared_task import device_of, load_task, resolved_training
+from seedsweep.sweeps.running.ray_session import cores
 from seedsweep.sweeps.study.configuration import Configuration, configuration, make_optimizer, members
 
 
@@ -36,20 +37,24 @@ def compiling_ahead(
         if (found.engine if found else each.study.resources.engine) == "compiled":
             programs.setdefault(engines.file_of(paths, each.study, member, optimizer), each)
     context = get_context("spawn")
-    # Side by side: half of either is one thread's work.
+    # Of a program the step and the measures side by side; no more programs than keep the cores busy: workers compile
+    # the others when they come to them.
     processes = [
-        context.Process(target=_compile, args=(what, study, each.name, each.overrides, paths, code, data[each.name]))
-        for each in programs.values()
+        context.Process(
+            target=_compile, args=(what, study, each.name, each.overrides, paths, code, data[each.name]), daemon=True
+        )
+        for each in list(programs.values())[: max(1, cores() // 2)]
         for what in ("step", "measures")
     ]
-    for process in processes:
-        process.start()
     try:
+        for process in processes:
+            process.start()
         yield
     finally:
         for process in processes:
-            process.terminate()
-            process.join()
+            if process.pid is not None:
+                process.terminate()
+                process.join()
 
 
 def _compile(

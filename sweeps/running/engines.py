@@ -14,22 +14,22 @@ from pathlib import Path
 
 import torch
 
-from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.ledger import create
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Study, Training
 from seedsweep.core.task import Task
 from seedsweep.core.training.cohort import Cohort
-from seedsweep.core.training.compiled import CompileError, Compiler, compiler_name
+from seedsweep.core.training.compiled import CompileError, Compiler
 from seedsweep.core.training.engine import NEAR_IN_SINGLE, choose_engine, difference
-from seedsweep.core.training.memory import ran_out, release
+from seedsweep.core.training.memory import release
 from seedsweep.core.training.optimisers import Optimizer
 from seedsweep.core.training.probe import WORTH, Rate, at_once, probe, time_steps
 from seedsweep.core.training.seeds import Member
 from seedsweep.shards.read import default_cache
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.slots import device_share
+from seedsweep.sweeps.study.components import declared
 
 #: No probe goes further.
 MOST = 256
@@ -94,7 +94,9 @@ def choose(
     found = kept(paths, study, group[0], optimizer)
     if found is None and engine == AUTO and len(group) == 1:
         return Chosen("loop", 1, "loop: one member")
-    found = found or measured(paths, study, task, group[0], training, optimizer, len(group) * training.steps)
+    # What a launch did not measure at its start is not compiled: a node without a compiler may be asked for it, and a
+    # cohort of one member, which is not measured, would go on otherwise than it began.
+    found = found or measured(paths, study, task, group[0], training, optimizer, to_come=0)
     return Chosen(found.engine, found.at_once(len(group)), found.said)
 
 
@@ -123,8 +125,8 @@ def measured(
 ) -> Measured:
     """Of a configuration's program on this device, by a probe that is made once in a run, and then kept.
 
-    study: as the configuration has it.  to_come: members' steps that will be trained one after another.  Errors:
-    memory.OutOfMemoryError, UserError of the task.
+    study: as the configuration has it.  to_come: members' steps that each of the trials that run at once will train;
+    0: compiling is not tried.  Errors: memory.OutOfMemoryError, UserError of the task.
     """
     file, home = file_of(paths, study, member, optimizer), default_cache()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -152,7 +154,7 @@ def _measured(
     engine, without = study.resources.engine, ""
     if engine == "compiled":
         try:
-            compiler_name()
+            compiler()
             return Measured("compiled", THE_STUDY, [Rate(1, 1.0, 0)])
         except CompileError as error:
             without = f"{error}; "
@@ -160,48 +162,54 @@ def _measured(
     most = most_members(study) if chosen.name == "fused" else 1
     rates = probe(task, member, training, optimizer, most, share=device_share(study))
     found = Measured(chosen.name, f"{without}{chosen.reason}", list(rates))
-    if engine != AUTO or task.data.device.type != "cpu":
+    if engine != AUTO or task.data.device.type != "cpu" or not to_come:
         return found
     best = max(rates, key=lambda rate: rate.rate)
     if SAVED * to_come / best.rate < COMPILE_SECONDS:
         return replace(found, reason=f"{found.reason}; too few steps to come for compiling to pay")
     try:
         return _compiled(found, best, task, member, training, optimizer)
-    except SeedsweepError as error:
-        if ran_out(error.__cause__ or error):
-            raise
-        return replace(found, reason=f"{found.reason}; {error}")
+    except Exception as error:
+        # Whatever it is: without compiling the members have been trained a few steps.
+        words = " ".join(str(error).split())[:300]
+        return replace(found, reason=f"{found.reason}; not compiled: {words or type(error).__name__}")
 
 
 def _compiled(
     found: Measured, best: Rate, task: Task, member: Member, training: Training, optimizer: Optimizer
 ) -> Measured:
-    """What was measured, or compiled where that is the same and faster. Errors: CompileError; UserError."""
-    one, other = (Cohort(task, [member], training, optimizer, 1, compiler=given) for given in (compiler(), None))
+    """What was measured, or compiled where that is the same and faster. Errors: CompileError; those of the task."""
+    # Two steps: what a trace has taken for a constant is right in the first. And an evaluation, which is traced, too.
+    short = training.model_copy(update={"steps": 2, "evaluate_every": 2})
+    one, other = (Cohort(task, [member], short, optimizer, 1, compiler=given) for given in (compiler(), None))
+    begun = other.state()["weights"].clone()
     start = time.perf_counter()
-    one.train_step()
+    one.advance()
     seconds = time.perf_counter() - start
-    other.train_step()
-    for name, value in _trace_of(one).items():
-        if not (off := difference(value, _trace_of(other)[name])) <= NEAR_IN_SINGLE:
+    other.advance()
+    plain = _learnt(other, begun)
+    for name, value in _learnt(one, begun).items():
+        if not (off := difference(value, plain[name])) <= NEAR_IN_SINGLE:
             return replace(found, reason=f"{found.reason}; compiled, {name} differs by {100 * off:.2g} %")
-    rate = time_steps(one, 0.5)
+    rate = time_steps(Cohort(task, [member], training, optimizer, 1, compiler=compiler()), 0.5)
     compared = f"{rate:.0f} members' steps a second, {best.rate:.0f} not compiled with {best.members} at once"
     release(task.data.device)
     if rate < WORTH * best.rate:
         return replace(found, reason=f"{found.reason}; compiled it is no faster: {compared}")
-    return Measured(
-        "compiled", f"one member after another, compiled in {seconds:.0f} s: {compared}", [Rate(1, rate, 0)]
-    )
+    reason = f"one member after another, compiled in {seconds:.0f} s: {compared}"
+    return Measured("compiled", reason, [Rate(1, rate, 0)])
 
 
-def _trace_of(cohort: Cohort) -> dict[str, torch.Tensor]:
-    """What a first step leaves that is proportional to the gradient where the optimiser keeps it, else the weights; and
-    the buffers."""
+def _learnt(cohort: Cohort, begun: torch.Tensor) -> dict[str, torch.Tensor]:
+    """By names in words, what steps leave that is proportional to gradients: the optimiser's moments, or, where it has
+    none, how far the weights have moved from where they began; the buffers; and the losses."""
     state = cohort.state()
-    return {"the buffers " + name: value for name, value in state["buffers"].items()} | (
-        {name.replace("_", " "): value for name, value in state["moments"].items()} or {"weights": state["weights"]}
-    )
+    found = {f"the buffer {name}": value for name, value in state["buffers"].items()}
+    found |= {f"the {name.replace('_', ' ')}": value for name, value in state["moments"].items()}
+    if not state["moments"]:
+        found["the change of the weights"] = state["weights"] - begun
+    losses = [place for place, name in enumerate(cohort.columns) if name.startswith("train_")]
+    return {**found, "the loss": state["evaluations"][..., losses]}
 
 
 def _read(file: Path) -> Measured | None:
@@ -214,9 +222,10 @@ def _read(file: Path) -> Measured | None:
 
 
 def _program(study: Study, member: Member, optimizer: Optimizer) -> str:
-    """Hash of what makes a program another one: what it trains, on what, in which batches. Values of hyperparameters do
-    not, unless they are numbers to the task, which its own hash of settings would not show."""
+    """Hash of what makes a program another one: what it trains, on what, in which batches. Of hyperparameters their
+    names, and the values of those that are Python numbers."""
     training = study.training.model_dump(include={"batch", "microbatch", "clip", "precision"})
+    tensors = {name for name, bounds in declared(study).items() if bounds.tensor}
     parts = [
         study.task,
         study.settings,
@@ -224,7 +233,7 @@ def _program(study: Study, member: Member, optimizer: Optimizer) -> str:
         training,
         type(optimizer).__name__,
         sorted(member.hyperparameters),
-        most_members(study),
+        {name: value for name, value in member.hyperparameters.items() if name not in tensors},
         study.resources.engine,
         user_code.code_in_use(),
     ]

@@ -16,7 +16,7 @@ from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Study
 from seedsweep.core.training import memory
-from seedsweep.core.training.compiled import CompileError, compiler_name
+from seedsweep.core.training.compiled import CompileError
 from seedsweep.core.training.probe import WORTH, Rate, expected_rate, most_held
 from seedsweep.sweeps.running import engines, user_code
 from seedsweep.sweeps.running.engines import MOST, THE_STUDY, Measured
@@ -123,9 +123,10 @@ def _file(paths: RunPaths, own: Configuration) -> Path:
 
 
 def _all_compile(paths: RunPaths, named: Sequence[Configuration]) -> bool:
-    """Whether there is a compiler, and no program of the run was given to another engine where there was none."""
+    """Whether this machine compiles, and no program of the run was given to another engine before."""
     try:
-        compiler_name()
+        engines.compiler()
     except CompileError:
         return False
-    return not any(_file(paths, each).exists() for each in named)
+    before = [engines.kept(paths, own.study, members(own, [0])[0], make_optimizer(own.study)) for own in named]
+    return all(found is None or found.engine == "compiled" for found in before)

@@ -116,7 +116,7 @@ class Agenda:
 
     @property
     def done(self) -> bool:
-        """Whether nothing runs; after `next` gave None, nothing is left to run."""
+        """Whether nothing runs; after `next` gave nothing, nothing is left to run."""
         return not self._running
 
     def studied(self, spec: CohortSpec) -> Study:

@@ -10,7 +10,7 @@ from seedsweep.sweeps.study.components import declared
 
 def program(study: Study) -> str:
     """Of a study of a Task as one configuration has it: all but the values of hyperparameters that are tensors, and the
-    schedules. Of two configurations it is the same where each trains in company exactly as alone.
+    schedules. It is the same of two configurations that can train together.
 
     Which hyperparameters have a schedule counts, as each has a column of its own in the curves; and whether there is
     any weight decay, without which an optimiser computes none.

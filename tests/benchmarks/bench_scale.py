@@ -102,13 +102,14 @@ def simulate(study: Study, run: RunDirectory) -> tuple[float, float, int]:
     trained: list[tuple[float, float]] = []
 
     def begin() -> CohortSpec | None:
-        for spec in agenda.next():
-            for watcher in watchers:
-                watcher.started(spec)
-            # For its data set and the weights that it starts from.
-            agenda.studied(spec)
-            return spec
-        return None
+        if not (trial := agenda.next()):
+            return None
+        (spec,) = trial
+        for watcher in watchers:
+            watcher.started(spec)
+        # For its data set and the weights that it starts from.
+        agenda.studied(spec)
+        return spec
 
     def end(spec: CohortSpec) -> None:
         agenda.finish(spec)

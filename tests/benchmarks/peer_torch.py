@@ -108,6 +108,8 @@ class PlainCompiled(Plain):
 
     def __init__(self, problem: Problem, folder: Path):
         super().__init__(problem, folder)
+        # Or many models would be run as they are without a word.
+        torch._dynamo.config.fail_on_recompile_limit_hit = True
         self.loss = torch.compile(super().loss)
 
 
