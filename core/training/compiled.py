@@ -131,7 +131,7 @@ class Compiler:
         removed: half of a library would be loaded."""
         place, before = self._folder / key, os.environ.get(_PLACE)
         os.environ[_PLACE] = str(place)
-        # Headers are code, too, and where inductor would keep them others may write. It remembers where it has put them.
+        # Headers are code, too, and where inductor would keep them others may write. It remembers where it put them.
         headers = {name: getattr(codecache, name) for name in _HEADERS}
         vars(codecache).update({name: str(place / "headers") for name in _HEADERS})
         codecache._precompile_header.cache_clear()
