@@ -15,9 +15,10 @@ SMALL = ("search.explore=0", "seeds.compare=2")
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     monkeypatch.setenv("SEEDSWEEP_CACHE", str(tmp_path / "cache"))
-    engines.compiler.cache_clear()
+    compiler = engines.compiler
+    compiler.cache_clear()
     yield toy.write(tmp_path / "mine")
-    engines.compiler.cache_clear()
+    compiler.cache_clear()
 
 
 @pytest.fixture
