@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PEERS = ["plain torch, one after another", "plain torch, a process a seed, at most 4", "`torch.func` ensemble"]
+PEERS = ["plain torch, one after another", "`torch.func` ensemble"]
 JAX = "JAX `jit`, one after another"
 #: Checked to compute what ours do.
 JAX_ROW = f"{JAX}: its first losses are ours" if importlib.util.find_spec("jax") else f"{JAX}: left out, jax is not"
@@ -28,7 +28,7 @@ JAX_ROW = f"{JAX}: its first losses are ours" if importlib.util.find_spec("jax")
         ("bench_glimpses", "--side 96 --glimpse 16 --batch 2 --rounds 1 --seconds 0.02", ["| cut and filtered |"]),
         (
             "bench_peers",
-            "--models attention --ways torch processes torch-func jax --members 1 2 --seconds 0.02 --rounds 1",
+            "--models attention --ways torch torch-func jax --members 1 --seconds 0.02 --rounds 1",
             [
                 *(f"{way}: its first losses are ours" for way in PEERS),
                 JAX_ROW,
