@@ -242,3 +242,14 @@ def test_states_are_one_file_where_the_file_system_links(study, tmp_path, monkey
     run, failed, _ = run_inline(study, tmp_path / "runs", *SMALL, TOGETHER)
     assert failed == []
     assert set(together(run).values()) == {2}
+
+
+def test_after_more_steps_the_test_split_is_measured_anew(tmp_path):
+    """Also where each cohort goes on from the state that is kept of it."""
+    study = toy.write(tmp_path / "mine", MODULE)
+    small = (*SMALL, TOGETHER, "resources.keep_weights=true", "training.evaluate_every=4")
+    run_inline(study, tmp_path / "grown", *small)
+    grown, failed, _ = run_inline(study, tmp_path / "grown", *small, "training.steps=40")
+    assert failed == []
+    whole, *_ = run_inline(study, tmp_path / "whole", *small, "training.steps=40")
+    assert contents(grown.paths.folder) == contents(whole.paths.folder)
