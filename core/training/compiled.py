@@ -171,12 +171,13 @@ class CompiledProgram:
         self.task = program.task
         self._program, self._compiler = program, compiler
         self._compiled = compiler.known(program.task)
+        self._by_shapes: dict[tuple[str, tuple[torch.Size, ...]], Callable[..., Any]] = {}
 
     def step(
         self, state: State, constants: Constants, split: Mapping[str, Tensor], inputs: Inputs
     ) -> tuple[State, Terms]:
         """See Program. Errors: CompileError, and those of Program."""
-        found: tuple[State, Terms] = self._call("step", (_aligned(state), _aligned(constants), split, _aligned(inputs)))
+        found: tuple[State, Terms] = self._call("step", (state, constants), split, (inputs,))
         return found
 
     def measure(
@@ -189,30 +190,36 @@ class CompiledProgram:
         keys: Tensor,
     ) -> Terms:
         """See Program. Errors: CompileError, and those of Program."""
-        own, given = _aligned((state, constants)), _aligned((rows, values, keys))
-        measures: Terms = self._call("measure", (*own, split, *given))
+        measures: Terms = self._call("measure", (state, constants), split, (rows, values, keys))
         return measures
 
-    def _call(self, what: str, arguments: tuple[Any, ...]) -> Any:
-        leaves, structure = pytree.tree_flatten(arguments)
-        shapes = tuple(leaf.shape if isinstance(leaf, Tensor) else leaf for leaf in leaves)
-        known = what, self._program.identity, structure, shapes
-        if known not in self._compiled:
-            self._compiled[known] = self._compiler.compile(getattr(self._program, what), arguments)
-        return self._compiled[known](tensors_of(leaves))
+    def _call(self, what: str, own: tuple[Any, ...], split: Mapping[str, Tensor], given: tuple[Any, ...]) -> Any:
+        tensors = [
+            *map(_aligned, tensors_of(pytree.tree_leaves(own))),
+            *split.values(),
+            *map(_aligned, tensors_of(pytree.tree_leaves(given))),
+        ]
+        # In a cohort nothing else changes from call to call.
+        shapes = what, tuple(tensor.shape for tensor in tensors)
+        function = self._by_shapes.get(shapes)
+        if function is None:
+            leaves, structure = pytree.tree_flatten((*own, split, *given))
+            filled = iter(tensors)
+            arguments = [next(filled) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+            others = tuple(leaf for leaf in leaves if not isinstance(leaf, Tensor))
+            known = *shapes, self._program.identity, structure, others
+            if known not in self._compiled:
+                aligned = pytree.tree_unflatten(arguments, structure)
+                self._compiled[known] = self._compiler.compile(getattr(self._program, what), aligned)
+            function = self._by_shapes[shapes] = self._compiled[known]
+        return function(tensors)
 
 
-def _aligned(given: Any) -> Any:
-    """The same with every tensor at an address as a new one has it. How a product is cut hangs on it: a row of a matrix
-    of several members would give other bits than a member's own."""
-
-    def moved(tensor: Any) -> Any:
-        if not isinstance(tensor, Tensor):
-            return tensor
-        whole = tensor.contiguous()
-        return whole.clone() if whole.data_ptr() % ALIGNMENT else whole
-
-    return pytree.tree_map(moved, given)
+def _aligned(tensor: Tensor) -> Tensor:
+    """The same at an address as a new tensor has it. How a product is cut hangs on it: a row of a matrix of several
+    members would give other bits than a member's own."""
+    whole = tensor.contiguous()
+    return whole.clone() if whole.data_ptr() % ALIGNMENT else whole
 
 
 def _var_mean(x: Tensor, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Any:
