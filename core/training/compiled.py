@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import math
 import os
@@ -24,8 +25,6 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
-from torch._decomp import get_decompositions
-from torch._inductor import codecache
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
@@ -42,8 +41,6 @@ _HEADERS = ("_HEADER_DIR", "_HEADER_LOCK_DIR")
 #: Of inductor. Propagating constants takes minutes for an unrolled recurrence. A buffer that was written over while it
 #: was still to be read gave wrong gradients where loops were fused side by side (torch 2.15, float64).
 OPTIONS = {"constant_and_index_propagation": False, "inplace_buffers": False}
-
-
 #: Bytes at whose multiples torch puts a new tensor.
 ALIGNMENT = 64
 
@@ -62,7 +59,7 @@ class Compiler:
         """Errors: CompileError without a C++ compiler, or where others may write to the folder."""
         self.count = 0
         self._folder, self._version = folder, _compiler_version()
-        self._known: WeakKeyDictionary[Task, dict[Any, Callable[..., Any]]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Task, dict[Any, dict[Any, Callable[..., Any]]]] = WeakKeyDictionary()
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         # Who may write to the folder above could put another in its place.
@@ -74,10 +71,9 @@ class Compiler:
                     "SEEDSWEEP_CACHE"
                 )
 
-    def known(self, task: Task) -> dict[Any, Callable[..., Any]]:
-        """What this process has compiled for a task, by whatever tells its programs apart: cohorts of one task follow
-        one another."""
-        return self._known.setdefault(task, {})
+    def known(self, program: Program) -> dict[Any, Callable[..., Any]]:
+        """What this process has compiled of such programs: cohorts of one task follow one another."""
+        return self._known.setdefault(program.task, {}).setdefault(program.identity, {})
 
     def compile(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
         """`function` for tensors of these shapes and types, as a function of the tensors among its
@@ -97,19 +93,13 @@ class Compiler:
 
         # Without oneDNN a recurrent layer is a chain of plain operations; its own one cannot be compiled.
         with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
-            graph = make_fx(of_tensors, decomposition_table=DECOMPOSED)(*flat)
-        key = self._key(graph, flat)
+            graph = make_fx(of_tensors, decomposition_table=_decompositions())(*flat)
         try:
-            fast = self._inductor(graph, flat, key)
+            fast = self._inductor(graph, flat)
         except Exception as error:
             if ran_out(error):
                 raise
-            # What was whole may be damaged now: once more from nothing.
-            done = self._folder / key / "done"
-            if not done.exists():
-                raise CompileError(f"the step does not compile: {' '.join(str(error).split())[:300]}") from error
-            done.unlink(missing_ok=True)
-            fast = self._inductor(graph, flat, key)
+            raise CompileError(f"the step does not compile: {' '.join(str(error).split())[:300]}") from error
         self.count += 1
 
         @torch.no_grad()
@@ -118,17 +108,34 @@ class Compiler:
 
         return compiled
 
-    def _inductor(self, graph: torch.fx.GraphModule, arguments: list[Tensor], key: str) -> Callable[..., Any]:
-        with self._kept(key), torch.no_grad():
-            found: Callable[..., Any] = torch._inductor.standalone_compile(
-                graph, list(arguments), dynamic_shapes="from_example_inputs", options={"config_patches": OPTIONS}
-            )
-        return found
+    def _inductor(self, graph: torch.fx.GraphModule, arguments: list[Tensor]) -> Callable[..., Any]:
+        """What inductor makes of a graph, or has made before."""
+        key = self._key(graph, arguments)
+
+        def made() -> Callable[..., Any]:
+            with self._kept(key), torch.no_grad():
+                found: Callable[..., Any] = torch._inductor.standalone_compile(
+                    graph, list(arguments), dynamic_shapes="from_example_inputs", options={"config_patches": OPTIONS}
+                )
+            return found
+
+        try:
+            return made()
+        except Exception as error:
+            done = self._folder / key / "done"
+            if ran_out(error) or not done.exists():
+                raise
+            # What was whole may be damaged now: once more from nothing.
+            done.unlink()
+            return made()
 
     @contextlib.contextmanager
     def _kept(self, key: str) -> Iterator[None]:
         """Let inductor use the program's folder. One process fills it while others wait; what a killed one has left is
         removed: half of a library would be loaded."""
+        # It takes a second to import, and only what compiles needs it.
+        from torch._inductor import codecache
+
         place, before = self._folder / key, os.environ.get(_PLACE)
         os.environ[_PLACE] = str(place)
         # Headers are code, too, and where inductor would keep them others may write. It remembers where it put them.
@@ -159,9 +166,8 @@ class Compiler:
         held = {name: value for name, value in vars(graph).items() if isinstance(value, Tensor)} | graph.state_dict()
         constants = [(name, value.tolist()) for name, value in sorted(held.items())]
         machine = (torch.__version__, platform.python_version(), _processor(), self._version, torch.get_num_threads())
-        return hashlib.sha256(
-            repr((machine, sorted(OPTIONS.items()), layout, constants, graph.code)).encode()
-        ).hexdigest()[:24]
+        parts = machine, sorted(OPTIONS.items()), layout, constants, graph.code
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
 class CompiledProgram:
@@ -170,8 +176,7 @@ class CompiledProgram:
     def __init__(self, program: Program, compiler: Compiler):
         self.task = program.task
         self._program, self._compiler = program, compiler
-        self._compiled = compiler.known(program.task)
-        self._by_shapes: dict[tuple[str, tuple[torch.Size, ...]], Callable[..., Any]] = {}
+        self._compiled = compiler.known(program)
 
     def step(
         self, state: State, constants: Constants, split: Mapping[str, Tensor], inputs: Inputs
@@ -199,20 +204,13 @@ class CompiledProgram:
             *split.values(),
             *map(_aligned, tensors_of(pytree.tree_leaves(given))),
         ]
-        # In a cohort nothing else changes from call to call.
-        shapes = what, tuple(tensor.shape for tensor in tensors)
-        function = self._by_shapes.get(shapes)
-        if function is None:
-            leaves, structure = pytree.tree_flatten((*own, split, *given))
-            filled = iter(tensors)
-            arguments = [next(filled) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
-            others = tuple(leaf for leaf in leaves if not isinstance(leaf, Tensor))
-            known = *shapes, self._program.identity, structure, others
-            if known not in self._compiled:
-                aligned = pytree.tree_unflatten(arguments, structure)
-                self._compiled[known] = self._compiler.compile(getattr(self._program, what), aligned)
-            function = self._by_shapes[shapes] = self._compiled[known]
-        return function(tensors)
+        # Of equal programs nothing else changes from call to call.
+        known = what, tuple(split), tuple(tensor.shape for tensor in tensors)
+        if known not in self._compiled:
+            own, given = pytree.tree_map_only(Tensor, _aligned, (own, given))
+            arguments = *own, split, *given
+            self._compiled[known] = self._compiler.compile(getattr(self._program, what), arguments)
+        return self._compiled[known](tensors)
 
 
 def _aligned(tensor: Tensor) -> Tensor:
@@ -236,32 +234,28 @@ def tensors_of(leaves: Sequence[Any]) -> list[Tensor]:
     return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
 
 
-A = torch.ops.aten
-#: What is traced as other operations: normalisations down to their variances, and those.
-DECOMPOSED: Mapping[Any, Callable[..., Any]] = {
-    **get_decompositions(
-        [
-            A.native_batch_norm, A._native_batch_norm_legit, A._native_batch_norm_legit_functional,
-            A.native_batch_norm_backward, A.native_layer_norm, A.native_layer_norm_backward, A.native_group_norm,
-            A.native_group_norm_backward,
-        ]
-    ),
-    A.var_mean.correction: _var_mean,
-    A.var.correction: lambda *given, **named: _var_mean(*given, **named)[0],
-}  # fmt: skip
+@functools.cache
+def _decompositions() -> Mapping[Any, Callable[..., Any]]:
+    """What is traced as other operations: normalisations down to their variances, and those."""
+    # Importing them takes long, and only what compiles needs them.
+    from torch._decomp import get_decompositions
 
-
-def compiler_name() -> str:
-    """Of the C++ compiler that inductor calls. Errors: CompileError where it is not there."""
-    name = os.environ.get("CXX", "g++")
-    if shutil.which(name) is None:
-        raise CompileError(f"there is no C++ compiler {name}: install g++, or name another in CXX")
-    return name
+    aten = torch.ops.aten
+    names = ["native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional"]
+    names += ["native_batch_norm_backward", "native_layer_norm", "native_layer_norm_backward"]
+    names += ["native_group_norm", "native_group_norm_backward"]
+    return {
+        **get_decompositions([getattr(aten, name) for name in names]),
+        aten.var_mean.correction: _var_mean,
+        aten.var.correction: lambda *given, **named: _var_mean(*given, **named)[0],
+    }
 
 
 def _compiler_version() -> str:
-    """Errors: CompileError without a compiler that runs."""
-    name = compiler_name()
+    """Of the C++ compiler that inductor calls. Errors: CompileError where it is not there, or does not run."""
+    name = os.environ.get("CXX", "g++")
+    if shutil.which(name) is None:
+        raise CompileError(f"there is no C++ compiler {name}: install g++, or name another in CXX")
     try:
         return subprocess.run([name, "--version"], capture_output=True, text=True, check=True).stdout.partition("\n")[0]
     except (OSError, subprocess.CalledProcessError):

@@ -109,7 +109,8 @@ class Program:
         self._member = _Member(task, model.to("meta"))
         of_step = training.model_dump_json(include={"batch", "microbatch", "clip", "precision"})
         made = type(optimizer), repr(optimizer.settings)
-        self.identity = (*made, of_step, self._names, tuple(self._numbers.items()), tuple(weights.shapes.items()))
+        stored = tuple(weights.shapes.items()), tuple(weights.fixed), tuple(weights.shared)
+        self.identity = (*made, of_step, self._names, tuple(self._numbers.items()), *stored)
 
     def step(
         self, state: State, constants: Constants, split: Mapping[str, Tensor], inputs: Inputs

@@ -32,10 +32,9 @@ def compiling_ahead(
     copy of the user's files.  data: of each configuration by its name, the folder of the data set."""
     programs: dict[Path, Configuration] = {}
     for each in named:
-        (member,), optimizer = members(each, [0]), make_optimizer(each.study)
-        found = engines.kept(paths, each.study, member, optimizer)
+        found = engines.kept(paths, each.study)
         if (found.engine if found else each.study.resources.engine) == "compiled":
-            programs.setdefault(engines.file_of(paths, each.study, member, optimizer), each)
+            programs.setdefault(engines.file_of(paths, each.study), each)
     context = get_context("spawn")
     # Of a program the step and the measures side by side; no more programs than keep the cores busy: workers compile
     # the others when they come to them.

@@ -1,5 +1,5 @@
 """Which engine trains a program's members, and how fast: measured where they run, and kept in the run directory, so
-that what goes on later goes on alike."""
+that a resumed run uses the same one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seedsweep.core.training.seeds import Member
 from seedsweep.shards.read import default_cache
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.slots import device_share
-from seedsweep.sweeps.study.components import declared
+from seedsweep.sweeps.study.components import numbers_of
 
 #: No probe goes further.
 MOST = 256
@@ -91,7 +91,7 @@ def choose(
     engine = study.resources.engine
     if engine in ("fused", "loop"):
         return Chosen(engine, len(group) if engine == "fused" else 1, f"{engine}: {THE_STUDY}")
-    found = kept(paths, study, group[0], optimizer)
+    found = kept(paths, study)
     if found is None and engine == AUTO and len(group) == 1:
         return Chosen("loop", 1, "loop: one member")
     # What a launch did not measure at its start is not compiled: a node without a compiler may be asked for it, and a
@@ -100,18 +100,19 @@ def choose(
     return Chosen(found.engine, found.at_once(len(group)), found.said)
 
 
-def kept(paths: RunPaths, study: Study, member: Member, optimizer: Optimizer) -> Measured | None:
-    """What was measured before of a program on this kind of device; None where that is not there, or damaged."""
-    return _read(file_of(paths, study, member, optimizer))
+def kept(paths: RunPaths, study: Study) -> Measured | None:
+    """What was measured before of a configuration's program on this kind of device; None where that is not there, or
+    damaged. study: as the configuration has it."""
+    return _read(file_of(paths, study))
 
 
-def file_of(paths: RunPaths, study: Study, member: Member, optimizer: Optimizer) -> Path:
-    """What is measured of a program on this kind of device is kept there."""
+def file_of(paths: RunPaths, study: Study) -> Path:
+    """What is measured of a configuration's program on this kind of device is kept there."""
     resources = study.resources
     on_gpu = resources.gpus and torch.cuda.is_available()
     kind = torch.cuda.get_device_name() if on_gpu else "cpu"
     share = f"{resources.gpus:g} of it" if on_gpu else f"{resources.cpus} threads"
-    return paths.probed(f"{kind}, {share}, {_program(study, member, optimizer)}")
+    return paths.probed(f"{kind}, {share}, {_program(study)}")
 
 
 def measured(
@@ -128,7 +129,7 @@ def measured(
     study: as the configuration has it.  to_come: members' steps that each of the trials that run at once will train;
     0: compiling is not tried.  Errors: memory.OutOfMemoryError, UserError of the task.
     """
-    file, home = file_of(paths, study, member, optimizer), default_cache()
+    file, home = file_of(paths, study), default_cache()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Not two probes at once on one node: they would time each other.
     with open(home / "probe.lock", "w") as lock:
@@ -221,19 +222,18 @@ def _read(file: Path) -> Measured | None:
         return None
 
 
-def _program(study: Study, member: Member, optimizer: Optimizer) -> str:
+def _program(study: Study) -> str:
     """Hash of what makes a program another one: what it trains, on what, in which batches. Of hyperparameters their
     names, and the values of those that are Python numbers."""
     training = study.training.model_dump(include={"batch", "microbatch", "clip", "precision"})
-    tensors = {name for name, bounds in declared(study).items() if bounds.tensor}
     parts = [
         study.task,
         study.settings,
         study.data,
         training,
-        type(optimizer).__name__,
-        sorted(member.hyperparameters),
-        {name: value for name, value in member.hyperparameters.items() if name not in tensors},
+        study.optimizer.get("name"),
+        sorted(study.hyperparameters),
+        numbers_of(study),
         study.resources.engine,
         user_code.code_in_use(),
     ]

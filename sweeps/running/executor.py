@@ -41,7 +41,7 @@ START_PAUSE, MOST_STARTS = 1.0, 60
 
 
 class RayDiedError(SeedsweepError):
-    """Ray died as often as it was started."""
+    """Ray died, was started anew, and died again."""
 
     #: Of the command line: no mistake of the user's.
     exit_code = 1

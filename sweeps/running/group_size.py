@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
 import torch
 
@@ -88,7 +87,7 @@ def _measure_all(
     found, held = {}, MOST
     try:
         each = [configuration(study, name, dict(overrides)) for name, overrides, _ in jobs]
-        files = Counter(_file(paths, own) for own in each)
+        files = Counter(engines.file_of(paths, own.study) for own in each)
         for own, (name, _, data) in zip(each, jobs, strict=True):
             task = load_task(own.study, data, device_of(own.study))
             optimizer, training = make_optimizer(own.study), resolved_training(own.study, task)
@@ -98,7 +97,7 @@ def _measure_all(
                 found[name] = Measured("loop", THE_STUDY, [Rate(1, 1.0, 0)])
                 continue
             (member,) = members(own, [0])
-            share = files[_file(paths, own)] / len(each)
+            share = files[engines.file_of(paths, own.study)] / len(each)
             to_come = share * _members(study) * training.steps / slots
             found[name] = engines.measured(paths, own.study, task, member, training, optimizer, to_come)
     finally:
@@ -117,16 +116,11 @@ def _members(study: Study) -> int:
     return study.compared * study.seeds.compare + explored
 
 
-def _file(paths: RunPaths, own: Configuration) -> Path:
-    (member,) = members(own, [0])
-    return engines.file_of(paths, own.study, member, make_optimizer(own.study))
-
-
 def _all_compile(paths: RunPaths, named: Sequence[Configuration]) -> bool:
     """Whether this machine compiles, and no program of the run was given to another engine before."""
     try:
         engines.compiler()
     except CompileError:
         return False
-    before = [engines.kept(paths, own.study, members(own, [0])[0], make_optimizer(own.study)) for own in named]
+    before = [engines.kept(paths, own.study) for own in named]
     return all(found is None or found.engine == "compiled" for found in before)

@@ -22,7 +22,7 @@ from seedsweep.core.records.registration import register
 from seedsweep.core.records.study import Study, read_study
 from seedsweep.core.source import git_commit
 
-#: Name of the lease of whoever launches a study.
+#: Name of the lease that a launch holds.
 LEASE = "launch"
 VERSIONED = ("torch", "numpy", "ray", "optuna", "webdataset", "submitit", "scipy", "pandas")
 #: Exit code of a launch that another took over from.

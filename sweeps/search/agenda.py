@@ -261,7 +261,7 @@ class Agenda:
                 self._begun.append(replace(spec, values=own.values, steps=own.steps, code=self._code))
 
     def _ask(self, recorded: CohortSpec | None = None) -> None:
-        """The next configuration to explore: as it was asked before, or what the search says."""
+        """The next configuration to explore: one that an earlier launch asked for, or the search's next."""
         if recorded:
             point = self._points[recorded.name] if recorded.name else dict(recorded.overrides)
             self.exploration.restore(point, sampled=not recorded.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from seedsweep.core.records.study import Study
-from seedsweep.sweeps.study.components import declared
+from seedsweep.sweeps.study.components import numbers_of
 
 
 def program(study: Study) -> str:
@@ -15,13 +15,12 @@ def program(study: Study) -> str:
     Which hyperparameters have a schedule counts, as each has a column of its own in the curves; and whether there is
     any weight decay, without which an optimiser computes none.
     """
-    tensors = {name for name, bounds in declared(study).items() if bounds.tensor}
     values = study.hyperparameters
     said = study.model_dump(mode="json", include={"task", "settings", "data", "training", "optimizer", "init_from"})
     parts = {
         **said,
         "names": sorted(values),
-        "numbers": {name: value for name, value in values.items() if name not in tensors},
+        "numbers": numbers_of(study),
         "scheduled": sorted(study.schedules),
         "decays": bool(values.get("weight_decay")),
     }

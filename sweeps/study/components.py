@@ -148,6 +148,13 @@ def schedules_of(study: Study) -> dict[str, Schedule]:
     return {name: _schedule(f"schedules.{name}", values) for name, values in study.schedules.items()}
 
 
+def numbers_of(study: Study) -> dict[str, Any]:
+    """Values of the hyperparameters that are Python numbers to the task: each makes a program of its own. study:
+    resolved."""
+    ranges = declared(study)
+    return {name: value for name, value in study.hyperparameters.items() if not ranges[name].tensor}
+
+
 def declared(study: Study, task: Task | None = None) -> dict[str, Range]:
     """The hyperparameters of a study's task and optimiser. task: of the study, where it is made already.
 

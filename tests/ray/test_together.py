@@ -8,27 +8,8 @@ SETTINGS = (
     *("resources.engine=loop", "resources.retries=0"),
 )
 #: Some values of what is searched make a member fail: of the second batch alone, by the seed of the search.
-MODULE = (
-    toy.MODULE
-    + """
-
-from seedsweep.core.training.schedules import Schedule
-
-
-class Breaks(Schedule):
-    @dataclass(frozen=True)
-    class Settings(Schedule.Settings):
-        at: Annotated[float, Range(0, 1)] = 0.0
-
-    def shape(self, step, steps):
-        if self.settings.at > 0.8:
-            raise ValueError("breaks")
-        return 1.0
-"""
-)
-STUDY = toy.STUDY.replace("hyperparameters:", "schedules: {lr: {name: toy.py:Breaks}}\nhyperparameters:").replace(
-    "lr: {low: 0.001, high: 0.1, log: true}", "schedules.lr.at: {low: 0.0, high: 1.0}"
-)
+MODULE = toy.breaking("self.settings.at > 0.8")
+STUDY = toy.SCHEDULED.replace("lr: {low: 0.001, high: 0.1, log: true}", "schedules.lr.at: {low: 0.0, high: 1.0}")
 
 
 def test_ray_and_this_process_alone_share_trials_alike_and_one_that_fails_is_alone(tmp_path):

@@ -68,8 +68,30 @@ seeds: {search: 2, compare: 4}
 criterion: {metric: error, threshold: 0.5, hold: 2}
 resources: {engine: fused, cohort: 3, checkpoint_seconds: 0}
 """
+#: With a schedule of an own kind, `Breaks`, see `breaking`.
+SCHEDULED = STUDY.replace("hyperparameters:", "schedules: {lr: {name: toy.py:Breaks}}\nhyperparameters:")
 #: Of the study as it is.
 COHORTS, MEMBERS = 10, 20
+
+
+def breaking(when: str, shape: str = "1.0") -> str:
+    """The module with a schedule whose setting `at`, from 0 to 1, may make a member fail. when, shape: expressions of
+    step, steps and self.settings.at."""
+    return f"""{MODULE}
+
+from seedsweep.core.training.schedules import Schedule
+
+
+class Breaks(Schedule):
+    @dataclass(frozen=True)
+    class Settings(Schedule.Settings):
+        at: Annotated[float, Range(0, 1)] = 0.0
+
+    def shape(self, step, steps):
+        if {when}:
+            raise ValueError("breaks")
+        return {shape}
+"""
 
 
 def write(folder: Path, module: str = MODULE, study: str = STUDY) -> Path:

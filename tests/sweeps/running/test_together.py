@@ -10,27 +10,10 @@ from tests.sweeps import toy
 from tests.sweeps.launching import contents, run_inline
 
 #: A schedule that some searched values make fail, and a test split.
-MODULE = (
-    toy.MODULE.replace('split == "test"', "False")
-    + """
-
-from seedsweep.core.training.schedules import Schedule
-
-
-class Breaks(Schedule):
-    @dataclass(frozen=True)
-    class Settings(Schedule.Settings):
-        at: Annotated[float, Range(0, 1)] = 0.0
-
-    def shape(self, step, steps):
-        if step > 10 and self.settings.at > 0.5:
-            raise ValueError("breaks")
-        return 1.0 - self.settings.at / 2
-"""
-)
+MODULE = toy.breaking("step > 10 and self.settings.at > 0.5", "1.0 - self.settings.at / 2")
+MODULE = MODULE.replace('split == "test"', "False")
 SCALARS = "shrink: {low: 0.0, high: 1.0}, schedules.lr.at: {low: 0.0, high: 0.4, points: 2}"
-STUDY = toy.STUDY.replace("hyperparameters:", "schedules: {lr: {name: toy.py:Breaks}}\nhyperparameters:")
-STUDY = STUDY.replace("shrink: {low: 0.0, high: 1.0}, lr: {low: 0.001, high: 0.1, log: true}", SCALARS)
+STUDY = toy.SCHEDULED.replace("shrink: {low: 0.0, high: 1.0}, lr: {low: 0.001, high: 0.1, log: true}", SCALARS)
 #: Three batches of two: two named configurations, and four that a sequence gives.
 SMALL = ("search.explore=6", "search.sampler=random", "search.window=2", "seeds.compare=1", "resources.engine=loop")
 TOGETHER = "search.together=2"
