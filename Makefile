@@ -6,31 +6,39 @@ BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 # are skipped.
 DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium dataset-fashion-mnist
 
-.PHONY: study test test-fast bench clean debian
+.PHONY: study test test-fast bench calibrate clean debian
 
 ## Run the study that the project began with, from nothing to its report.
 study: .venv/.installed
 	$(BIN)/python sweeps/launch.py alpha_seed_study
 
+# What starts a real SLURM or a real Ray, kills processes at random, or compiles. Its processes mostly wait.
+SLOW := $(addprefix tests/,slurm ray chaos core/training/test_compiled.py core/models/test_compiled_models.py)
 # Two processes of one thread each: more threads would wait for each other. A process that has no tests left takes half
 # of the other's.
-TWO_AT_ONCE := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist=worksteal
+TWO_AT_ONCE := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+FAST := $(TWO_AT_ONCE) --dist=worksteal $(addprefix --ignore=,$(SLOW))
 
 ## Everything that this machine can check.
 test: .venv/.installed-test debian
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(TWO_AT_ONCE) --ignore=tests/slurm
-	$(BIN)/pytest tests/slurm
+	$(FAST)
+	@# One process has SLURM's nodes to itself, the other does the rest.
+	$(TWO_AT_ONCE) --dist=loadgroup $(SLOW)
 
-## All tests but those on a real SLURM or a real Ray, those that kill processes at random, and those that compile.
+## All that is not slow, and no benchmarks.
 test-fast: .venv/.installed-test
-	$(TWO_AT_ONCE) $(addprefix --ignore=tests/,slurm ray chaos core/training/test_compiled.py core/models/test_compiled_models.py)
+	$(FAST) --ignore=tests/benchmarks
 
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
 bench: .venv/.installed-test $(if $(filter bench_peers,$(or $(NAME),$(BENCHMARKS))),.venv/.installed-peers)
 	for name in $(or $(NAME),$(BENCHMARKS)); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+
+## How often each test rejects and each interval holds, in simulated studies whose truth is known: minutes.
+calibrate: .venv/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration
 
 ## The packages that tests with a real SLURM, a real browser and real images need, where this user may install them.
 debian:

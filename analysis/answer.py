@@ -1,32 +1,38 @@
-"""The answer in words, from the comparison's numbers."""
+"""The answer in words, from what was decided."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from seedsweep.analysis import labels
-from seedsweep.analysis.claims import Judged, is_real, judge, of_pair
+from seedsweep.analysis import labels, sentences
+from seedsweep.analysis.claims import Judged, judge
 from seedsweep.analysis.comparison import Comparison, best_first
+from seedsweep.analysis.design import looks
+from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.results import Results
-from seedsweep.analysis.statistics.proportions import POWER
-from seedsweep.core.records.study import Claim
+from seedsweep.analysis.sentences import in_points, join, seeds_each
+from seedsweep.analysis.statistics.selection import honest_share
+from seedsweep.analysis.verdicts import UNDECIDED
+from seedsweep.core.records.decision import CONVERGING, Claim
 
-#: Configurations that a sentence names.
-MOST_NAMED = 6
+#: A correlation of equal seeds from which it is said that pairs of seeds would tell more.
+CORRELATED = 0.3
+#: Seeds of each configuration from which a correlation says something.
+LEAST_CORRELATED = 10
 
 
 @dataclass(frozen=True)
 class Answer:
-    """verdict: of the configuration and the seed, which it was, and what became of the claims; a few words.
-    text:    a sentence or two with its numbers.
+    """verdict: on each axis what was decided, and what became of the claims; a few words.
+    text:    sentences with their numbers.
     claims:  each claim with its verdict, a sentence.
     changes: differences from the registration, a sentence each.
     exploratory: what was added after results and decides nothing, a sentence each with its estimate.
-    facts:   what the seeds could show: how many would be needed, what could be found, where the variance is.
+    facts:   what the seeds could show, what selection does to the best, where the variance is.
     notes:   what varies, where the data differ, and what the test split says.
     """
 
@@ -47,68 +53,62 @@ class Answer:
 def answer(results: Results, comparison: Comparison) -> Answer:
     """What the comparison says."""
     table = comparison.decided
-    claims = [_claim(one) for one in judge(results, comparison)]
+    judged = judge(results, comparison)
+    claims = [_claim(one) + _needed(results, comparison, one) for one in judged]
     exploratory = [
-        f"{_phrase(row, capital=True)}; the median {results.score_name} is "
-        f"{row.median_score:.3g} ({row.median_score_low:.3g} to {row.median_score_high:.3g})."
+        f"{_phrase(row)}; the median {results.score_name} is {_number(row, 'median_score')}."
         for row in comparison.configurations[len(table) :].itertuples()
     ]
+    changes = list(results.changes)
     if table.empty:
         text = "No answer yet: no member of the comparison has finished."
-        return Answer("None yet.", text, claims, exploratory, changes=list(results.changes))
-    short, text = _judged(results, comparison)
-    verdict = f"{'So far: ' if comparison.unfinished else ''}{short}."
-    text += "".join(_single_runs(results, table, claim.best) for claim in results.claims if claim.best)
-    if comparison.unfinished:
-        text = f"So far, with seeds still missing: {text}"
-    verdict = " ".join([verdict, *claims])
-    facts, notes = _facts(results, comparison), _notes(results, table)
-    return Answer(verdict, text, claims, exploratory, facts, notes, list(results.changes))
+        return Answer("none yet.", text, claims, exploratory, changes=changes)
+    notes = _notes(results, table)
+    if not comparison.compared.decisions.look:
+        return Answer("none yet.", _not_yet(results, comparison), claims, exploratory, [], notes, changes)
+    short, text = _decided(results, comparison)
+    text += "".join(_single_runs(table, claim.best) for claim in results.claims if claim.best)
+    return Answer(
+        " ".join([short, *map(_claim, judged)]), text, claims, exploratory, _facts(results, comparison), notes, changes
+    )
 
 
-def _judged(results: Results, comparison: Comparison) -> tuple[str, str]:
-    """Whether it was the configuration or the seed: in a few words, and in a sentence with its numbers."""
-    table, pairs = comparison.decided, comparison.pairs
-    pairs = pairs[~pairs.exploratory.astype(bool)]
-    real = pairs[is_real(pairs)]
-    best = best_first(results, table).iloc[0]
-    beaten = [str(label) for label in table.label if of_pair(real, best.label, label) is not None]
-    rivals = [str(label) for label in table.label if label not in (*beaten, best.label)]
-    if not len(real):
-        smallest = f" (smallest adjusted p = {pairs.adjusted.min():.2g})" if len(pairs) else ""
-        if not table.converged.sum():
-            bound = "at least" if results.study.criterion.direction == "max" else "at most"
-            criterion = f"{results.study.criterion.metric} {bound} {results.study.criterion.threshold:g}"
-            return (
-                "no seed met the criterion",
-                f"No seed of any configuration met the criterion, {criterion}: which converges more often cannot be "
-                "said.",
-            )
-        if (table.converged == table.members).all():
-            return (
-                "every seed met the criterion",
-                f"Every seed of every configuration met the criterion ({_seeds(table)}): no difference in who "
-                "converges was found.",
-            )
-        return (
-            "no difference between configurations is told from the seed",
-            f"With {_seeds(table)} no difference between configurations was found{smallest}.",
-        )
-    if not beaten:
-        row = real.sort_values("adjusted").iloc[0]
-        return (
-            "some configurations differ, none stands out",
-            f"Only some differ: {_pair(table, row)}; the best, {best.label}, stands out from none.",
-        )
-    if rivals:
-        return (
-            "the configuration matters, but the best cannot be told from the next",
-            f"Both: {_phrase(best)} and is better than {_join(beaten)}, but "
-            f"cannot be told from {_join(rivals)}; between those it is the seed.",
-        )
+def _decided(results: Results, comparison: Comparison) -> tuple[str, str]:
+    """What was decided on each axis: in a few words, and in sentences."""
+    table, axes = comparison.decided, comparison.compared.decisions.axes.values()
+    best = best_first(table).iloc[0]
+    if len(table) < 2:
+        return "nothing is compared.", f"{_phrase(best)}. There is no other configuration to compare it with."
+    words = [sentences.short(results, comparison, axis) for axis in axes if axis.level]
+    said = [sentences.of_axis(results, comparison, axis) for axis in axes if axis.level]
+    short = "; ".join(words)
+    ahead = f" The most often: {_phrase(best)}." if 0 < table.converged.sum() < table.members.sum() else ""
+    return f"{short}.", " ".join(said) + ahead + _look(comparison)
+
+
+def _not_yet(results: Results, comparison: Comparison) -> str:
+    """Between looks there are counts, and no verdict."""
+    table, sizes = comparison.decided, comparison.compared.rules.looked
+    have = f"{seeds_each(list(table.members))} so far"
+    counts = [f"{row.label} {row.converged} of {row.members}" for row in table.itertuples()]
+    missing = "" if len(table) >= results.study.compared else ", and not all configurations have one"
     return (
-        f"{best.label} is better than every other",
-        f"It was the configuration: {_phrase(best)} and is better than every other.",
+        f"No verdict yet: the comparison is tested at {sizes[0]} seeds of each configuration; there are {have}"
+        f"{missing}. Converged: {join(counts)}."
+    )
+
+
+def _look(comparison: Comparison) -> str:
+    """Which look it was, where there are several."""
+    decisions, rules = comparison.compared.decisions, comparison.compared.rules
+    seen = max(comparison.compared.reached, default=0)
+    if decisions.looks < 2:
+        return ""
+    level = 100 * looks.nominal(rules.level, rules.looked)
+    stopped = {"decided": "; it ended, as all is decided", "futile": "; it ended, as more seeds would not decide it"}
+    return (
+        f" Look {seen} of {decisions.looks}, at {rules.looked[seen - 1]} seeds: each tests at "
+        f"{level:.1f} %, so that all keep {100 * rules.level:g} %{stopped.get(comparison.progress.stopped, '')}."
     )
 
 
@@ -118,58 +118,77 @@ def _claim(judged: Judged) -> str:
     return f"That {_claimed(judged.claim)}: {judged.verdict}{reason}."
 
 
+def _needed(results: Results, comparison: Comparison, judged: Judged) -> str:
+    """How many seeds would decide a claim that is open."""
+    if judged.verdict != UNDECIDED or judged.reason or comparison.unfinished:
+        return ""
+    absolute = max(1, sum(claim.below is not None for claim in results.claims))
+    seeds = seeds_to_decide(comparison.compared, judged.claim, results.metric, absolute=absolute)
+    if seeds is None:
+        return ""
+    return f" {seeds} seeds each would decide it in 80 % of studies, if P(converge) were as seen."
+
+
 def _claimed(claim: Claim) -> str:
     by = f" by {claim.measure or 'score'}" if claim.axis == "score" else ""
+    within = ""
+    if claim.alike is not None and claim.margin is not None:
+        size = in_points(claim.margin) if claim.axis == CONVERGING else f"{claim.margin:g}"
+        within = f" within {size}"
     if claim.best is not None:
         return f"{claim.best} is the best of the named{by}"
     if claim.better is not None:
         return f"{claim.better[0]} is better than {claim.better[1]}{by}"
     if claim.alike is not None:
-        return f"{claim.alike[0]} and {claim.alike[1]} are alike{by}"
+        return f"{claim.alike[0]} and {claim.alike[1]} are alike{by}{within}"
     assert claim.below is not None
     return f"{claim.below[0]} converges in less than {100 * claim.below[1]:g} % of seeds"
 
 
-def _single_runs(results: Results, table: pd.DataFrame, name: str) -> str:
+def _single_runs(table: pd.DataFrame, name: str) -> str:
     """How often single runs would have named a configuration the best."""
     found = table[(table.origin == "named") & (table["name"] == name)]
     if found.empty:
         return ""
     row = found.iloc[0]
-    rates = "" if row.label == best_first(results, table).label.iloc[0] else f" {_phrase(row, capital=True)}."
     return (
-        f"{rates} One run of each named configuration would name {row.label} the best in "
-        f"{100 * row.named_best:.0f} % of tries (pure luck: {100 / (table.origin == 'named').sum():.0f} %)."
+        f" One run of each named configuration would name {row.label} the best in {100 * row.named_best:.0f} % of "
+        f"tries (chance: {100 / (table.origin == 'named').sum():.0f} %)."
     )
 
 
 def _facts(results: Results, comparison: Comparison) -> list[str]:
     """What the seeds that were run could and could not show."""
-    facts = []
-    seeds, table = results.seeds, comparison.decided
-    if seeds.race:
+    facts, table = [], comparison.decided
+    groups = comparison.compared.groups
+    if len(groups) > 1 and 0 < table.converged.sum() < table.members.sum():
+        seen, honest = honest_share([group.converged for group in groups])
+        if honest < seen:
+            facts.append(
+                f"The highest share that converged, {100 * seen:.0f} %, is picked from {len(groups)}, and so seems "
+                f"higher than it is: picked by one half of the seeds and measured on the other it is "
+                f"{100 * honest:.0f} % on average."
+            )
+    if results.same_best is not None and (table.origin == "search").any():
         facts.append(
-            f"Seeds were raced: {seeds.start} each, then twice as many as long as the interval of a "
-            f"configuration's difference from the best held 0, up to {seeds.compare}: {table.members.sum()} "
-            f"members in place of {seeds.compare * len(table)}. Who was dropped early has a wider interval, and, "
-            "dropped for doing badly, seems somewhat worse than it is: in simulations by 3 to 9 points of P(converge)."
+            "How sure the search's choice of the best found is: new search seeds would choose the same one in "
+            f"{100 * results.same_best:.0f} % of simulated tries."
         )
-    # Equal shares would need more seeds than any number.
-    if (power := comparison.power) and power.p_best != power.p_second:
-        how_many = "more than 1000 seeds" if power.needed is None else f"{power.needed} seeds"
+    surpassed = table.dropna(subset=["surpassed"])
+    if len(surpassed):
+        row = surpassed.iloc[int((results.sign * surpassed.surpassed).to_numpy(float).argmax())]
+        side = "above" if results.sign > 0 else "below"
+        facts.append(f"90 % of new seeds of {row.label} score {side} {row.surpassed:.3g}, with 95 % confidence.")
+    enough = min(len(group.converged) for group in groups) >= LEAST_CORRELATED
+    if enough and abs(comparison.correlation) >= CORRELATED and results.designed and not results.seeds.paired:
         facts.append(
-            f"To tell {power.best} from {power.second} in {100 * POWER:.0f} % of studies, {how_many} of each would be "
-            f"needed, if their P(converge) were {power.p_best:.2f} and {power.p_second:.2f}."
-        )
-        least = power.detectable
-        found = "no difference at all" if least is None else f"a difference of at least {100 * least:.0f} points"
-        facts.append(
-            f"With {power.seeds} seed{'s' * (power.seeds != 1)} each, {found} from {power.best}'s P(converge) would be "
-            f"found in {100 * POWER:.0f} % of studies, before any adjustment for several pairs."
+            f"Equal seeds score alike across configurations (rank correlation {comparison.correlation:.2f}): a study "
+            "with `seeds: {paired: true}` would tell more."
         )
     parts = comparison.variance
     whole = parts.configurations + parts.seeds
-    if whole > 0:
+    scores = results.scores(results.compared)
+    if whole > 1e-12 * float(np.square(scores).max(initial=0.0)):
         facts.append(
             f"Of the variance of the {results.score_name}, {100 * parts.configurations / whole:.0f} % is between "
             f"configurations and {100 * parts.seeds / whole:.0f} % between seeds of one."
@@ -181,44 +200,30 @@ def _notes(results: Results, table: pd.DataFrame) -> list[str]:
     notes = []
     names = labels.short_names(results.varying)
     if names:
-        notes.append(f"The configurations differ in {_join(list(names.values()), 'and')}.")
+        notes.append(f"The configurations differ in {join(list(names.values()))}.")
     data = [path for path in results.varying if path.startswith("data.")]
     if data:
-        fields = _join([path.removeprefix("data.") for path in data], "and")
+        fields = join([path.removeprefix("data.") for path in data])
         notes.append(f"Their data differ ({fields}): scores may be of different validation splits.")
     measured = "measured at the end, and anew when steps were added" if results.regrown else "measured once at the end"
     score = f"test_{results.study.score}_{results.metric}"
     if score in table:
-        words = [
-            f"{row['label']} {row[score]:.3g} ({row[f'{score}_low']:.3g} to {row[f'{score}_high']:.3g})"
-            for row in table.to_dict("records")
-        ]
+        words = [f"{row.label} {_number(row, score)}" for row in table.itertuples() if not pd.isna(getattr(row, score))]
         notes.append(
-            f"Median {results.metric} on the test split, {measured}, of the {results.study.score} "
-            f"evaluation, with its 95 % interval: {_join(words, 'and')}."
+            f"Median {results.metric} on the test split, {measured}, of the {results.study.score} evaluation: "
+            f"{join(words)}."
         )
     elif results.tested:
-        notes.append(f"The test split was {measured}: {_join(results.tested, 'and')} in tables/.")
+        notes.append(f"The test split was {measured}: {join(results.tested)} in tables/.")
     return notes
 
 
-def _phrase(row: Any, *, capital: bool = False) -> str:
+def _number(row: Any, name: str) -> str:
+    """`0.91 (0.85 to 0.95)`, with its 95 % interval, where there is one."""
+    value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
+    return f"{value:.3g}" if pd.isna(low) or pd.isna(high) else f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _phrase(row: Any) -> str:
     seeds = f"{row.converged} of {row.members} seeds (95 % interval {100 * row.low:.0f} to {100 * row.high:.0f} %)"
-    label = row.label[0].upper() + row.label[1:] if capital else row.label
-    return f"{label} converged in {seeds}"
-
-
-def _pair(table: pd.DataFrame, row: Any) -> str:
-    first, second = (table[table.label == label].iloc[0] for label in (row["first"], row["second"]))
-    return f"{_phrase(first)}, {_phrase(second)} (adjusted p = {row.adjusted:.2g})"
-
-
-def _seeds(table: pd.DataFrame) -> str:
-    low, high = table.members.min(), table.members.max()
-    return f"{low} seed{'' if low == 1 else 's'} each" if low == high else f"{low} to {high} seeds each"
-
-
-def _join(words: Sequence[str], last: str = "or") -> str:
-    if len(words) > MOST_NAMED:
-        words = [*words[: MOST_NAMED - 1], f"{len(words) - MOST_NAMED + 1} others"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+    return f"{row.label} converged in {seeds}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ import pandas as pd
 from seedsweep.core.records.ledger import CohortSpec
 from seedsweep.core.records.registration import Registration
 from seedsweep.core.records.study import Study
+
+#: Configurations that a sentence names.
+MOST_LABELS = 6
 
 
 def said(
@@ -34,6 +38,31 @@ def left_out(shorter: Sequence[tuple[str, CohortSpec]]) -> list[str]:
     """A sentence for each label whose cohorts have not been trained on since steps were added."""
     labels = dict.fromkeys((label, spec.steps) for label, spec in shorter)
     return [f"Left out: {label}, whose members have {steps} steps and not the study's." for label, steps in labels]
+
+
+def superseded(cohorts: Sequence[tuple[str, CohortSpec]]) -> list[str]:
+    """One sentence of all cohorts, with their labels, that are of what the study does not have any more."""
+    if not cohorts:
+        return []
+    members: Counter[str] = Counter()
+    for label, spec in cohorts:
+        members[label if spec.phase == "compare" else "the search"] += len(spec.seeds)
+    whose = ", ".join(f"{label} {count}" for label, count in members.most_common(MOST_LABELS))
+    more = ", ..." if len(members) > MOST_LABELS else ""
+    return [
+        f"Left out: {members.total()} members ({whose}{more}) that were begun before the data, the weights to start "
+        "from, or this program's defaults changed."
+    ]
+
+
+def never_long_enough(hold: int, evaluations: Mapping[str, int]) -> list[str]:
+    """A sentence where members were evaluated less often than the criterion is to be held. evaluations: by label, of
+    members of the comparison that did not diverge, the fewest."""
+    short = [f"{label} ({count})" for label, count in evaluations.items() if count < hold]
+    if not short:
+        return []
+    where = ", ".join(short[:MOST_LABELS]) + (", ..." if len(short) > MOST_LABELS else "")
+    return [f"Fewer evaluations than the {hold} that the criterion is to be held for, so never met: {where}."]
 
 
 def _longer(study: Study, members: pd.DataFrame, registered: Registration) -> str:

@@ -1,8 +1,9 @@
-"""The comparison in numbers: what each configuration did, how each pair differs, and what the seeds could show."""
+"""The comparison as tables: what each configuration did, how each pair differs, and what was decided."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,71 +11,61 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seedsweep.analysis.design.racing import seeds_of_each
+from seedsweep.analysis import pair_tests
+from seedsweep.analysis.decisions import Group, Pair, Rules, decide
+from seedsweep.analysis.design.stopping import Aims, Progress, progress
 from seedsweep.analysis.results import Results, convergence_steps
 from seedsweep.analysis.statistics.best_of_n import replication
-from seedsweep.analysis.statistics.proportions import (
-    clopper_pearson,
-    jeffreys,
-    minimum_detectable,
-    newcombe,
-    pairwise,
-    probability_greater,
-    seeds_for_power,
-    wilson,
-)
+from seedsweep.analysis.statistics.pairing import correlation
+from seedsweep.analysis.statistics.proportions import clopper_pearson
 from seedsweep.analysis.statistics.scores import (
     Variance,
     interquartile_mean,
     median_interval,
     split_variance,
-    superiority,
+    tolerance,
 )
-from seedsweep.analysis.statistics.survival import incidence, logrank_pairs
+from seedsweep.analysis.statistics.survival import incidence
+from seedsweep.analysis.verdicts import Compared, share_interval
 from seedsweep.core.records.criterion import OUTCOMES
+from seedsweep.core.records.decision import CONVERGING, SCORE
 
 PAIR_COLUMNS = (
-    *("first", "second", "exploratory", "p", "adjusted", "difference", "low", "high", "greater"),
-    *("better", "better_low", "better_high", "times_adjusted"),
+    *("first", "second", "exploratory", "difference", "low", "high", "adjusted", "differs"),
+    *("better", "better_low", "better_high", "shift", "shift_low", "shift_high", "score_adjusted", "score_differs"),
 )
-
-
-@dataclass(frozen=True)
-class Power:
-    """Of the best configuration and the second: seeds of each that would tell them apart (None: too many to say), and
-    the least difference from the best's P(converge) that the `seeds` that were run would find (None: none)."""
-
-    best: str
-    second: str
-    p_best: float
-    p_second: float
-    needed: int | None
-    seeds: int
-    detectable: float | None
+#: Above so many configurations the correlation of equal seeds is not looked for.
+MOST_CORRELATED = 30
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Compared configurations and their pairs, in the order of the study; what is exploratory comes last, and takes no
-    part in anything that is said of several: adjusted p's, named_best, power and variance.
+    part in anything that is decided.
 
     configurations: label, name, origin, exploratory, what varies, members, converged, fell_back, never, diverged; p (of
-                    converging) with low, high (Wilson), exact_low, exact_high (Clopper-Pearson), jeffreys_low and
-                    jeffreys_high; p_diverged with diverged_low, diverged_high (Wilson); median_score, iqm and
-                    median_steps, each with _low and _high; named_best with _low and _high; the median of each measure
-                    of the test split, with _low and _high.
-    pairs:          first, second (labels), exploratory; p and adjusted (Boschloo, Holm; NaN where exploratory);
-                    difference of P(converge) with low, high (Newcombe); greater, Pr(p_first > p_second); better, with
-                    better_low, better_high: probability that a score of the first is better than one of the second;
-                    times_adjusted (log-rank, Holm; NaN where exploratory).
-    power:          None with fewer than two configurations.
-    unfinished:     whether seeds that decide are still missing.
+        converging) with low, high (exact, looks counted), p_diverged with diverged_low, diverged_high (exact);
+        median_score, iqm and median_steps, each with _low and _high; surpassed: the score that 9 of 10 new seeds
+        surpass, at 95 %; rank_low, rank_high: its place in converging, that hold together for all; named_best with _low
+        and _high; the median of each measure of the test split, with _low and _high. Intervals are at 95 % each; NaN
+        where so few seeds have none.
+    pairs: first, second (labels), exploratory; difference of P(converge) with low, high; adjusted (p, for all that the
+        page decides; NaN where exploratory); differs: 1 where the first is better beyond doubt, -1 where the second;
+        better, with better_low, better_high: probability that a score of the first is better; shift, with shift_low,
+        shift_high: by how much; score_adjusted, score_differs likewise. Intervals of one axis hold together at its
+        level; NaN before the first look.
+    secondary: measure, label, members, median and iqm, each with _low and _high: of what the study names beside the
+        score; nothing is decided by it.
+    correlation: of equal seeds across configurations, the mean over the pairs; NaN where it says nothing.
     """
 
     configurations: pd.DataFrame
     pairs: pd.DataFrame
-    power: Power | None
+    secondary: pd.DataFrame
     variance: Variance
+    correlation: float
+    compared: Compared
+    progress: Progress
     unfinished: bool
 
     @property
@@ -87,47 +78,108 @@ class Comparison:
 def compare(results: Results) -> Comparison:
     """Compare the comparison's members, however many are finished."""
     groups, late = results.configurations, results.exploratory
+    compared, reached, missing = decided(results)
     rows = [_row(results, group) for group in (*groups, *late)]
+    for place, row in enumerate(rows[: len(groups)]):
+        # Between looks there are more seeds than the last look took: theirs is an estimate as of now.
+        if compared.reached[place] and compared.rules.looked[compared.reached[place] - 1 :][:1] == (row["members"],):
+            row.update(_interval("", share_interval(compared, place, 0.05)))
+        row.update(_interval("rank_", _ranks(compared, place)))
     table = pd.DataFrame(rows)
     scores = [results.scores(group) for group in groups]
     for name, values in _named_best(results, table[: len(groups)], scores).items():
         table[name] = np.concatenate([values, np.full(len(late), np.nan)])
-    ranked = best_first(results, table[: len(groups)])
+    pairs = _pairs(compared, [group.label.iloc[0] for group in groups]) + _exploratory_pairs(results)
     return Comparison(
         table,
-        pd.DataFrame(_pairs(results, groups) + _exploratory_pairs(results), columns=list(PAIR_COLUMNS)),
-        _power(ranked.iloc[0], ranked.iloc[1]) if len(ranked) > 1 else None,
+        pd.DataFrame(pairs, columns=list(PAIR_COLUMNS)),
+        _secondary(results),
         split_variance(scores),
-        _seeds_missing(results),
+        _correlation(compared.groups),
+        compared,
+        reached,
+        missing,
     )
 
 
-def best_first(results: Results, table: pd.DataFrame) -> pd.DataFrame:
-    """Configurations, the one that converged most often first, the better median score deciding between equals."""
+def decided(results: Results, members: Sequence[pd.DataFrame] | None = None) -> tuple[Compared, Progress, bool]:
+    """What is compared with the decisions, how far the looks are, and whether seeds that decide are missing.
+
+    members: of each configuration that decides, if not those of `results`: the same ones judged by another criterion.
+    """
+    frames = results.configurations if members is None else members
+    axes = results.axes
+    groups = [group_of(results, frame, axes) for frame in frames]
+    rules = Rules.of(results.seeds, results.decision, axes)
+    names = [str(frame.label.iloc[0]) for frame in frames]
+    named = [place for place, frame in enumerate(frames) if frame.origin.iloc[0] == "named"]
+    if not results.designed:
+        rules = Rules(rules.level, rules.shares)
+        once = Progress(tuple(int(len(group.converged) > 0) for group in groups), ())
+        decisions = decide(groups, rules)
+        return Compared(names, named, groups, rules, once.reached, decisions), once, False
+    entered = _all_entered(results, names)
+    aims = Aims(results.claims, names, named, results.metric)
+    reached = progress(groups, rules, results.seeds, aims, entered=entered)
+    seen = reached.reached
+    if rules.method.anytime:
+        # Each seed is a look.
+        seen = tuple(int(len(group.converged) > 0) for group in groups)
+    compared = Compared(names, named, groups, rules, seen, decide(groups, rules, seen))
+    short = any(len(group.converged) < wanted for group, wanted in zip(groups, reached.wanted, strict=True))
+    return compared, reached, not entered or (short and not reached.stopped)
+
+
+def group_of(results: Results, members: pd.DataFrame, axes: Sequence[str]) -> Group:
+    """A configuration as it is compared: its members from seed 0 on without a gap, or, of a table of others, all."""
+    ordered = members.sort_values("seed")
+    if results.designed:
+        ordered = ordered[ordered.seed.to_numpy() == np.arange(len(ordered))]
+    scores = {
+        axis: _upward(results, ordered, results.metric if axis == SCORE else axis)
+        for axis in axes
+        if axis != CONVERGING
+    }
+    return Group((ordered.outcome == "converged").to_numpy(bool), scores)
+
+
+def best_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Configurations, the one first whose P(converge) is surely the highest, then by the score: 38 of 40 before 1 of
+    1."""
     if table.empty:
         return table
-    order = pd.DataFrame({"p": table.p, "score": results.sign * table.median_score})
-    return table.loc[order.sort_values(["p", "score"], ascending=False).index]
+    return table.sort_values(["low", "p", "upward"], ascending=False, kind="stable")
+
+
+def _upward(results: Results, members: pd.DataFrame, measure: str) -> np.ndarray:
+    """A measure of some members, more being better; NaN where there is none."""
+    if measure == results.metric:
+        return np.asarray(results.sign * members[results.score_column].to_numpy(float))
+    sign = results.sign_of(measure)
+    values = results.last(members, measure)
+    return np.full(len(members), np.nan) if sign is None else sign * values
 
 
 def _row(results: Results, group: pd.DataFrame) -> dict[str, Any]:
     """One configuration, but for what is said of it beside the others."""
     scores, (converged, n) = results.scores(group), counts(group)
     diverged = int((group.outcome == "diverged").sum())
-    iqm, *iqm_ends = interquartile_mean(scores, span=results.span)
+    iqm, *iqm_ends = interquartile_mean(scores)
     steps, *steps_ends = incidence(convergence_steps(group), results.budget).median()
+    surpassed, _ = tolerance(results.sign * scores)
     row = {
         **{name: group[name].iloc[0] for name in ("label", "name", "origin", *results.varying_columns)},
         "exploratory": bool(group.exploratory.any()),
         "members": n,
         **{outcome: int((group.outcome == outcome).sum()) for outcome in OUTCOMES},
-        **{"p": converged / n, **_interval("", wilson(converged, n))},
-        **_interval("exact_", clopper_pearson(converged, n)),
-        **_interval("jeffreys_", jeffreys(converged, n)),
-        **{"p_diverged": diverged / n, **_interval("diverged_", wilson(diverged, n))},
+        **{"p": converged / n, **_interval("", clopper_pearson(converged, n))},
+        **{"p_diverged": diverged / n, **_interval("diverged_", clopper_pearson(diverged, n))},
         **{"median_score": float(np.median(scores)), **_interval("median_score_", median_interval(scores))},
         **{"iqm": iqm, **_interval("iqm_", iqm_ends)},
         **{"median_steps": steps, **_interval("median_steps_", steps_ends)},
+        "surpassed": results.sign * surpassed,
+        "upward": results.sign * float(np.median(scores)),
+        **{"rank_low": math.nan, "rank_high": math.nan},
     }
     for name in results.tested:
         values = group[name].dropna().to_numpy(float)
@@ -140,47 +192,93 @@ def _interval(name: str, ends: Sequence[float]) -> dict[str, float]:
     return {f"{name}low": ends[0], f"{name}high": ends[1]}
 
 
+def _ranks(compared: Compared, place: int) -> tuple[float, float]:
+    """Between which places in converging a configuration lies: those that are better beyond doubt are before it, those
+    that are worse behind it."""
+    if not compared.reached[place]:
+        return math.nan, math.nan
+    count = len(compared.groups)
+    axis = compared.decisions.axes[CONVERGING]
+    signs = [axis.pair(place, other).differs for other in range(count) if other != place]
+    return 1.0 + signs.count(-1), float(count - signs.count(1))
+
+
 def _named_best(results: Results, table: pd.DataFrame, scores: list[np.ndarray]) -> dict[str, np.ndarray]:
     """How often one seed of each *named* configuration names each the best; NaN for one that the search found."""
     named = np.flatnonzero(table.origin == "named") if len(table) else np.zeros(0, int)
     shares = {name: np.full(len(table), np.nan) for name in ("named_best", "named_best_low", "named_best_high")}
     if len(named):
-        found = replication([results.sign * scores[i] for i in named], span=results.upward_span)
+        found = replication([results.sign * scores[i] for i in named])
         for name, values in zip(shares, (found.share, found.low, found.high), strict=True):
             shares[name][named] = values
     return shares
 
 
-def _pairs(results: Results, groups: Sequence[pd.DataFrame]) -> list[tuple[Any, ...]]:
-    """Every pair of those that decide, tested."""
-    by_time = logrank_pairs([convergence_steps(group) for group in groups], results.budget)
-    tested = pairwise([counts(group) for group in groups])
+def _pairs(compared: Compared, labels: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Every pair of those that decide."""
+    axes = compared.decisions.axes
     return [
-        _pair(results, groups[i], groups[j], p, adjusted, times)
-        for (i, j, p, adjusted), (*_, times) in zip(tested, by_time, strict=True)
+        _pair((labels[one.first], labels[one.second]), one, other, exploratory=False)
+        for one, other in zip(axes[CONVERGING].pairs, axes[SCORE].pairs, strict=True)
     ]
 
 
 def _exploratory_pairs(results: Results) -> list[tuple[Any, ...]]:
     """Every pair, with all seeds, of which one at least is exploratory: estimates alone."""
-    none = float("nan")
-    return [
-        _pair(results, first, second, none, none, none)
-        for first, second in itertools.combinations(results.whole.values(), 2)
-        if first.exploratory.any() or second.exploratory.any()
-    ]
+    rows = []
+    method = pair_tests.Independent()
+    for first, second in itertools.combinations(results.whole.values(), 2):
+        if not (first.exploratory.any() or second.exploratory.any()):
+            continue
+        converged = [(group.outcome == "converged").to_numpy(bool) for group in (first, second)]
+        own, theirs = (_upward(results, group, results.metric) for group in (first, second))
+        one = Pair(0, 1, math.nan, math.nan, 0, *method.estimate(CONVERGING, converged[0], converged[1], 0.95))
+        estimates = (*method.estimate(SCORE, own, theirs, 0.95), *method.shift(own, theirs, 0.95))
+        other = Pair(0, 1, math.nan, math.nan, 0, *estimates)
+        rows.append(_pair((first.label.iloc[0], second.label.iloc[0]), one, other, exploratory=True))
+    return rows
 
 
-def _pair(
-    results: Results, first: pd.DataFrame, second: pd.DataFrame, p: float, adjusted: float, times: float
-) -> tuple[Any, ...]:
-    """As PAIR_COLUMNS has it; without a p it is exploratory."""
-    own, other = counts(first), counts(second)
+def _pair(labels: tuple[str, str], converging: Pair, score: Pair, *, exploratory: bool) -> tuple[Any, ...]:
+    """As PAIR_COLUMNS has it."""
     return (
-        *(first.label.iloc[0], second.label.iloc[0], bool(np.isnan(p)), p, adjusted),
-        *(own[0] / own[1] - other[0] / other[1], *newcombe(own, other), probability_greater(own, other)),
-        *(*superiority(results.sign * results.scores(first), results.sign * results.scores(second)), times),
+        *(*labels, exploratory),
+        *(converging.estimate, converging.low, converging.high, converging.adjusted, converging.differs),
+        *(score.estimate, score.low, score.high, score.shift, score.shift_low, score.shift_high),
+        *(score.adjusted, score.differs),
     )
+
+
+def _secondary(results: Results) -> pd.DataFrame:
+    """As `Comparison.secondary` has it."""
+    rows = []
+    for measure in results.secondary:
+        for group in results.shown:
+            values = group[measure].to_numpy(float) if measure in group else results.last(group, measure)
+            values = values[np.isfinite(values)]
+            iqm, *ends = interquartile_mean(values)
+            rows.append(
+                {
+                    **{"measure": measure, "label": group.label.iloc[0], "members": len(values)},
+                    "median": float(np.median(values)) if len(values) else math.nan,
+                    **_interval("median_", median_interval(values)),
+                    **{"iqm": iqm, **_interval("iqm_", ends)},
+                }
+            )
+    columns = ("measure", "label", "members", "median", "median_low", "median_high", "iqm", "iqm_low", "iqm_high")
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+def _correlation(groups: Sequence[Group]) -> float:
+    """Of the scores of equal seeds, the mean over the pairs."""
+    if not 1 < len(groups) <= MOST_CORRELATED:
+        return math.nan
+    found = []
+    for one, other in itertools.combinations(groups, 2):
+        size = min(len(one.converged), len(other.converged))
+        found.append(correlation(one.on(SCORE, size), other.on(SCORE, size)) if size > 1 else math.nan)
+    known = [value for value in found if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
 
 
 def counts(members: pd.DataFrame) -> tuple[int, int]:
@@ -188,24 +286,12 @@ def counts(members: pd.DataFrame) -> tuple[int, int]:
     return int((members.outcome == "converged").sum()), len(members)
 
 
-def _power(best: Any, second: Any) -> Power:
-    seeds = int(min(best.members, second.members))
-    needed, detectable = seeds_for_power(best.p, second.p), minimum_detectable(best.p, seeds)
-    return Power(best.label, second.label, best.p, second.p, needed, seeds, detectable)
-
-
-def _seeds_missing(results: Results) -> bool:
-    """Whether the comparison is to have more seeds that decide than have finished."""
+def _all_entered(results: Results, labels: Sequence[str]) -> bool:
+    """Whether every configuration that is to be compared has a member."""
     registered, study = results.registered, results.study
     named = study.configurations if registered is None else registered.configurations
     explore = study.search.explore * study.found if registered is None else registered.explore
-    # A named configuration may have no member yet.
-    converged: dict[str, dict[int, bool]] = {name: {} for name in named}
-    for group in results.configurations:
-        converged[group.label.iloc[0]] = dict(zip(group.seed, group.outcome == "converged", strict=True))
-    entered = _search_ended(results, explore)
-    wanted = seeds_of_each(converged, results.seeds, entered=entered)
-    return not entered or any(len(converged[label]) < seeds for label, seeds in wanted.items())
+    return set(named) <= set(labels) and _search_ended(results, explore)
 
 
 def _search_ended(results: Results, explore: int) -> bool:

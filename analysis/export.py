@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
+from seedsweep.analysis import methods
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.results import Results
 from seedsweep.core.records.ledger import replace
@@ -18,9 +19,10 @@ FORMATS = ("parquet", "csv", "latex")
 
 
 def write(results: Results, comparison: Comparison, folder: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Members, evaluations, configurations and pairs in each of some FORMATS; returns the files.
+    """Members, evaluations, configurations, pairs and, where the study names some, secondary measures in each of some
+    FORMATS; returns the files.
 
-    As LaTeX, which is for readers, configurations and pairs alone, with the columns of a paper (needs booktabs).
+    As LaTeX, which is for readers, without members and evaluations, with the columns of a paper (needs booktabs).
     """
     folder.mkdir(parents=True, exist_ok=True)
     every = {
@@ -29,6 +31,8 @@ def write(results: Results, comparison: Comparison, folder: Path, formats: Itera
         "configurations": comparison.configurations,
         "pairs": comparison.pairs,
     }
+    if len(comparison.secondary):
+        every["secondary"] = comparison.secondary
     written = []
     for kind in formats:
         for name, table in every.items():
@@ -39,68 +43,103 @@ def write(results: Results, comparison: Comparison, folder: Path, formats: Itera
                 # Many times faster than pandas; evaluations may have a million rows.
                 csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), path)
             elif name in _FOR_PAPERS and len(table):
-                replace(path, _FOR_PAPERS[name](table, results).encode())
+                replace(path, _FOR_PAPERS[name](table, results, comparison).encode())
             else:
                 continue
             written.append(path)
     return written
 
 
-def _configurations(table: pd.DataFrame, results: Results) -> str:
-    study = results.study
-    rows = pd.DataFrame(
-        {
-            "configuration": table.label,
-            "converged": [f"{k}/{n}" for k, n in zip(table.converged, table.members, strict=True)],
-            "P(converge)": _with(table, "p", "low", "high", 2),
-            f"median {results.score_name}": _with(table, "median_score", "median_score_low", "median_score_high", 3),
-            "median steps": _with(table, "median_steps", "median_steps_low", "median_steps_high", 0),
-            "named best": _with(table, "named_best", "named_best_low", "named_best_high", 2),
-        }
+def _configurations(table: pd.DataFrame, results: Results, comparison: Comparison) -> str:
+    places = [
+        "--" if np.isnan(low) else f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+        for low, high in zip(table.rank_low, table.rank_high, strict=True)
+    ]
+    columns = {
+        "configuration": table.label,
+        "converged": [f"{k}/{n}" for k, n in zip(table.converged, table.members, strict=True)],
+        "P(converge)": _with(table, "p", "low", "high", 2),
+        "place": places,
+        f"median {results.score_name}": _with(table, "median_score", "median_score_low", "median_score_high", 3),
+        "median steps": _with(table, "median_steps", "median_steps_low", "median_steps_high", 0),
+    }
+    caption = (
+        f"{methods.criterion(results)} In brackets 95 % intervals, each for itself: P(converge) "
+        f"{methods.share_interval(comparison)}, medians from order statistics and Kaplan-Meier; -- where so few seeds "
+        "have none, or beyond the budget. Place: in P(converge); those before are better beyond doubt, those behind "
+        "worse."
     )
-    return _latex(
-        rows,
-        f"Converged: {results.metric} {results.at_threshold} for the last {study.criterion.hold} "
-        f"evaluations of {results.budget} steps. In brackets 95 % intervals: P(converge) Wilson, "
-        "medians from order statistics and Kaplan-Meier. Named best: share of comparisons of one seed each that name "
-        "the configuration the best.",
-    )
+    if table.named_best.notna().any():
+        columns["named best"] = _with(table, "named_best", "named_best_low", "named_best_high", 2)
+        caption += " Named best: share of comparisons of one seed each that name the configuration the best."
+    return _latex(pd.DataFrame(columns), " ".join([caption, methods.missing_scores(results)]).strip())
 
 
-def _pairs(table: pd.DataFrame, results: Results) -> str:
+def _pairs(table: pd.DataFrame, results: Results, comparison: Comparison) -> str:
     rows = pd.DataFrame(
         {
             "pair": table["first"] + " against " + table["second"],
             "difference": _with(table, "difference", "low", "high", 2),
-            "p": table.p.map("{:.2g}".format, na_action="ignore").fillna("--"),
-            "adjusted p": table.adjusted.map("{:.2g}".format, na_action="ignore").fillna("--"),
+            "p": table.adjusted.map("{:.2g}".format, na_action="ignore").fillna("--"),
             "better": _with(table, "better", "better_low", "better_high", 2),
+            "better by": _with(table, "shift", "shift_low", "shift_high", 3),
+            "p of scores": table.score_adjusted.map("{:.2g}".format, na_action="ignore").fillna("--"),
         }
     )
+    exploratory = " -- where a pair is exploratory: its intervals are 95 % each." if table.exploratory.any() else ""
     return _latex(
         rows,
-        "Differences of P(converge) with Newcombe's 95 % intervals; p by Boschloo's exact test, adjusted over all "
-        "registered pairs (Holm), -- where a pair is exploratory; better: probability that a score of the first is "
-        "better than one of the second.",
+        f"Difference: of P(converge). {methods.tests(comparison, bold=False)} Better: the probability that a score of "
+        f"the first is better than one of the second; better by: how much ({results.score_name}).{exploratory}",
     )
 
 
-_FOR_PAPERS = {"configurations": _configurations, "pairs": _pairs}
+def _secondary(table: pd.DataFrame, results: Results, comparison: Comparison) -> str:
+    rows = pd.DataFrame(
+        {
+            "measure": table.measure,
+            "configuration": table.label,
+            "seeds": table.members.astype(str),
+            "median": _with(table, "median", "median_low", "median_high", 3),
+            "interquartile mean": _with(table, "iqm", "iqm_low", "iqm_high", 3),
+        }
+    )
+    return _latex(rows, "Secondary: nothing is decided by these. In brackets 95 % intervals, each for itself.")
+
+
+_FOR_PAPERS = {"configurations": _configurations, "pairs": _pairs, "secondary": _secondary}
 
 
 def _with(table: pd.DataFrame, value: str, low: str, high: str, digits: int) -> list[str]:
-    """`0.67 [0.39, 0.86]`; a dash for what is beyond the budget."""
+    """`0.67 [0.39, 0.86]`; a dash for what there is not."""
     numbers = table[[value, low, high]].to_numpy(float)
-    words = [["--" if np.isnan(number) else f"{number:.{digits}f}" for number in row] for row in numbers]
-    return [one if one == "--" and below == "--" else f"{one} [{below}, {above}]" for one, below, above in words]
+    shown = [[methods.number(f"%.{digits}f", number, "--").replace("∞", "inf") for number in row] for row in numbers]
+    return [one if below == "--" else f"{one} [{below}, {above}]" for one, below, above in shown]
 
 
 def _latex(rows: pd.DataFrame, caption: str) -> str:
     columns = "l" + "r" * (len(rows.columns) - 1)
-    text: str = rows.to_latex(index=False, escape=True, column_format=columns, caption=_escaped(caption))
+    cells = rows.map(_escaped).rename(columns=_escaped)
+    text: str = cells.to_latex(index=False, escape=False, column_format=columns, caption=_escaped(caption))
     return text
 
 
 def _escaped(text: str) -> str:
-    """Of a caption, which pandas takes as it is."""
-    return "".join("\\" + sign if sign in "&%$#_{}" else sign for sign in text)
+    """As it is written, whatever the fonts and languages of a paper."""
+    # Behind the end of a row, `[` would begin a length, and `*` forbid a page break.
+    return ("{}" if text[:1] in ("[", "*") else "") + text.translate(_LATEX)
+
+
+_LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': "''",
+        "`": r"\textasciigrave{}",
+    }
+)

@@ -12,8 +12,9 @@ import pandas as pd
 
 from seedsweep.analysis import labels
 from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.decision import Claim, Decision, SeedCounts, Sensitivity, axes_of
 from seedsweep.core.records.registration import Registration
-from seedsweep.core.records.study import Claim, SeedCounts, Study
+from seedsweep.core.records.study import Study
 
 IDENTITY = ("configuration", "label", "name", "phase", "number", "origin", "exploratory", "seed")
 STEPS = ("first_met", "converged_at", "lost_at", "diverged_at", "stopped_at")
@@ -53,6 +54,8 @@ class Results:
     lost:        whether what the run registered is missing: all claims are exploratory.
     changes:     differences from the registration, a sentence each.
     regrown:     whether members had finished with fewer steps than they have now.
+    same_best:   how often new search seeds would name the same configuration the best found; None: not known.
+    designed:    whether a study said how many seeds and looks there are; not of others' tables.
     """
 
     study: Study
@@ -64,6 +67,8 @@ class Results:
     lost: bool = False
     changes: Sequence[str] = ()
     regrown: bool = False
+    designed: bool = True
+    same_best: float | None = None
 
     @functools.cached_property
     def budget(self) -> int:
@@ -120,6 +125,26 @@ class Results:
     def seeds(self) -> SeedCounts:
         """How many seeds decide."""
         return self.study.seeds if self.registered is None else self.registered.seeds
+
+    @property
+    def decision(self) -> Decision:
+        """The level, and how it is shared."""
+        return self.study.decision if self.registered is None else self.registered.decision
+
+    @property
+    def secondary(self) -> tuple[str, ...]:
+        """Measures that are estimated beside the score."""
+        return self.study.secondary if self.registered is None else self.registered.secondary
+
+    @property
+    def sensitivity(self) -> Sensitivity:
+        """By which other criteria the answer is judged, too."""
+        return self.study.sensitivity if self.registered is None else self.registered.sensitivity
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """On which configurations are compared: as the registered claims ask."""
+        return axes_of(self.claims, self.metric)
 
     @functools.cached_property
     def varying(self) -> list[str]:

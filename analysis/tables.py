@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ import pandas as pd
 
 from seedsweep.analysis import changes, labels
 from seedsweep.analysis.results import CHANGED, IDENTITY, OUTCOME, STEPS, TESTED, Results, column_of, is_fixed
-from seedsweep.core.records.criterion import Outcome, judge
+from seedsweep.core.records.criterion import Criterion, Outcome, judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.provenance import read_provenance
 from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study, read_study
+from seedsweep.core.records.verified import verified
 
 
 def read(run_folder: Path) -> Results:
@@ -40,13 +42,15 @@ class Reader:
     def read(self) -> Results:
         """The tables as of now. Errors: as of `read`."""
         study = read_study(self._paths.study)
-        cohorts = [self._cohort(record) for record in Ledger(self._paths.cohorts).records()]
+        ledger = Ledger(self._paths.cohorts)
+        cohorts = [self._cohort(record, study.criterion) for record in ledger.records()]
         specs = [cohort.spec for cohort in cohorts]
         numbers = _numbers(specs)
         names = _labels(study, specs, numbers)
         values = {spec.configuration: spec.values for spec in specs}
         kept = [not shorter for shorter in _shorter(study, specs)]
         left_out = changes.left_out([(n, spec) for n, spec, own in zip(names, specs, kept, strict=True) if not own])
+        left_out += changes.superseded(_superseded(study, ledger))
         cohorts = list(itertools.compress(cohorts, kept))
         names, numbers = list(itertools.compress(names, kept)), list(itertools.compress(numbers, kept))
         registered, provenance = read_registration(self._paths), read_provenance(self._paths)
@@ -67,6 +71,7 @@ class Reader:
                 for member, outcome in zip(cohort.members, _registered_outcomes(cohort, study, registered), strict=True)
             ]
         )
+        left_out += changes.never_long_enough(study.criterion.hold, _fewest(cohorts, names))
         lost, changed = registered is None and self._paths.has_finished(), left_out
         if len(members):
             members = typed(members.sort_values(["phase", "number", "seed"], ignore_index=True))
@@ -81,9 +86,20 @@ class Reader:
             for place, seed in enumerate(cohort.curves.seeds)
         }
         evaluations, regrown = _evaluations(cohorts, names), self._paths.has_finished(with_fewer_steps=True)
-        return Results(study, members, evaluations, curves, values, registered, lost, changed, regrown)
+        return Results(
+            study,
+            members,
+            evaluations,
+            curves,
+            values,
+            registered,
+            lost,
+            changed,
+            regrown,
+            same_best=_same_best(self._paths),
+        )
 
-    def _cohort(self, record: CohortRecord) -> _Cohort:
+    def _cohort(self, record: CohortRecord, criterion: Criterion) -> _Cohort:
         finished_at = record.finished_at if record.finished else 0.0
         known_at, known = self._finished.get(record.folder, (0.0, None))
         # One that was opened again for more steps finishes twice.
@@ -95,10 +111,37 @@ class Reader:
         run = record.run()
         where = {name: run[name] for name in ("host", "device", "engine")}
         where |= {"cohort_seconds": run["seconds"], "cohort_members": len(spec.seeds)}
-        members = [{**outcome_cells(outcome), **where} for outcome in record.outcomes()]
-        cohort = _Cohort(spec, members, record.verified_curves())
+        outcomes, curves = verified(record, criterion)
+        cohort = _Cohort(spec, [{**outcome_cells(outcome), **where} for outcome in outcomes], curves)
         self._finished[record.folder] = finished_at, cohort
         return cohort
+
+
+def _superseded(study: Study, ledger: Ledger) -> list[tuple[str, CohortSpec]]:
+    """Cohorts of what the study does not have any more, with their labels."""
+    gone = ledger.superseded()
+    every = ledger.records(superseded=True) if gone else []
+    specs = [record.spec() for record in every if record.folder.parent.name in gone]
+    return list(zip(_labels(study, specs, _numbers(specs)), specs, strict=True))
+
+
+def _fewest(cohorts: Sequence[_Cohort], names: Sequence[str]) -> dict[str, int]:
+    """By label, the fewest evaluations of a finished cohort of the comparison in which not all diverged."""
+    fewest: dict[str, int] = {}
+    for cohort, name in zip(cohorts, names, strict=True):
+        trained = any(member["diverged_at"] is None for member in cohort.members)
+        if cohort.spec.phase == "compare" and cohort.curves is not None and trained:
+            fewest[name] = min(fewest.get(name, len(cohort.curves.steps)), len(cohort.curves.steps))
+    return fewest
+
+
+def _same_best(paths: RunPaths) -> float | None:
+    """As `Results` has it. It is a view, written anew by each launch: one that cannot be read says nothing."""
+    try:
+        share = float(json.loads(paths.search.read_text())["share"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return share if 0 <= share <= 1 else None
 
 
 def _shorter(study: Study, specs: Sequence[CohortSpec]) -> list[bool]:

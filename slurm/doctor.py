@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seedsweep.slurm import detect
+from seedsweep.slurm import detect, node
 from seedsweep.slurm.allocation import partitions
 from seedsweep.slurm.settings import SlurmError
 
@@ -39,6 +39,7 @@ def examine(runs: Path) -> list[Finding]:
         _temporary_folder,
         lambda: _shared_folder(runs),
         _gpus,
+        _compiler,
     )
     return [finding for check in checks for finding in check()]
 
@@ -132,6 +133,17 @@ def _gpus() -> Iterator[Finding]:
         return
     names = _output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader").splitlines()
     yield Finding("GPUs", ", ".join(names) or "nvidia-smi sees none: is the driver loaded?", well=bool(names))
+
+
+def _compiler() -> Iterator[Finding]:
+    name = os.environ.get("CXX", "g++")
+    where = " (a login node; nodes without one leave compiled trials to the others)" if detect.can_submit() else ""
+    if node.compiles():
+        version = (_output(name, "--version").splitlines() or [name])[0]
+        yield Finding("C++ compiler", f"{version}: steps can be compiled{where}", well=True)
+    else:
+        advice = "install g++, or name another in CXX; other engines need none"
+        yield Finding("C++ compiler", f"there is no {name}: steps are not compiled{where}: {advice}", well=None)
 
 
 def _gigabytes(free: int) -> str:

@@ -53,6 +53,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="On SLURM: show the batc
 MaxJobs = Annotated[
     int, typer.Option("--max-jobs", min=1, help="On SLURM: allocations at once, each joining the study.")
 ]
+Power = Annotated[
+    str, typer.Option("--power", help="Two shares of seeds that converge: how many seeds tell them apart?")
+]
 
 Replication = Annotated[
     bool, typer.Option("--replication", help="The table of the 2019 report's claims, from the runs of all studies.")
@@ -141,13 +144,16 @@ def plan(
     overrides: Overrides = None,
     name: Name = None,
     runs: Runs = None,
+    power: Power = "0.9,0.6",
 ) -> None:
-    """Say what a launch would run, where, and for how long; run nothing but a timed probe."""
+    """Say what a launch would run, where, for how long, and what its seeds would tell apart; run nothing but a timed
+    probe and simulations of the analysis."""
     from seedsweep.sweeps.commands.plan import show
+    from seedsweep.sweeps.commands.power import pair_of
 
-    where = _where(on)
+    where, pair = _where(on), pair_of(power)
     loaded = _load(study, scale, overrides, name, where)
-    show(loaded, _run_directory(loaded.name, runs), where, console)
+    show(loaded, _run_directory(loaded.name, runs), where, console, pair)
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -26,14 +28,17 @@ from seedsweep.analysis.figures.style import (
     styled,
     title,
 )
+from seedsweep.analysis.methods import measured
 from seedsweep.analysis.results import Axis, Results, convergence_steps
-from seedsweep.analysis.statistics.proportions import wilson
+from seedsweep.analysis.statistics.proportions import clopper_pearson
 from seedsweep.analysis.statistics.survival import incidence
 
 #: Configurations that a figure shows: a row each, or a panel each.
 MOST_ROWS, MOST_PANELS = 30, 9
 #: Seeds whose curves one figure shows.
 MOST_LINES = 360
+#: Figures that show nothing of members that were evaluated once.
+OVER_STEPS = ("time_to_convergence", "learning_curves")
 DASHES = (0, (4, 2))
 
 
@@ -41,15 +46,22 @@ DASHES = (0, (4, 2))
 def draw(results: Results, configurations: pd.DataFrame, importance: pd.DataFrame) -> dict[str, Drawn]:
     """Name -> figure, those that the results allow. `configurations`: as `analysis.comparison.Comparison` has them."""
     drawn = {}
+    # All looks counted.
+    ends = configurations[["low", "high"]].to_numpy(float) if len(configurations) else np.zeros((0, 2))
+    intervals = {
+        str(name): (low, high) for name, (low, high) in zip(configurations.get("label", ()), ends, strict=True)
+    }
     if len(results.compared):
         for name, figure, most in (
-            ("p_converge", p_converge, MOST_ROWS),
+            ("p_converge", functools.partial(p_converge, intervals=intervals), MOST_ROWS),
             ("time_to_convergence", kaplan_meier, MOST_PANELS),
             ("learning_curves", learning_curves, MOST_PANELS),
             ("final_scores", score_figures.final_scores, MOST_ROWS),
             ("profiles", score_figures.profiles, MOST_PANELS),
             ("expected_best", score_figures.best_of_n, MOST_PANELS),
         ):
+            if name in OVER_STEPS and results.evaluations.step.nunique() < 2:
+                continue
             groups, note = _few(results, most)
             one = figure(results, groups)
             drawn[name] = replace(one, caption=one.caption + note)
@@ -75,14 +87,20 @@ def _few(results: Results, most: int) -> tuple[list[pd.DataFrame], str]:
     return groups, note
 
 
-def p_converge(results: Results, groups: list[pd.DataFrame]) -> Drawn:
-    """P(converge) of each configuration with Wilson intervals: by the number in which they differ (`Results.axis`), or
+#: Of P(converge), by label.
+_Intervals = Mapping[str, tuple[float, float]]
+
+
+def p_converge(results: Results, groups: list[pd.DataFrame], intervals: _Intervals) -> Drawn:
+    """P(converge) of each configuration with its interval: by the number in which they differ (`Results.axis`), or
     a row each where there is no such number."""
-    return _on_axis(results, groups, results.axis) if results.axis else _a_row_each(results, groups)
+    if results.axis:
+        return _on_axis(results, groups, results.axis, intervals)
+    return _a_row_each(results, groups, intervals)
 
 
-def _a_row_each(results: Results, groups: list[pd.DataFrame]) -> Drawn:
-    rates = [_rate(group) for group in groups]
+def _a_row_each(results: Results, groups: list[pd.DataFrame], intervals: _Intervals) -> Drawn:
+    rates = [_rate(group, intervals) for group in groups]
     rows = [(group.label.iloc[0], k / n, low, high) for group, (k, n, low, high) in zip(groups, rates, strict=True)]
     table = pd.DataFrame(rows, columns=["label", "share", "low", "high"])
     figure, axes = in_rows(table, [_mark(group) for group in groups], every=0.45)
@@ -90,13 +108,13 @@ def _a_row_each(results: Results, groups: list[pd.DataFrame]) -> Drawn:
         axes.annotate(f"{k}/{n}", (k / n, place), (0, 7), textcoords="offset points", ha="center", fontsize=9)
     axes.set_xlabel("P(converge)")
     caption = (
-        "P(converge) of each configuration: converged/seeds above the point, bars are 95 % Wilson intervals. Where "
-        "bars overlap widely the seed explains as much as the configuration."
+        "P(converge) of each configuration: converged/seeds above the point, bars are exact 95 % intervals, each for "
+        "itself."
     )
-    return Drawn(figure, caption, _shares(results))
+    return Drawn(figure, caption, _shares(results, intervals))
 
 
-def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis) -> Drawn:
+def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis, intervals: _Intervals) -> Drawn:
     figure = Figure(figsize=(6.4, 3.8))
     axes = figure.subplots()
     explored = results.members[results.members.phase == "explore"]
@@ -105,9 +123,9 @@ def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis) -> Drawn:
         axes.plot(rates["at"], rates.p, "o", mfc="none", mec="0.6", ms=5, label="explored (search seeds)")
     said = set()
     for group in groups:
-        k, n, low, high = _rate(group)
+        k, n, low, high = _rate(group, intervals)
         (colour, marker), at = _mark(group), group[axis.column].iloc[0]
-        label = {"named": "compared: named by the study", "search": "compared: best found"}[group.origin.iloc[0]]
+        label = {"named": "compared: named", "search": "compared: best found"}[group.origin.iloc[0]]
         label = "exploratory" if group.exploratory.any() else label
         error = [[k / n - low], [high - k / n]]
         own = None if label in said else label
@@ -122,13 +140,14 @@ def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis) -> Drawn:
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside upper center")
     sizes = [len(group) for group in groups]
     seeds = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
-    caption = f"P(converge) by {axis.name}. Filled: {seeds} comparison seeds each, bars are 95 % Wilson intervals."
+    caption = (
+        f"P(converge) by {axis.name}. Filled: {seeds} compared seeds each, with exact 95 % intervals, each for itself."
+    )
     if len(explored):
         caption += " Hollow: the explored configurations, a few search seeds each, which decide nothing."
     if results.varying != [axis.path]:
         caption += f" What the search found may differ from the others in more than {axis.name}."
-    caption += f" Where bars overlap widely the seed explains as much as {axis.name}."
-    return Drawn(figure, caption, _shares(results))
+    return Drawn(figure, caption, _shares(results, intervals))
 
 
 def _mark(group: pd.DataFrame) -> tuple[str, str]:
@@ -138,10 +157,13 @@ def _mark(group: pd.DataFrame) -> tuple[str, str]:
     return (FOUND, "D") if group.origin.iloc[0] == "search" else ("black", "o")
 
 
-def _rate(group: pd.DataFrame) -> tuple[int, int, float, float]:
-    """Members that converged, all members, and Wilson's interval of the share."""
+def _rate(group: pd.DataFrame, intervals: _Intervals) -> tuple[int, int, float, float]:
+    """Members that converged, all members, and the share's interval: Clopper and Pearson's where it is not given."""
     k, n = int((group.outcome == "converged").sum()), len(group)
-    return k, n, *wilson(k, n)
+    known = intervals.get(group.label.iloc[0]) if group.phase.iloc[0] == "compare" else None
+    low, high = known or clopper_pearson(k, n)
+    # Between two looks the interval is that of the last one.
+    return k, n, min(low, k / n), max(high, k / n)
 
 
 def kaplan_meier(results: Results, groups: list[pd.DataFrame]) -> Drawn:
@@ -194,23 +216,23 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     label_outer(every, "training step", metric.upper() if len(metric) < 4 else metric)
     every[0].set_ylim(margin(results.curve_span))
     caption = (
-        f"Validation {metric} of every comparison seed. Thin solid blue: converged; thin dashed grey: did not; thick "
-        f"black: the median; dotted: the criterion's threshold, {criterion.threshold:g}, to be held for the "
-        f"last {criterion.hold} evaluations. Titles: converged/seeds. The spread in a panel is the seed's doing alone."
-        + sampled(groups, each)
+        f"The {measured(results)} of every compared seed by step. Thin solid blue: converged; "
+        "thin dashed grey: did not; thick black: the median; dotted: the criterion's threshold, "
+        f"{criterion.threshold:g}, to be held for the last {criterion.hold} evaluations. Titles: converged/seeds. The "
+        "seeds of a panel have one configuration." + sampled(groups, each)
     )
     shown = compared[compared.configuration.isin([group.configuration.iloc[0] for group in groups])]
     return Drawn(figure, caption, shown[["label", "seed", "step", metric]])
 
 
-def _shares(results: Results) -> pd.DataFrame:
-    """Converged seeds of every configuration and phase, with Wilson's interval."""
+def _shares(results: Results, intervals: _Intervals) -> pd.DataFrame:
+    """Converged seeds of every configuration and phase, with the share's interval."""
     explored = results.members[results.members.phase == "explore"]
     own = ["phase", "number", "label", *results.varying_columns]
     rows = [
         (*group[own].iloc[0], k, n, k / n, low, high)
         for group in (*results.shown, *(group for _, group in explored.groupby("number")))
-        for k, n, low, high in [_rate(group)]
+        for k, n, low, high in [_rate(group, intervals)]
     ]
     return pd.DataFrame(rows, columns=[*own, "converged", "seeds", "p", "low", "high"])
 

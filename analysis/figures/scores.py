@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from seedsweep.analysis import labels
 from seedsweep.analysis.figures.style import (
     OUTCOMES,
+    ROW_WIDTH,
     Banded,
     Drawn,
     banded,
@@ -21,10 +22,12 @@ from seedsweep.analysis.figures.style import (
     panels,
     sampled,
     some,
+    title,
 )
+from seedsweep.analysis.methods import measured
 from seedsweep.analysis.results import Results, column_of
 from seedsweep.analysis.statistics import logistic
-from seedsweep.analysis.statistics.best_of_n import expected_best
+from seedsweep.analysis.statistics.best_of_n import median_best
 from seedsweep.analysis.statistics.scores import profile
 
 #: Seeds that one figure shows as dots.
@@ -48,14 +51,14 @@ def final_scores(results: Results, groups: list[pd.DataFrame]) -> Drawn:
         axes.plot([median, median], [place - 0.33, place + 0.33], color="black", lw=2)
     for marker, colour, label in OUTCOMES.values():
         axes.scatter([], [], marker=marker, color=colour, label=label)
-    axes.set_yticks(range(len(groups)), [group.label.iloc[0] for group in groups])
+    axes.set_yticks(range(len(groups)), [title(group.label.iloc[0], ROW_WIDTH) for group in groups])
     every = np.concatenate([results.span, *(results.scores(group) for group in groups)])
     span = (float(every.min()), float(every.max()))
-    axes.set(xlabel=f"{results.score_name} on validation", xlim=margin(span), ylim=(len(groups) - 0.4, -0.6))
+    axes.set(xlabel=f"{results.score_column} {measured(results)}", xlim=margin(span), ylim=(len(groups) - 0.4, -0.6))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")
     caption = (
-        f"The {results.score_name} of every comparison seed; the black bar is the median. A row in two clumps is "
-        "random convergence: its median or mean describes no run that happened." + sampled(groups, each)
+        f"The {results.score_name} of every compared seed; the black bar is the median. Where the seeds of a row lie "
+        "far apart, no run may have had that score." + _worst(results, groups) + sampled(groups, each)
     )
     return Drawn(figure, caption, pd.concat(groups)[["label", "seed", "outcome", results.score_column]])
 
@@ -73,29 +76,29 @@ def profiles(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     label_outer(every, results.score_name, f"share of seeds {side}")
     caption = (
         f"Performance profiles: the share of seeds whose {results.score_name} is {side} each value, with pointwise "
-        "95 % bands (Jeffreys); grey: the other configurations. A curve that is higher everywhere is better whatever "
-        "score one asks for; a plateau between two falls is random convergence."
+        "95 % bands (Clopper-Pearson); grey: the other configurations. A higher curve: more seeds that are so good."
+        + _worst(results, groups)
     )
     return Drawn(figure, caption, numbers(curves, "score", "share"))
 
 
 def best_of_n(results: Results, groups: list[pd.DataFrame]) -> Drawn:
-    """Expected best score of n seeds against n."""
+    """Score that the best of n seeds reaches in half of all tries, against n."""
     curves = []
     for group in groups:
-        upward = expected_best(results.sign * results.scores(group), span=results.upward_span)
-        value, low, high = (results.sign * curve for curve in upward)
-        band = (value, np.minimum(low, high), np.maximum(low, high))
+        value, low, high = median_best(results.sign * results.scores(group))
+        band = (value, low, high) if results.sign > 0 else (-value, -high, -low)
         curves.append(_banded(group, np.arange(1, len(value) + 1), band))
     figure, every = banded(curves, sharex=True, sharey=True)
     every[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    label_outer(every, "runs", f"expected best {results.metric}")
+    label_outer(every, "runs", f"{results.metric} of the best")
     caption = (
-        f"Luck: the {results.score_name} that the best of so many seeds is expected to have, with 95 % bands; grey: "
-        "the other configurations. Who reports the best of ten runs of one configuration and a single run of another "
-        "compares a curve's right end with another's left."
+        f"Luck: the {results.score_name} that the best of so many seeds reaches in half of all tries, with 95 % bands "
+        "as far as these seeds have one; grey: the other configurations. Who reports the best of ten runs of one "
+        "configuration and a single run of another compares a curve's right end with another's left."
+        + _worst(results, groups)
     )
-    return Drawn(figure, caption, numbers(curves, "runs", "expected"))
+    return Drawn(figure, caption, numbers(curves, "runs", "score"))
 
 
 def named_best(configurations: pd.DataFrame, most: int) -> Drawn | None:
@@ -163,8 +166,8 @@ def effects(results: Results) -> Drawn | None:
     caption = (
         f"P(converge) against each number that the search varied, the others at their mean: logistic model of "
         f"{model.configurations} configurations and {model.members} members (Firth's penalty), with 95 % bands that "
-        "are widened where configurations differ by more than seeds do. Circles: the configurations. The search chose "
-        "where to look and the model knows straight effects alone: a hint, not a result."
+        "are widened where configurations differ by more than seeds do. Circles: the configurations; p: of each number "
+        "by itself. The search chose where to look and the model knows straight effects alone: a hint, not a result."
     )
     if left_out := [names[path] for path in varied if path not in paths]:
         caption += f" Left out, as no number in every configuration: {', '.join(left_out)}."
@@ -184,6 +187,12 @@ def importances(importance: pd.DataFrame) -> Drawn:
         "With few explored configurations on few seeds this is a hint, not a result."
     )
     return Drawn(figure, caption, importance)
+
+
+def _worst(results: Results, groups: list[pd.DataFrame]) -> str:
+    """What to say of seeds without a score."""
+    missing = any(group[results.score_column].isna().any() for group in groups)
+    return f" Seeds without a finite score are drawn at {results.worst:.4g}." if missing else ""
 
 
 def _banded(group: pd.DataFrame, x: np.ndarray, curve: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Banded:

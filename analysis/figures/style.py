@@ -25,8 +25,8 @@ from matplotlib.figure import Figure
 from seedsweep.analysis.results import Results
 
 PNG_DPI = 200
-#: Characters of a panel's title on one line.
-TITLE_WIDTH = 40
+#: Characters of a name on one line of a panel's title or a row, and in all: tables have it whole.
+TITLE_WIDTH, ROW_WIDTH, MOST_CHARACTERS = 40, 36, 90
 #: A decorator: within the function matplotlib has these settings; elsewhere it keeps the user's.
 styled = matplotlib.rc_context(
     {
@@ -36,8 +36,9 @@ styled = matplotlib.rc_context(
         "axes.titlesize": 10,
         "figure.dpi": 100,
         "figure.constrained_layout.use": True,
-        # Names of configurations may have a `$`, which is no mathtext.
+        # Names of configurations may have a `$`, which is neither mathtext nor, by a user's own settings, TeX.
         "text.parse_math": False,
+        "text.usetex": False,
         # The same ledger gives the same bytes.
         "svg.hashsalt": "seedsweep",
     }
@@ -165,14 +166,16 @@ def in_rows(table: pd.DataFrame, marks: Sequence[tuple[str, str]], *, every: flo
     ends = table[["share", "low", "high"]].to_numpy(float)
     for place, ((share, low, high), (colour, marker)) in enumerate(zip(ends, marks, strict=True)):
         axes.errorbar(share, place, xerr=[[share - low], [high - share]], fmt=marker, color=colour, capsize=4, ms=7)
-    axes.set_yticks(range(len(table)), table.label)
+    axes.set_yticks(range(len(table)), [title(label, ROW_WIDTH) for label in table.label])
     axes.set(xlim=(-0.04, 1.04), ylim=(len(table) - 0.5, -0.7))
     return figure, axes
 
 
-def title(text: str) -> str:
-    """Of a panel, in lines that are no wider than it."""
-    return textwrap.fill(text, TITLE_WIDTH)
+def title(text: str, width: int = TITLE_WIDTH) -> str:
+    """Of a panel or a row, in lines that are no wider than it; of a very long one the beginning and the end."""
+    if len(text) > MOST_CHARACTERS:
+        text = f"{text[: 2 * MOST_CHARACTERS // 3]}…{text[-MOST_CHARACTERS // 3 :]}"
+    return textwrap.fill(text, width)
 
 
 def numbers(curves: Sequence[Banded], x: str, value: str) -> pd.DataFrame:

@@ -12,14 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from seedsweep.analysis import export, external, tables
+from seedsweep.analysis import export, external, methods, sensitivity, strata, tables
 from seedsweep.analysis.answer import Answer, answer
-from seedsweep.analysis.comparison import compare
-from seedsweep.analysis.figures import convergence, glimpses
+from seedsweep.analysis.comparison import Comparison, compare
+from seedsweep.analysis.figures import convergence, criteria, glimpses
 from seedsweep.analysis.figures.style import svg
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.page.render import TEMPLATES, inline, render
 from seedsweep.analysis.results import Results
+from seedsweep.core.records.decision import AXES
 from seedsweep.core.records.ledger import Ledger, replace
 from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.provenance import read_provenance
@@ -71,24 +72,40 @@ def publish(
     drawn = convergence.draw(results, comparison.configurations, pd.DataFrame() if importance is None else importance)
     if images and (watched := glimpses.choose(results, images)):
         drawn["glimpses"] = glimpses.draw(watched)
+    # While a study runs this would take longer than all else.
+    varied = None if page_alone else sensitivity.vary(results, comparison)
+    if varied and (by_others := criteria.draw(results, varied)):
+        drawn["criteria"] = by_others
     report.figures.mkdir(parents=True, exist_ok=True)
     if page_alone:
         pictures = {name: svg(one.figure) for name, one in drawn.items()}
     else:
         export.write(results, comparison, report.tables, ("parquet", "csv"))
         pictures = {name: one.save(report.figures, name) for name, one in drawn.items()}
-    configurations, pairs = comparison.configurations, comparison.pairs
+    configurations = comparison.configurations
+    # Before the first look there are none but exploratory ones.
+    pairs = comparison.pairs[comparison.pairs.difference.notna() | comparison.pairs.better.notna()]
     page = render(
         TEMPLATES / "report.html",
         study=results.study,
         results=results,
         said=said,
-        figures=[(name, inline(pictures[name]), one.caption) for name, one in drawn.items()],
+        methods=methods,
+        comparison=comparison,
+        looks=methods.look(results, comparison) if len(configurations) else [],
+        figures=[(name, inline(pictures[name]), one.caption) for name, one in drawn.items() if name != "criteria"],
+        criteria=varied,
+        criteria_image=inline(pictures["criteria"]) if "criteria" in drawn else "",
+        criteria_caption=drawn["criteria"].caption if "criteria" in drawn else "",
         configurations=configurations[:MOST_CONFIGURATIONS].to_dict("records"),
         all_configurations=len(configurations),
-        # Those that are told apart first, in the order of the study; exploratory ones, which have no p, are the last.
-        pairs=pairs.sort_values("p").head(MOST_PAIRS).sort_index().to_dict("records"),
+        **_columns(configurations),
+        secondary=comparison.secondary[:MOST_CONFIGURATIONS].to_dict("records"),
+        all_secondary=len(comparison.secondary),
+        together=strata.together(results).to_dict("records"),
+        pairs=_likeliest(pairs).to_dict("records"),
         all_pairs=len(pairs),
+        measured_pairs=_measured_pairs(comparison),
         members=len(results.members),
         cost=_cost(results),
         # While the study runs; exploratory seeds may be all that is missing.
@@ -133,6 +150,40 @@ def write_together(first: Path, second: Path, report: Path) -> Answer:
     results = external.together(tables.read(first), tables.read(second))
     launches = [*_launches(RunPaths(first)), *_launches(RunPaths(second))]
     return publish(results, ReportPaths(report), launches=launches)
+
+
+def _columns(configurations: pd.DataFrame) -> dict[str, bool]:
+    """Which columns of the configurations say something."""
+    columns = {"ranked": "rank_low", "surpassed": "surpassed", "named": "named_best"}
+    return {
+        name: column in configurations and bool(configurations[column].notna().any())
+        for name, column in columns.items()
+    }
+
+
+def _likeliest(pairs: pd.DataFrame) -> pd.DataFrame:
+    """As many as the page shows, those with the smallest p on any axis, in the order of the study. Exploratory ones,
+    which have none, are the last to be shown."""
+    smallest = pairs[["adjusted", "score_adjusted"]].min(axis=1)
+    return pairs.loc[smallest.sort_values(kind="stable").index[:MOST_PAIRS].sort_values()]
+
+
+def _measured_pairs(comparison: Comparison) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The pairs by each measure that a claim names beside the score."""
+    compared, found = comparison.compared, []
+    for name, axis in compared.decisions.axes.items():
+        pairs = [pair for pair in axis.pairs if name not in AXES and pair.estimate == pair.estimate]
+        rows = [
+            {
+                **vars(pair),
+                **{"first": compared.names[pair.first], "second": compared.names[pair.second]},
+                **{"better": pair.estimate, "better_low": pair.low, "better_high": pair.high},
+            }
+            for pair in sorted(pairs, key=lambda pair: pair.adjusted)[:MOST_PAIRS]
+        ]
+        if rows:
+            found.append((name, rows))
+    return found
 
 
 def _importance(run: RunPaths) -> pd.DataFrame:

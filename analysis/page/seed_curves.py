@@ -72,7 +72,7 @@ def _row(member: Any, curve: pd.DataFrame | None, results: Results) -> dict[str,
         values = curve.to_numpy(float)
         values = values[np.isfinite(values[:, 1])]
         values = values[np.argsort(values[:, 0], kind="stable")]
-        across = WIDTH / results.budget
+        across = WIDTH / max(results.budget, 1)
         points = " ".join(
             f"{step * across:.0f},{height(score, results)}" for step, score in values[spread(len(values), MOST_POINTS)]
         )

@@ -1,19 +1,15 @@
 """The replication table: each claim of the 2019 report, its single number beside our seeds', and what became of it.
 
-A claim is supported or refuted where a 95 % interval says so, else undecided:
-  better  P(converge) less that of each other: supported where every interval lies above 0, and refuted where one lies
-          below MARGIN, which rules out a gain that mattered.
-  higher  the final measure: the probability that a seed's is above another's is above one half.
-  alike   supported where every difference's interval lies within MARGIN of 0, and refuted where one leaves out 0.
-  mostly, rarely   the share of seeds: supported where its interval lies above or below one half, refuted where it lies
-          on the other side.
-Differences that are compared with several others have intervals at Bonferroni's level, so that all hold together.
+Every row is judged by the one rule for claims (`analysis.verdicts`), at 5 % a row:
+  better   P(converge) is higher than that of each other.
+  higher   the final measure is higher.
+  alike    P(converge) differs by less than MARGIN.
+  mostly, rarely   the share of seeds is above or below one half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,34 +18,25 @@ import yaml
 from scipy import stats
 
 from seedsweep.analysis import tables
-from seedsweep.analysis.claims import MARGIN, higher, verdict
 from seedsweep.analysis.comparison import counts
+from seedsweep.analysis.decisions import Group, Rules, decide
+from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.results import Results
-from seedsweep.analysis.statistics.proportions import newcombe, wilson
-from seedsweep.analysis.statistics.scores import median_interval, superiority
+from seedsweep.analysis.statistics.proportions import clopper_pearson
+from seedsweep.analysis.statistics.scores import median_interval
+from seedsweep.analysis.verdicts import UNDECIDED, Compared, verdict
+from seedsweep.core.records.decision import CONVERGING, SCORE, Claim
 from seedsweep.core.records.paths import RunPaths
 
 ROWS = Path(__file__).with_name("claims.yaml")
-CONFIDENCE = 0.95
+LEVEL = 0.05
+#: A difference of P(converge) that would not matter, and the share on the sides of which lie `mostly` and `rarely`.
+MARGIN, HALF = 0.25, 0.5
 #: What a row of the table takes from `claims.yaml`.
 REPORTED = (
     *("row", "data", "setting", "result", "study", "configuration", "metric", "number"),
     *("claim", "differs"),
 )
-#: Above so many seeds no number is given.
-MOST_SEEDS = 1000
-
-
-@dataclass(frozen=True)
-class Shares:
-    """Seeds of which something holds: of the configuration of the claim, (k, n), and of those it is compared with."""
-
-    own: tuple[int, int]
-    others: tuple[tuple[int, int], ...] = ()
-
-    def grown(self, seeds: int) -> Shares:
-        """The same shares of so many seeds."""
-        return Shares(_grown(self.own, seeds), tuple(_grown(other, seeds) for other in self.others))
 
 
 def read_rows() -> list[dict[str, Any]]:
@@ -63,7 +50,7 @@ def judged(runs: Path) -> list[dict[str, Any]]:
 
     Keys: row, data, setting, result (the report's), study, scale, configuration, seeds, metric, number (the report's),
     median, low, high (ours, with a distribution-free 95 % interval of the median), percentile (of the report's number
-    among our seeds), converged, p_low, p_high (Wilson), claim, verdict, evidence, seeds_to_decide, differs.
+    among our seeds), converged, p_low, p_high (exact), claim, verdict, evidence, seeds_to_decide, differs.
     """
     rows = read_rows()
     results = {name: read_run(RunPaths.of(runs, name)) for name in sorted({row["study"] for row in rows})}
@@ -81,35 +68,22 @@ def final_values(results: Results, name: str, metric: str) -> np.ndarray:
     return results.last(group, metric)
 
 
-def judge(kind: str, shares: Shares) -> str:
-    """One of VERDICTS."""
+def judge(kind: str, names: Sequence[str], groups: Sequence[Group]) -> tuple[str, Compared, Claim]:
+    """The verdict of a claim about the first of some configurations, what was decided, and the claim.
+
+    `mostly` is that what does not hold is rare.
+    """
     if kind in ("mostly", "rarely"):
-        low, high = wilson(*shares.own, CONFIDENCE)
-        above, below = low > 0.5, high < 0.5
-        return verdict(supported=(above, below)[kind == "rarely"], refuted=above or below)
-    intervals = differences(shares)
-    if kind == "better":
-        return verdict(supported=all(low > 0 for low, _ in intervals), refuted=any(h < MARGIN for _, h in intervals))
-    differ = any(low > 0 or high < 0 for low, high in intervals)
-    within = all(low > -MARGIN and high < MARGIN for low, high in intervals)
-    return verdict(supported=within and not differ, refuted=differ)
-
-
-def differences(shares: Shares) -> list[tuple[float, float]]:
-    """Intervals of the own P less each other, which hold together."""
-    confidence = 1 - (1 - CONFIDENCE) / len(shares.others)
-    return [newcombe(shares.own, other, confidence) for other in shares.others]
-
-
-def seeds_to_decide(kind: str, shares: Shares) -> int | None:
-    """Least seeds a configuration that would decide the claim, if the shares stayed as they are; None beyond
-    MOST_SEEDS."""
-    seeds = max(n for _, n in (shares.own, *shares.others))
-    while seeds <= MOST_SEEDS:
-        if judge(kind, shares.grown(seeds)) != "undecided":
-            return seeds
-        seeds += max(1, seeds // 20)
-    return None
+        own = groups[0] if kind == "rarely" else Group(~groups[0].converged, {})
+        names, groups, claim = names[:1], [own], Claim(below=(names[0], HALF))
+    elif kind == "alike":
+        claim = Claim(alike=(names[0], names[1]), margin=MARGIN)
+    else:
+        claim = Claim(best=names[0], axis=SCORE if kind == "higher" else CONVERGING)
+    rules = Rules(LEVEL, {SCORE if kind == "higher" else CONVERGING: 1.0})
+    reached = [int(len(group.converged) > 0) for group in groups]
+    compared = Compared(names, range(len(names)), groups, rules, reached, decide(groups, rules))
+    return verdict(claim, compared, SCORE), compared, claim
 
 
 def percentile(values: np.ndarray, number: float) -> float:
@@ -126,17 +100,17 @@ def _judged(row: Mapping[str, Any], results: Results | None) -> dict[str, Any]:
     if results is None or not {name, *others} <= set(known):
         return {**said, "verdict": "not run"}
     values = final_values(results, name, metric)
-    if kind == "higher":
-        decided = _by_values(metric, values, {other: final_values(results, other, metric) for other in others})
-    elif isinstance(about, dict):
+    if isinstance(about, dict):
         side, measured = "above" if "above" in about else "below", final_values(results, name, about["metric"])
         holds = measured > about[side] if side == "above" else measured < about[side]
+        groups = [Group(holds, {})]
         what = f"{about['metric'].replace('_', ' ')} {side} {about[side]}"
-        decided = _by_shares(kind, what, Shares((int(holds.sum()), len(measured))), others)
     else:
-        decided = _by_shares(kind, about, Shares(known[name], tuple(known[other] for other in others)), others)
-    low, high = median_interval(values[np.isfinite(values)], CONFIDENCE)
-    p_low, p_high = wilson(*known[name], CONFIDENCE)
+        groups = [_group(results, each, metric) for each in (name, *others)]
+        what = str(about)
+    decided = _decided(kind, what, [name, *others], groups, metric)
+    low, high = median_interval(values[np.isfinite(values)])
+    p_low, p_high = clopper_pearson(*known[name])
     return {
         **said,
         "scale": results.study.scale,
@@ -149,33 +123,34 @@ def _judged(row: Mapping[str, Any], results: Results | None) -> dict[str, Any]:
     }
 
 
-def _by_shares(kind: str, what: str, shares: Shares, others: Sequence[str]) -> dict[str, Any]:
-    """The verdict, and what decided it in words."""
-    k, n = shares.own
-    if others:
-        parts = [
-            f"{name} {other[0]}/{other[1]} (difference {100 * low:+.0f} to {100 * high:+.0f} points)"
-            for name, other, (low, high) in zip(others, shares.others, differences(shares), strict=True)
-        ]
-        evidence = f"converged {k}/{n}, against {'; '.join(parts)}"
-    else:
-        low, high = wilson(k, n, CONFIDENCE)
+def _group(results: Results, name: str, metric: str) -> Group:
+    (members,) = (group for group in results.configurations if group["name"].iloc[0] == name)
+    scores = (results.sign_of(metric) or 1.0) * results.last(members, metric)
+    return Group((members.outcome == "converged").to_numpy(bool), {SCORE: scores})
+
+
+def _decided(kind: str, what: str, names: Sequence[str], groups: Sequence[Group], metric: str) -> dict[str, Any]:
+    """The verdict, what decided it in words, and how many seeds would."""
+    found, compared, claim = judge(kind, names, groups)
+    k, n = int(groups[0].converged.sum()), len(groups[0].converged)
+    axis = next(iter(compared.decisions.axes.values()))
+    if kind in ("mostly", "rarely"):
+        low, high = clopper_pearson(k, n)
         evidence = f"{what} in {k} of {n} seeds ({100 * low:.0f} to {100 * high:.0f} %)"
-    decided = judge(kind, shares)
-    seeds = seeds_to_decide(kind, shares) if decided == "undecided" else None
-    return {"verdict": decided, "evidence": evidence, "seeds_to_decide": seeds}
-
-
-def _by_values(metric: str, own: np.ndarray, others: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    confidence = 1 - (1 - CONFIDENCE) / len(others)
-    found = [superiority(own, other, confidence) for other in others.values()]
-    parts = [
-        f"{other} (with probability {p:.2f}, {low:.2f} to {high:.2f})"
-        for other, (p, low, high) in zip(others, found, strict=True)
-    ]
-    evidence = f"{metric} above that of {'; '.join(parts)}"
-    return {"verdict": higher(found), "evidence": evidence, "seeds_to_decide": None}
-
-
-def _grown(share: tuple[int, int], seeds: int) -> tuple[int, int]:
-    return round(share[0] / share[1] * seeds), seeds
+    else:
+        pairs = [axis.pair(0, other) for other in range(1, len(names))]
+        if kind == "higher":
+            parts = [
+                f"{names[pair.second]} (with probability {pair.estimate:.2f}, {pair.low:.2f} to {pair.high:.2f})"
+                for pair in pairs
+            ]
+            evidence = f"{metric} above that of {'; '.join(parts)}"
+        else:
+            parts = [
+                f"{names[pair.second]} {groups[pair.second].converged.sum()}/{len(groups[pair.second].converged)} "
+                f"(difference {100 * pair.low:+.0f} to {100 * pair.high:+.0f} points)"
+                for pair in pairs
+            ]
+            evidence = f"converged {k}/{n}, against {'; '.join(parts)}"
+    seeds = seeds_to_decide(compared, claim, SCORE) if found == UNDECIDED else None
+    return {"verdict": found, "evidence": evidence, "seeds_to_decide": seeds}

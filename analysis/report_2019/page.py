@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seedsweep.analysis.claims import MARGIN, VERDICTS
+from seedsweep.analysis.design.planning import MOST_SEEDS
 from seedsweep.analysis.figures.style import save, styled
 from seedsweep.analysis.page.render import inline, render
 from seedsweep.analysis.report_2019 import claims
+from seedsweep.analysis.verdicts import VERDICTS
 from seedsweep.core.records.ledger import replace
 from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.provenance import read_provenance
@@ -20,12 +21,12 @@ from seedsweep.core.records.provenance import read_provenance
 TEMPLATE = Path(__file__).with_name("replication.html")
 
 RULES = (
-    "A claim that one converges more often is supported where the 95 % interval of every difference of P(converge) "
-    f"lies above 0, and refuted where one lies below {100 * MARGIN:.0f} points; that two are alike is supported where "
-    f"the interval lies within {100 * MARGIN:.0f} points of 0, and refuted where it leaves out 0; that something "
-    "happens mostly or rarely where the Wilson interval of the share of seeds lies on that side of one half. "
-    "Differences: Newcombe's intervals, at Bonferroni's level where several are compared. Seeds that would decide: if "
-    "the shares stayed as they are."
+    "One rule for every claim, at 5 % a row. That one converges more often, or has a higher measure, is supported "
+    "where it is better beyond doubt than each of the others, and refuted where it is worse beyond doubt than one; "
+    "that two are alike is supported where the interval of the difference of P(converge) lies within "
+    f"{100 * claims.MARGIN:.0f} points of 0, and refuted where it lies outside; that something happens mostly or "
+    "rarely where the exact interval of the share of seeds lies on that side of one half. All else is undecided. Seeds "
+    "that would decide: in 80 % of simulated studies, if the shares were as seen."
 )
 COLOURS = {"supported": "#0072b2", "refuted": "#d55e00", "undecided": "#777777"}
 
@@ -99,7 +100,7 @@ def draw(judged: list[dict[str, Any]], runs: Path) -> tuple[Figure, str]:
     figure.legend(loc="outside upper center", ncols=3, fontsize=8, frameon=False)
     return figure, (
         "Each row of the report, coloured by the verdict on its claim. Left: P(converge) over our seeds with its 95 % "
-        "Wilson interval. Right: a dot a seed, its final value of the measure in brackets; a bar at the median; a "
+        "interval. Right: a dot a seed, its final value of the measure in brackets; a bar at the median; a "
         "diamond at the report's single number, where it gave one of this measure."
     )
 
@@ -112,7 +113,7 @@ def _words(row: dict[str, Any]) -> dict[str, Any]:
     interval = f"{row['median']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
     undecided = row["verdict"] == "undecided"
     missing = pd.isna(row["seeds_to_decide"])
-    needed = (f"more than {claims.MOST_SEEDS}" if missing else f"{row['seeds_to_decide']:.0f}") if undecided else ""
+    needed = (f"more than {MOST_SEEDS}" if missing else f"{row['seeds_to_decide']:.0f}") if undecided else ""
     return {
         **row,
         "seeds": f"{row['seeds']:.0f}",

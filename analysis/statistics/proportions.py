@@ -1,38 +1,29 @@
-"""Shares of seeds: intervals, tests of two, and how many seeds a difference needs."""
+"""Shares of seeds: intervals, and tests of two or more."""
 
 from __future__ import annotations
 
+import bisect
 import functools
-import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special
 
-#: Jeffreys' prior of a proportion is Beta(1/2, 1/2).
-PRIOR = 0.5
-SIGNIFICANCE, POWER = 0.05, 0.8
-#: Above so many seeds of each configuration no number is given.
-MOST_SEEDS = 1000
-#: Seeds to which power is computed table by table.
-EXACT_TO = 100
+#: One-sided level of Boschloo's test up to which intervals that hold 0 order tables as the test does.
+FIRST_IN_ORDER = 0.1
+#: Random deals of an omnibus test, and the states to which it is exact: about 0.1 s.
+DRAWS, MOST_STATES = 9999, 4_000_000
 
 
-def wilson(converged: int, members: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson 1927); (0, 1) for no members."""
-    low, high = wilson_of(np.array([converged / max(members, 1)]), np.array([members]), confidence)
-    return float(low[0]), float(high[0])
-
-
-def wilson_of(share: np.ndarray, members: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's intervals of shares [N] of so many members [N], which need not be whole numbers."""
-    z2 = special.ndtri((1 + confidence) / 2) ** 2
-    centre = (members * share + z2 / 2) / (members + z2)
-    half = np.sqrt(z2 * (members * share * (1 - share) + z2 / 4)) / (members + z2)
-    low, high = np.maximum(centre - half, 0), np.minimum(centre + half, 1)
-    return np.where(share > 0, low, 0.0), np.where((share < 1) | (members == 0), high, 1.0)
+def exact_of(share: np.ndarray, members: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """As `clopper_pearson`, of shares [N] of so many members [N], which need not be whole numbers."""
+    share, members = np.asarray(share, float), np.asarray(members, float)
+    met, error = share * members, (1 - confidence) / 2
+    with np.errstate(invalid="ignore"):
+        low = special.betaincinv(np.maximum(met, 1e-9), members - met + 1, error)
+        high = special.betaincinv(met + 1, np.maximum(members - met, 1e-9), 1 - error)
+    return np.where(met > 1e-9, low, 0.0), np.where(members - met > 1e-9, high, 1.0)
 
 
 def clopper_pearson(converged: int, members: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -44,25 +35,6 @@ def clopper_pearson(converged: int, members: int, confidence: float = 0.95) -> t
     low = special.betaincinv(converged, members - converged + 1, (1 - confidence) / 2) if converged else 0.0
     high = special.betaincinv(converged + 1, members - converged, (1 + confidence) / 2) if converged < members else 1.0
     return float(low), float(high)
-
-
-def jeffreys(converged: int, members: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Equal-tailed interval of the posterior with Jeffreys' prior, closed at an end where no or all members converged
-    (Brown, Cai & DasGupta 2001, section 3.1.2); (0, 1) for no members."""
-    posterior = _posterior(converged, members)
-    low = special.betaincinv(*posterior, (1 - confidence) / 2) if converged else 0.0
-    high = special.betaincinv(*posterior, (1 + confidence) / 2) if converged < members else 1.0
-    return float(low), float(high)
-
-
-def newcombe(first: tuple[int, int], second: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of the difference of two proportions, first less second, each (converged, members), from their Wilson
-    intervals (Newcombe 1998, method 10); (-1, 1) without members."""
-    if not first[1] or not second[1]:
-        return -1.0, 1.0
-    p, q = first[0] / first[1], second[0] / second[1]
-    (p_low, p_high), (q_low, q_high) = wilson(*first, confidence), wilson(*second, confidence)
-    return p - q - float(np.hypot(p - p_low, q_high - q)), p - q + float(np.hypot(p_high - p, q - q_low))
 
 
 @functools.lru_cache(maxsize=65536)
@@ -79,120 +51,215 @@ def boschloo(first: tuple[int, int], second: tuple[int, int]) -> float:
     return min(1.0, 2 * min(_boschloo_greater(a, m, b, n), _boschloo_greater(b, n, a, m)))
 
 
+def difference(first: tuple[int, int], second: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
+    """Exact interval of the difference of two P(converge), first less second, each (converged, members); shares from
+    -1 to 1, and (-1, 1) without members.
+
+    It holds at least as often as it says, whatever the two P(converge), and leaves out 0 exactly where `boschloo` is
+    below 1 - confidence. With more confidence it is wider (from .8 up).
+    """
+    if first[1] == 0 or second[1] == 0:
+        return -1.0, 1.0
+    return _least_difference(*first, *second, 1 - confidence), -_least_difference(*second, *first, 1 - confidence)
+
+
+@functools.lru_cache(maxsize=65536)
+def _least_difference(a: int, m: int, b: int, n: int, significance: float) -> float:
+    """Lower bound of the difference at half of this significance.
+
+    Tables are put into an order, and the bound is the least difference at which the tables from the top of the order
+    to the own one can have that probability (Buehler 1957). Any order gives a bound that holds often enough. A good
+    one, here by Newcombe's lower bound, makes it high (Kabaila & Lloyd 2003); by Fisher's p alone, nothing would be
+    known of two groups that all converged.
+
+    Where Boschloo's one-sided test finds the difference, that is the bound, or 0 if it is below. Elsewhere the order
+    starts with Fisher's p, as the test's does, up to what the test finds at FIRST_IN_ORDER, and the bound is 0 at most.
+    So at each difference up to 0 what is above the bound is a part of the second order, and at each above 0 of the
+    first. All these sets hold with a table those with more of the first or fewer of the second converged: their
+    probability grows with the difference.
+    """
+    found = _boschloo_greater(a, m, b, n) < significance / 2
+    bound, fisher = _newcombe_lower(m, n), _fisher_greater(m, n)
+    tables = (bound >= bound[a, b] - 1e-10).astype(float)
+    if not found:
+        start = _found(m, n, max(significance / 2, FIRST_IN_ORDER))
+        tables = _at_most(fisher, fisher[a, b]) if start[a, b] else np.maximum(tables, start)
+
+    def excess(at: float) -> float:
+        return math.log(max(_largest(tables, at), 1e-300) / (significance / 2))
+
+    low, high = (0.0, 1.0) if found else (-1.0, 0.0)
+    if excess(low) >= 0:
+        # Above 0 by the test alone: the least number that is.
+        return math.ulp(0.0) if found else -1.0
+    if excess(high) <= 0:
+        return high
+    root: float = optimize.brentq(excess, low, high, xtol=1e-8)
+    return max(root, math.ulp(0.0)) if found else root
+
+
+@functools.lru_cache(maxsize=256)
+def _found(m: int, n: int, level: float) -> np.ndarray:
+    """1 for each table whose one-sided p by Boschloo, "first greater", is below the level, [m+1,n+1]."""
+    fisher = _fisher_greater(m, n)
+    values = np.unique(fisher)
+    count = bisect.bisect_left(values, level, key=lambda value: _largest(_at_most(fisher, value), 0.0))
+    return _at_most(fisher, values[count - 1] if count else -1.0)
+
+
+def _wilson(share: np.ndarray, members: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Score intervals of shares [N] of so many members [N] (Wilson 1927)."""
+    z2 = special.ndtri((1 + confidence) / 2) ** 2
+    centre = (members * share + z2 / 2) / (members + z2)
+    half = np.sqrt(z2 * (members * share * (1 - share) + z2 / 4)) / (members + z2)
+    low, high = np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+    return np.where(share > 0, low, 0.0), np.where(share < 1, high, 1.0)
+
+
+@functools.lru_cache(maxsize=64)
+def _newcombe_lower(m: int, n: int) -> np.ndarray:
+    """Lower bound of the difference of k of m and l of n by Newcombe's method 10 (1998) at 95 %, [m+1,n+1]."""
+    own, other = np.arange(m + 1) / m, np.arange(n + 1) / n
+    low, _ = _wilson(own, np.full(m + 1, m))
+    _, high = _wilson(other, np.full(n + 1, n))
+    found: np.ndarray = np.subtract.outer(own, other) - np.hypot.outer(own - low, high - other)
+    return found
+
+
+@functools.lru_cache(maxsize=65536)
 def _boschloo_greater(a: int, m: int, b: int, n: int) -> float:
     """Largest probability, over the common p, of tables whose Fisher p for "first greater" is not above the own."""
     fisher = _fisher_greater(m, n)
-    # Tables with the same p may differ in the last digits.
-    extreme = (fisher <= fisher[a, b] * (1 + 1e-9)).astype(float)
+    return _largest(_at_most(fisher, fisher[a, b]), 0.0)
 
-    def probability(p: np.ndarray) -> np.ndarray:
-        own, other = _binomial(p, m), _binomial(p, n)
-        found: np.ndarray = np.einsum("pk,pk->p", own @ extreme, other)
+
+def _at_most(fisher: np.ndarray, value: float) -> np.ndarray:
+    """1 for each table whose p is not above this; tables with the same p may differ in the last digits."""
+    return (fisher <= value * (1 + 1e-9)).astype(float)
+
+
+def _largest(tables: np.ndarray, difference: float) -> float:
+    """Largest probability of a set of tables (1 or 0, [m+1,n+1]) over all pairs of P(converge) with this difference."""
+    m, n = tables.shape[0] - 1, tables.shape[1] - 1
+    start = max(0.0, -difference)
+    room = min(1.0, 1 - difference) - start
+
+    def probability(angle: np.ndarray) -> np.ndarray:
+        # A share's standard error is the same at all angles.
+        q = start + room * np.sin(angle) ** 2
+        own, other = _binomial(q + difference, m), _binomial(q, n)
+        found: np.ndarray = np.einsum("pk,pk->p", own @ tables, other)
         return found
 
-    # A polynomial whose maxima are about 1/sqrt(m + n) wide: a grid finds the highest, finer grids its top.
-    low, high, count = 0.0, 1.0, 33 + 4 * math.isqrt(m + n)
+    # A polynomial whose maxima are about 1/sqrt(m + n) wide: a grid finds them, finer grids their tops.
+    angles = np.linspace(0, np.pi / 2, 33 + 4 * math.isqrt(m + n))
+    values = probability(angles)
+    padded = np.concatenate([[-1.0], values, [-1.0]])
+    tops = (values >= padded[:-2]) & (values > padded[2:]) & (values > 0.9 * values.max())
+    return max((_top(probability, angles[top], angles[1]) for top in np.flatnonzero(tops)), default=0.0)
+
+
+def _top(probability: Callable[[np.ndarray], np.ndarray], at: float, step: float) -> float:
+    """Largest value within one step of an angle."""
     while True:
-        p = np.linspace(low, high, count)
-        values = probability(p)
-        top = int(values.argmax())
-        if p[1] - p[0] < 1e-4:
-            return float(values[top])
-        low, high, count = float(p[max(top - 1, 0)]), float(p[min(top + 1, count - 1)]), 17
+        angles = np.linspace(max(at - step, 0.0), min(at + step, np.pi / 2), 17)
+        values = probability(angles)
+        if step < 2e-3:
+            return float(values.max())
+        at, step = float(angles[values.argmax()]), step / 8
 
 
 @functools.lru_cache(maxsize=64)
 def _fisher_greater(m: int, n: int) -> np.ndarray:
     """Fisher's one-sided p of k of m against l of n, [m+1,n+1]."""
-    k, l = np.meshgrid(np.arange(m + 1), np.arange(n + 1), indexing="ij")
-    found: np.ndarray = stats.hypergeom.sf(k - 1, m + n, k + l, m)
+    k, l = np.arange(m + 1), np.arange(n + 1)
+    total = _log_choices(m + n)[np.add.outer(k, l)]
+    found: np.ndarray = np.exp(np.add.outer(_log_choices(m), _log_choices(n)) - total)
+    # With k + l as it is: the own table and those with more of the first.
+    for row in reversed(range(m)):
+        found[row, 1:] += found[row + 1, :-1]
+    return found
+
+
+@functools.lru_cache(maxsize=256)
+def _log_choices(n: int) -> np.ndarray:
+    """Logarithms of the ways to choose k of n, [n+1]."""
+    k = np.arange(n + 1)
+    found: np.ndarray = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     return found
 
 
 def _binomial(p: np.ndarray, n: int) -> np.ndarray:
     """Probability of k of n at each p, [P,n+1]."""
     k = np.arange(n + 1)
-    logs = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
-    found: np.ndarray = np.exp(logs + special.xlogy(k, p[:, None]) + special.xlog1py(n - k, -p[:, None]))
+    # At 0 and 1 the logarithms would be infinite; sums may lie a last digit outside.
+    p = np.clip(p, 1e-300, 1 - 1e-16)
+    found: np.ndarray = np.exp(_log_choices(n) + np.outer(np.log(p), k) + np.outer(np.log1p(-p), n - k))
     return found
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment (Holm 1979)."""
-    order = np.argsort(p_values, kind="stable")
-    adjusted = np.empty(len(p_values))
-    largest = 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return [float(value) for value in adjusted]
+def same_share(counts: Sequence[tuple[int, int]]) -> float:
+    """P-value that all groups [(converged, members)] have one P(converge): how often the chi-square statistic is not
+    below the own when the pooled seeds are dealt to the groups at random; 1 where all or none converged, or with fewer
+    than two groups with members.
 
-
-def pairwise(
-    groups: Sequence[Any], test: Callable[[Any, Any], float] = boschloo
-) -> list[tuple[int, int, float, float]]:
-    """(i, j, p, adjusted p) of every pair, with Holm's adjustment over the family: of (converged, members) by
-    Boschloo's exact test, or of other groups by another."""
-    pairs = list(itertools.combinations(range(len(groups)), 2))
-    values = [test(groups[i], groups[j]) for i, j in pairs]
-    return [(i, j, p, q) for (i, j), p, q in zip(pairs, values, holm(values), strict=True)]
-
-
-@functools.lru_cache(maxsize=65536)
-def probability_greater(first: tuple[int, int], second: tuple[int, int]) -> float:
-    """Pr(p_A > p_B) of two (converged, members), from independent Beta posteriors with Jeffreys' prior.
-
-    The expectation of B's distribution function over A's quantiles, by Gauss-Legendre.
+    It keeps its level whatever the P(converge), since the pooled count is given (Fisher's argument). Exact where that
+    is quick, else from DRAWS random deals, the same at each call, with the own one counted in.
     """
-    nodes, weights = quadrature(200)
-    return float(weights @ special.betainc(*_posterior(*second), special.betaincinv(*_posterior(*first), nodes)))
+    groups = sorted((int(converged), int(members)) for converged, members in counts if members)
+    sizes = tuple(sorted(members for _, members in groups))
+    pooled = sum(converged for converged, _ in groups)
+    if len(groups) < 2 or pooled in (0, sum(sizes)):
+        return 1.0
+    values, chances = _deals(sizes, pooled)
+    own = sum(converged**2 / members for converged, members in groups)
+    # Equal sums may differ in the last digits.
+    return float(chances[np.searchsorted(values, own * (1 - 1e-12))])
 
 
-def power(p: float, q: float, seeds: int, significance: float = SIGNIFICANCE) -> float:
-    """How often Boschloo's two-sided test of so many seeds each finds the difference of two P(converge); exact."""
-    own, other = _binomial(np.array([p, q]), seeds)
-    return float(own @ rejected(seeds, significance) @ other)
+@functools.lru_cache(maxsize=256)
+def _deals(sizes: tuple[int, ...], pooled: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of k^2/n over the groups, with which chi-square grows, when so many are dealt to groups of these sizes,
+    ascending [V], and the probability of at least each, then of more than the last [V+1]."""
+    exact = _all_deals(sizes, pooled)
+    if exact is not None:
+        values, chances = exact
+        above = np.append(np.cumsum(chances[::-1])[::-1], 0.0)
+        return values, above / above[0]
+    rng = np.random.default_rng(0)
+    left, rest, values = np.full(DRAWS, pooled), sum(sizes), np.zeros(DRAWS)
+    for size in sizes:
+        rest -= size
+        dealt = rng.hypergeometric(size, rest, left)
+        left, values = left - dealt, values + dealt**2 / size
+    return np.sort(values), np.arange(DRAWS + 1, 0, -1) / (DRAWS + 1)
 
 
-def seeds_for_power(p: float, q: float, wanted: float = POWER, significance: float = SIGNIFICANCE) -> int | None:
-    """Least seeds of each configuration that find the difference so often; None beyond MOST_SEEDS.
+def _all_deals(sizes: tuple[int, ...], pooled: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The sums of `_deals`, each once, and their probabilities but for a factor; None where that takes long.
 
-    The power of an exact test grows with the seeds by steps up and small steps down: the least number is exact to a
-    few seeds. Beyond EXACT_TO it is the normal approximation's.
+    Group by group: a state is the seeds dealt and the sum so far, scaled to a whole number, in one integer.
     """
-    if abs(p - q) < 1e-9:
+    scale, total = math.lcm(*sizes), sum(sizes)
+    span = scale * total + 1
+    if span * (total + 1) >= 2**63:
         return None
-    quantiles = stats.norm.ppf(1 - significance / 2) + stats.norm.ppf(wanted)
-    about = quantiles**2 * (p * (1 - p) + q * (1 - q)) / (p - q) ** 2
-    if about > EXACT_TO:
-        return int(np.ceil(about)) if about <= MOST_SEEDS else None
-    low, high = 1, 4
-    while power(p, q, high, significance) < wanted:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(p, q, middle, significance) >= wanted else (middle, high)
-    return high
-
-
-def minimum_detectable(p: float, seeds: int, wanted: float = POWER, significance: float = SIGNIFICANCE) -> float | None:
-    """Least difference from P(converge) = p, to either side, that so many seeds each would find with this power; None
-    where they would find none."""
-    found = []
-    for end in (0.0, 1.0):
-        if power(p, end, seeds, significance) < wanted:
-            continue
-        near, far = p, end
-        while abs(far - near) > 1e-4:
-            middle = (near + far) / 2
-            near, far = (near, middle) if power(p, middle, seeds, significance) >= wanted else (middle, far)
-        found.append(abs(far - p))
-    return min(found, default=None)
-
-
-def _posterior(converged: int, members: int) -> tuple[float, float]:
-    """Parameters of the Beta posterior."""
-    return converged + PRIOR, members - converged + PRIOR
+    states: np.ndarray = np.zeros(1, dtype=np.int64)
+    chances: np.ndarray = np.ones(1)
+    work, rest = 0, total
+    for size in sizes:
+        work += len(states) * (size + 1)
+        if work > MOST_STATES:
+            return None
+        rest -= size
+        k = np.arange(size + 1)
+        found = np.add.outer(states, k * span + k**2 * (scale // size)).ravel()
+        within = (found // span <= pooled) & (found // span + rest >= pooled)
+        states, place = np.unique(found[within], return_inverse=True)
+        # Binomial counts with the right sum have the probabilities of a deal, whatever their p.
+        chance = np.outer(chances, _binomial(np.array([pooled / total]), size)[0]).ravel()
+        chances = np.bincount(place, chance[within], len(states))
+    return (states % span) / scale, chances
 
 
 @functools.lru_cache(maxsize=64)
@@ -200,25 +267,3 @@ def quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Gauss-Legendre on [0, 1]."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1) / 2, weights / 2
-
-
-@functools.lru_cache(maxsize=256)
-def rejected(seeds: int, significance: float) -> np.ndarray:
-    """Whether Boschloo's two-sided test rejects, for k of n against l of n, bool [n+1, n+1].
-
-    One-sided p-values are the largest probability over the common p of tables whose Fisher p is not larger; twice the
-    smaller of the two sides' is compared with the level.
-    """
-    greater = _fisher_greater(seeds, seeds).ravel()
-    # Rounded: tables with the same p may differ in the last digits.
-    order = np.argsort(np.round(greater, 12), kind="stable")
-    ordered = np.round(greater, 12)[order]
-    ends = np.searchsorted(ordered, ordered, side="right") - 1
-    largest = np.zeros(len(order))
-    for pmf in _binomial(np.linspace(0, 1, 65)[1:-1], seeds):
-        largest = np.maximum(largest, np.cumsum(np.outer(pmf, pmf).ravel()[order])[ends])
-    one_sided = np.empty(len(order))
-    one_sided[order] = largest
-    table = one_sided.reshape(seeds + 1, seeds + 1)
-    found: np.ndarray = 2 * np.minimum(table, table.T) < significance
-    return found

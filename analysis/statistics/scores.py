@@ -9,115 +9,124 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
-from seedsweep.analysis.statistics.proportions import jeffreys
+from seedsweep.analysis.statistics.proportions import clopper_pearson
 
-#: Draws of every bootstrapped interval. They have a fixed seed: the same values give the same interval.
-ROUNDS = 1000
+#: Draws of every interval that is drawn. They have a fixed seed: the same values give the same interval.
+ROUNDS = 4000
+#: An interval of 95 % that in truth holds in less than 93 % is not given.
+EXCESS = 1.4
 #: Results cached of each function: a report is written again and again while a study runs.
 MOST_CACHED = 20_000
-
-
-def smoothed(
-    values: np.ndarray, rounds: int = ROUNDS, points: int = 200, span: tuple[float, float] = (0.0, 1.0)
-) -> np.ndarray:
-    """Distributions that the values [n] may come from, as quantiles in the middles of so many equal shares,
-    [rounds,points]: Banks' smoothed Bayesian bootstrap (1988).
-
-    Shares of the gaps between neighbours, and between the extremes and the ends of the span, are Dirichlet's; equal
-    values stay equal; the span reaches at least as far as the values. The plain bootstrap draws nothing beyond the
-    extremes: of 12 scores in two clumps its intervals at 95 % hold in 80 % (profiles) to 93 % (interquartile mean) of
-    simulations, these in 93 to 96 %.
-    """
-    rng = np.random.default_rng(0)
-    knots = np.sort(np.concatenate([span, values]))
-    reached = np.cumsum(rng.dirichlet(np.ones(len(values) + 1), rounds), axis=1)
-    middles = (np.arange(points) + 0.5) / points
-    return np.stack([np.interp(middles, np.concatenate([[0.0], row[:-1], [1.0]]), knots) for row in reached])
-
-
-def central(drawn: Any, confidence: float) -> np.ndarray:
-    """Between which bounds this share of the draws [R,...] is, as many below as above: [2,...]."""
-    bounds: np.ndarray = np.quantile(np.asarray(drawn), [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
-    return bounds
 
 
 def profile(
     values: np.ndarray, thresholds: np.ndarray, confidence: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Performance profile P(score > t) (Agarwal 2021) of scores [n], with a pointwise band, Jeffreys' interval: each
-    [T]. The bootstrap's band is empty where all or no seeds are above t."""
+    """Performance profile P(score > t) (Agarwal 2021) of scores [n], with a pointwise band, Clopper and Pearson's exact
+    interval: each [T]."""
     above = (np.asarray(values, float)[:, None] > thresholds).sum(0)
-    low, high = np.array([jeffreys(int(k), len(values), confidence) for k in above]).T
-    return above / len(values), low, high
+    low, high = np.array([clopper_pearson(int(k), len(values), confidence) for k in above]).reshape(-1, 2).T
+    return above / max(len(values), 1), low, high
+
+
+def quantile_interval(
+    values: np.ndarray, shares: np.ndarray, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Intervals of quantiles of the distribution of values [n], at shares [Q] of it, from order statistics (David &
+    Nagaraja 2003, section 7.1): each [Q], on the scale of the values.
+
+    They hold at least so often whatever the distribution, with ties too. NaN where so few values have no bound; -inf
+    where a member that diverged is the bound.
+    """
+    n, tail = len(values), (1 - confidence) / 2
+    # The k-th smallest is above the quantile with probability P(Binomial(n, share) < k), and below it with
+    # P(Binomial(n, share) >= k).
+    first = stats.binom.ppf(tail, n, shares) if n else np.zeros(len(shares))
+    last = stats.binom.ppf(1 - tail, n, shares) + 1 if n else np.ones(len(shares))
+    none = float("nan")
+    bounds = np.concatenate([[none], ordered(values), [none]])
+    return bounds[first.astype(int)], bounds[last.astype(int)]
 
 
 def median_interval(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval of the median from order statistics, whatever the distribution; the extremes where the values are too
-    few for one, NaN without values."""
-    if not len(values):
-        return float("nan"), float("nan")
-    ordered = np.sort(values)
-    # The k-th smallest is above the median with probability P(Binomial(n, 1/2) < k).
-    rank = max(int(stats.binom.ppf((1 - confidence) / 2, len(ordered), 0.5)), 1)
-    return float(ordered[rank - 1]), float(ordered[-rank])
+    """`quantile_interval` of the median: NaN at 95 % of fewer than six values."""
+    low, high = quantile_interval(values, np.array([0.5]), confidence)
+    return float(low[0]), float(high[0])
 
 
-def interquartile_mean(
-    values: np.ndarray, confidence: float = 0.95, span: tuple[float, float] = (0.0, 1.0)
-) -> tuple[float, float, float]:
-    """Mean of the middle half, with an interval from `smoothed`; NaN without values.
+def tolerance(values: np.ndarray, content: float = 0.9, confidence: float = 0.95) -> tuple[float, float]:
+    """Lower tolerance bound (Wilks 1941) of values [n]: the score that at least a share `content` of new seeds reaches,
+    at this confidence, whatever the distribution; and the share that reaches the worst of the values.
+
+    The bound is NaN where so few values have none (at 90 % and 95 %: fewer than 29), -inf where it is a member that
+    diverged; the share is 0 without values.
+    """
+    low, _ = quantile_interval(values, np.array([1 - content]), 2 * confidence - 1)
+    return float(low[0]), float((1 - confidence) ** (1 / len(values))) if len(values) else 0.0
+
+
+def ordered(values: np.ndarray) -> np.ndarray:
+    """Values from the worst to the best; NaN is the worst, -inf."""
+    values = np.asarray(values, float)
+    return np.sort(np.where(np.isnan(values), -np.inf, values))
+
+
+def interquartile_mean(values: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Mean of the middle half of values [n], with an interval on their scale; NaN where so few values have none.
 
     It hides up to a quarter of failures: never to be shown alone. Errors: ValueError for a value that is not finite.
+
+    The interval: up to the i-th smallest of n values lies a share of their distribution that is distributed as the i-th
+    smallest of n uniform numbers. Each draw of such shares puts what lies between two neighbours on the lower one for
+    the lower bound, on the upper one for the upper bound (Gaffke 2005; Learned-Miller & Thomas 2020, whose bounds of a
+    mean these are, for the middle half). Of a share it is Clopper and Pearson's interval, of a quantile that of order
+    statistics. More than a quarter of the distribution lies below the smallest of n values with probability .75^n: from
+    twelve values on there is an interval at 95 %, which at twelve holds in 93.7 % at least.
     """
-    if not len(values):
-        return float("nan"), float("nan"), float("nan")
-    if not np.isfinite(values).all():
+    if len(values) and not np.isfinite(values).all():
         raise ValueError("the interquartile mean of values that are not finite: say what a diverged member counts as")
-    return _interquartile_mean(np.asarray(values, float).tobytes(), confidence, span)
+    return _interquartile_mean(np.sort(np.asarray(values, float)).tobytes(), confidence)
 
 
 @functools.lru_cache(MOST_CACHED)
-def _interquartile_mean(content: bytes, confidence: float, span: tuple[float, float]) -> tuple[float, float, float]:
-    values = np.frombuffer(content)
-    drawn = smoothed(values, span=span)[:, 50:150].mean(1)
-    low, high = central(drawn, confidence)
-    return float(stats.trim_mean(values, 0.25)), float(low), float(high)
+def _interquartile_mean(content: bytes, confidence: float) -> tuple[float, float, float]:
+    values, none = np.frombuffer(content), float("nan")
+    if not len(values):
+        return none, none, none
+    cut = len(values) // 4
+    estimate = float(values[cut : len(values) - cut].mean())
+    if 2 * 0.75 ** len(values) > EXCESS * (1 - confidence):
+        return estimate, none, none
+    middle = _middle_halves(len(values))
+    low = middle @ np.concatenate([values[:1], values])
+    high = middle @ np.concatenate([values, values[-1:]])
+    below, above = central(low, high, confidence)
+    # Of equal scores the sums differ by rounding alone.
+    return estimate, min(float(below), estimate), max(float(above), estimate)
 
 
-def superiority(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
-    """Probability that a value of `first` [m] is above one of `second` [n], ties by half (of improvement, Agarwal
-    2021), with Newcombe's score interval (2006, method 5); 0 to 1 where either is empty.
-
-    NaN, a member that diverged, is below every number.
-    """
-    if not len(first) or not len(second):
-        return float("nan"), 0.0, 1.0
-    ordered = [np.where(np.isfinite(values), values, -np.inf).tobytes() for values in (first, second)]
-    return _superiority(ordered[0], ordered[1], confidence)
+@functools.lru_cache(2)
+def _middle_halves(count: int) -> np.ndarray:
+    """Draws of the shares of the middle half that lie between so many ordered values, and beyond them: [R,count+1]."""
+    reached = np.cumsum(gaps(count, ROUNDS), axis=1)
+    ends = np.concatenate([np.zeros((ROUNDS, 1)), reached], axis=1)
+    return np.asarray(2 * np.diff(np.clip(ends, 0.25, 0.75), axis=1))
 
 
-@functools.lru_cache(MOST_CACHED)
-def _superiority(first: bytes, second: bytes, confidence: float) -> tuple[float, float, float]:
-    ordered = np.frombuffer(first), np.frombuffer(second)
-    wins = float(((ordered[0][:, None] > ordered[1]) + (ordered[0][:, None] == ordered[1]) / 2).mean())
-    m, n = map(len, ordered)
-    middle = (m + n) / 2 - 1
-    z = stats.norm.ppf((1 + confidence) / 2)
+def gaps(count: int, rounds: int, seed: int | tuple[int, ...] = 0) -> np.ndarray:
+    """Draws of the shares of a distribution that lie between so many ordered values of it, and beyond them,
+    [rounds,count+1]."""
+    return np.random.default_rng(seed).dirichlet(np.ones(count + 1), rounds)
 
-    # At 0 and 1 the variance is 0: the roots lie next to the observed share.
-    def excess(theta: float) -> float:
-        variance = theta * (1 - theta) / (m * n)
-        variance *= 1 + middle * (1 - theta) / (2 - theta) + middle * theta / (1 + theta)
-        return float(abs(theta - wins) - z * np.sqrt(variance))
 
-    low = optimize.brentq(excess, 0, wins - 1e-9) if wins > 0 else 0.0
-    high = optimize.brentq(excess, wins + 1e-9, 1) if wins < 1 else 1.0
-    return wins, float(low), float(high)
+def central(low: np.ndarray, high: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of draws [R,...] of lower and of upper bounds: below and above which not more than half of 1 - confidence are."""
+    beyond = int((1 - confidence) / 2 * (len(low) + 1))
+    return np.sort(low, axis=0)[max(beyond - 1, 0)], np.sort(high, axis=0)[-max(beyond, 1)]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
   warning.txt      what the user should look at; the cohort trains all the same
   files.N/         files of a member that a user's function or command trains, by owner N
   limit.txt        how many members may be trained at once, where more ran out of memory; removed likewise
+Beside the configurations' folders, `cohorts/superseded.json` names those that the study does not have any more: their
+data, or the weights that they start from, were made anew since.
 Every file is written under a temporary name and renamed. Owners never write to one another's files, and the first
 outcome stays. So a worker that was taken for dead, on a node that was cut off, changes nothing if it still writes.
 Needs NumPy alone.
@@ -25,8 +27,7 @@ import hashlib
 import json
 import os
 import shutil
-import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,12 @@ from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.files import copy_if_there, create, replace
 from seedsweep.core.records.parts import VARIED, Part, Parts, parts_of
+
+__all__ = [
+    "PHASES", "Claim", "CohortRecord", "CohortSpec", "FencedError", "Ledger", "LedgerError", "create", "replace",
+]  # fmt: skip
 
 PHASES = ("explore", "compare")
 
@@ -169,7 +175,14 @@ class CohortRecord:
     def outcomes(self) -> list[Outcome]:
         """Of a finished cohort, one a seed. Errors: LedgerError."""
         with _readable(self._outcome):
-            return [Outcome(**member) for member in _read_json(self._outcome)["members"]]
+            committed = _read_json(self._outcome)
+            members, digest = committed["members"], committed.get("members_sha256")
+            found = [Outcome(**member) for member in members]
+        if digest not in (None, _digest(members)):
+            raise LedgerError(
+                f"{self._outcome} was changed after it was written: remove {self.folder} and launch again"
+            )
+        return found
 
     def run(self) -> dict[str, Any]:
         """Where and how a finished cohort ran. Errors: LedgerError."""
@@ -267,7 +280,7 @@ class Claim:
                 shutil.rmtree(leftover, ignore_errors=True)
         earlier = [path for path in self.record._versions("files.*") if int(path.suffix[1:]) < self.number]
         if earlier:
-            shutil.copytree(earlier[0], partial, symlinks=True, copy_function=_copy_if_there)
+            shutil.copytree(earlier[0], partial, symlinks=True, copy_function=copy_if_there)
         else:
             partial.mkdir()
         partial.rename(mine)
@@ -288,8 +301,10 @@ class Claim:
         self.check()
         content = curves.to_bytes()
         replace(self._curves, content)
+        members = [asdict(outcome) for outcome in outcomes]
         outcome = {
-            "members": [asdict(outcome) for outcome in outcomes],
+            "members": members,
+            "members_sha256": _digest(members),
             "curves": self._curves.name,
             "curves_sha256": hashlib.sha256(content).hexdigest(),
             "run": run,
@@ -306,6 +321,7 @@ class Ledger:
     def __init__(self, folder: Path):
         """folder: `RunPaths.cohorts`."""
         self.folder = folder
+        self._superseded = folder / "superseded.json"
 
     def record(self, spec: CohortSpec) -> CohortRecord:
         """The folder of a cohort, which need not exist."""
@@ -315,15 +331,33 @@ class Ledger:
         """The cohorts of one configuration and phase, in the order of their seeds."""
         return [CohortRecord(p.parent) for p in sorted((self.folder / configuration).glob(f"{phase}-*/cohort.json"))]
 
-    def records(self) -> list[CohortRecord]:
-        """Every cohort that was created, in the order of their names."""
+    def records(self, *, superseded: bool = False) -> list[CohortRecord]:
+        """The cohorts that were created, in the order of their names: the study's, and the `superseded` ones if asked.
+
+        Errors: LedgerError.
+        """
+        gone = frozenset[str]() if superseded else self.superseded()
         found = []
         with contextlib.suppress(FileNotFoundError):
             for configuration in sorted(os.listdir(self.folder)):
-                for block in sorted(_names(self.folder / configuration)):
+                for block in sorted(_names(self.folder / configuration)) if configuration not in gone else ():
                     if (self.folder / configuration / block / "cohort.json").exists():
                         found.append(CohortRecord(self.folder / configuration / block))
         return found
+
+    def superseded(self) -> frozenset[str]:
+        """Configurations on record that the study had no more when it was last launched. Errors: LedgerError."""
+        try:
+            return frozenset(map(str, _read_json(self._superseded)["configurations"]))
+        except FileNotFoundError:
+            return frozenset()
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise LedgerError(f"{self._superseded} cannot be read ({error}): remove it and launch again") from None
+
+    def supersede(self, configurations: Collection[str]) -> None:
+        """Record that the study does not have these configurations any more, and has all others."""
+        if self.superseded() != set(configurations):
+            replace(self._superseded, _json({"configurations": sorted(configurations)}))
 
 
 def _names(folder: Path) -> list[str]:
@@ -333,39 +367,9 @@ def _names(folder: Path) -> list[str]:
     return []
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write `path` whole or not at all: to a temporary name, to the disk, then renamed."""
-    partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
-    try:
-        with open(partial, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def create(path: Path, content: bytes) -> bool:
-    """Write `path` whole, unless there is such a file; whether it was written: of several writers the first."""
-    partial = path.with_name(f".first.{path.name}.{socket.gethostname()}.{os.getpid()}")
-    replace(partial, content)
-    try:
-        # Unlike a rename, a link does not replace.
-        os.link(partial, path)
-    except FileExistsError:
-        return False
-    finally:
-        partial.unlink()
-    return True
-
-
-def _copy_if_there(source: str, target: str) -> None:
-    """Copy a regular file. One that vanishes belongs to an owner that is not quite dead, and is left out."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.path.isfile(source):
-            shutil.copy2(source, target)
+def _digest(members: Any) -> str:
+    """Of what became of a cohort's members, which nobody changes by hand."""
+    return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()
 
 
 def _json(values: Any) -> bytes:

@@ -73,6 +73,7 @@ class RunPaths:
         self.cohorts = folder / "cohorts"
         self.optuna_db = folder / "optuna.db"
         self.importance = folder / "importance.csv"
+        self.search = folder / "search.json"
         self.tensorboard = folder / "tensorboard"
         self.logs = folder / "logs"
         #: What a driver on a Ray cluster prints.

@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.decision import RULES, Claim, Decision, SeedCounts, Sensitivity
 from seedsweep.core.records.ledger import CohortSpec, replace
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.section import Part
-from seedsweep.core.records.study import Claim, RecordError, SeedCounts, Study
+from seedsweep.core.records.study import RecordError, Study
 
 
 class Registration(Part):
@@ -21,17 +22,22 @@ class Registration(Part):
     configurations: the compared ones that the study names: name -> overrides.
     explore: how many configurations the search explores, the best of which is compared; 0: it adds none.
     steps, epochs: that a member trains, one of the two; neither where a function or a command says it.
+    analysis: version of the rules by which it is decided (`core.records.decision.RULES`).
     """
 
     when: str
     criterion: Criterion
     score: str
     claims: tuple[Claim, ...]
+    decision: Decision
+    secondary: tuple[str, ...]
+    sensitivity: Sensitivity
     configurations: dict[str, dict[str, Any]]
     seeds: SeedCounts
     explore: int
     steps: int
     epochs: float
+    analysis: int
 
     @classmethod
     def of(cls, study: Study) -> Registration:
@@ -41,11 +47,15 @@ class Registration(Part):
             criterion=study.criterion,
             score=study.score,
             claims=study.claims,
+            decision=study.decision,
+            secondary=study.secondary,
+            sensitivity=study.sensitivity,
             configurations=study.configurations,
             seeds=study.seeds,
             explore=study.search.explore if study.found else 0,
             steps=study.training.steps,
             epochs=study.training.epochs,
+            analysis=RULES,
         )
 
     def covers(self, spec: CohortSpec, explored: int, seed: int) -> bool:

@@ -15,13 +15,13 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from seedsweep.core.errors import SeedsweepError
-from seedsweep.core.records import parts
 from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.decision import Claim, Decision, SeedCounts, Sensitivity
 from seedsweep.core.records.resources import Resources
 from seedsweep.core.records.section import Part, Scalar, Section
 
 #: Raised whenever an earlier version's run directory cannot be read any more.
-FORMAT = 2
+FORMAT = 3
 
 
 class RecordError(SeedsweepError):
@@ -161,70 +161,6 @@ class Search(Part):
         return self
 
 
-class SeedCounts(Part):
-    """search: seeds of each explored configuration.  compare: fresh seeds of each compared one.
-
-    vary: the parts of a member that follow its seed (`core.records.parts`); the others are 0 for all members, so that
-        what is left of the spread is that of the named parts.
-    race: compare with `start` seeds each, then twice as many, and so on up to `compare`, of those alone that may still
-    be the best.
-    """
-
-    search: int = Field(3, ge=1)
-    compare: int = Field(12, ge=1)
-    vary: tuple[parts.Part, ...] = parts.VARIED
-    race: bool = False
-    start: int = Field(5, ge=1)
-
-    @model_validator(mode="after")
-    def _start_is_a_beginning(self) -> SeedCounts:
-        if self.race and self.start > self.compare:
-            raise ValueError(f".start: {self.start} is more than seeds.compare, {self.compare}")
-        return self
-
-
-class Claim(Part):
-    """What somebody claimed; one of `best`, `better`, `alike`, `below`.
-
-    best: name of the configuration that is better than every other named one.  better: [A, B].  alike: [A, B].
-    below: [A, share], P(converge) of A.  margin: of alike.  measure: by which scores are compared; the criterion's
-    where it is left out.  axis: `converging` or `score`; a claim that names a measure is of scores.
-    """
-
-    best: str | None = None
-    better: tuple[str, str] | None = None
-    alike: tuple[str, str] | None = None
-    below: tuple[str, float] | None = None
-    margin: float | None = Field(None, gt=0)
-    measure: str | None = None
-    axis: Literal["converging", "score"] = "converging"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_scores(cls, given: Any) -> Any:
-        return {"axis": "score", **given} if isinstance(given, dict) and given.get("measure") else given
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Claim:
-        kinds = [kind for kind in ("best", "better", "alike", "below") if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            raise ValueError(f"is exactly one of best, better, alike, below, not {' and '.join(kinds) or 'none'}")
-        if len(self.names) != len(set(self.names)):
-            raise ValueError(f".{kinds[0]}: names {self.names[0]!r} twice")
-        if self.below and not 0 < self.below[1] <= 1:
-            raise ValueError(f".below: {self.below[1]:g} is no share; it must be above 0 and at most 1")
-        if self.margin is not None and not self.alike:
-            raise ValueError(".margin: is of a claim that two are alike")
-        if self.measure and (self.below or self.axis == "converging"):
-            raise ValueError(".measure: a claim about convergence takes no measure; leave it out, or say axis: score")
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the configurations that it is about."""
-        return self.below[:1] if self.below else self.better or self.alike or (self.best or "",)
-
-
 class Measure(Part):
     """What the program measures, as it declares it. direction: `max`, more is better, or `min`.  low, high: ends that
     it cannot pass; None where there is none. `max` or `min` alone is short for its direction.  optional: not all data
@@ -270,6 +206,8 @@ class Study(Part):
     settings, data, optimizer, schedules, hyperparameters: of the task, each as the component defines them.
     configurations: name -> overrides, dotted path -> value: what is compared.
     score: `last` or `best`: which evaluation is a member's final score.
+    secondary: measures that are estimated beside the score, `test_last_NAME` of the test split among them; nothing is
+    decided by them.
     metrics: of a function or a command: name -> `max` or `min`.  files, inputs: of the user's, beside the study's file.
     measures: all that the task, function or command measures, by name; filled in when the study is resolved.
     """
@@ -291,7 +229,10 @@ class Study(Part):
     search: Search = Search()
     seeds: SeedCounts = SeedCounts()
     criterion: Criterion
+    sensitivity: Sensitivity = Sensitivity()
     score: Literal["last", "best"] = "last"
+    decision: Decision = Decision()
+    secondary: tuple[str, ...] = ()
     metrics: dict[str, Measure] = Field(default_factory=dict)
     measures: dict[str, Measure] = Field(default_factory=dict)
     files: tuple[str, ...] = ()
@@ -318,7 +259,7 @@ class Study(Part):
 
     @property
     def members(self) -> int:
-        """Members of the whole study; the most that it can take where seeds are raced."""
+        """Members of the whole study; the most that it can take where it ends when decided."""
         return self.search.explore * self.seeds.search + self.compared * self.seeds.compare
 
     def claimed_best(self) -> str | None:

@@ -49,6 +49,10 @@ class CompileError(SeedsweepError):
     """This machine cannot compile a program; the text says why, and what to do."""
 
 
+class NotKeptError(CompileError):
+    """A program that was not compiled before."""
+
+
 class Compiler:
     """Compiles into `folder`, each program into a folder of its own, which is whole once it holds a file `done`.
 
@@ -60,6 +64,7 @@ class Compiler:
         self.count = 0
         self._folder, self._version = folder, _compiler_version()
         self._known: WeakKeyDictionary[Task, dict[Any, dict[Any, Callable[..., Any]]]] = WeakKeyDictionary()
+        self._only_kept = False
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
         # Who may write to the folder above could put another in its place.
@@ -75,11 +80,20 @@ class Compiler:
         """What this process has compiled of such programs: cohorts of one task follow one another."""
         return self._known.setdefault(program.task, {}).setdefault(program.identity, {})
 
+    @contextlib.contextmanager
+    def only_kept(self) -> Iterator[None]:
+        """Inside, what was compiled before is loaded, and all else is refused by a NotKeptError."""
+        self._only_kept = True
+        try:
+            yield
+        finally:
+            self._only_kept = False
+
     def compile(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
         """`function` for tensors of these shapes and types, as a function of the tensors among its
         arguments. The first time on a machine this may take a minute.
 
-        Errors: CompileError for what inductor cannot do; whatever `function` itself raises.
+        Errors: CompileError for what inductor cannot do; NotKeptError; whatever `function` itself raises.
         """
         leaves, structure = pytree.tree_flatten(arguments)
         flat, shapes = tensors_of(leaves), list[Any]()
@@ -94,8 +108,11 @@ class Compiler:
         # Without oneDNN a recurrent layer is a chain of plain operations; its own one cannot be compiled.
         with warnings.catch_warnings(action="ignore"), torch.backends.mkldnn.flags(enabled=False):
             graph = make_fx(of_tensors, decomposition_table=_decompositions())(*flat)
+        key = self._key(graph, flat)
+        if self._only_kept and not (self._folder / key / "done").exists():
+            raise NotKeptError("the step was not compiled before")
         try:
-            fast = self._inductor(graph, flat)
+            fast = self._inductor(key, graph, flat)
         except Exception as error:
             if ran_out(error):
                 raise
@@ -108,9 +125,8 @@ class Compiler:
 
         return compiled
 
-    def _inductor(self, graph: torch.fx.GraphModule, arguments: list[Tensor]) -> Callable[..., Any]:
+    def _inductor(self, key: str, graph: torch.fx.GraphModule, arguments: list[Tensor]) -> Callable[..., Any]:
         """What inductor makes of a graph, or has made before."""
-        key = self._key(graph, arguments)
 
         def made() -> Callable[..., Any]:
             with self._kept(key), torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import torch
@@ -9,12 +10,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from seedsweep.core.errors import UserError
 from seedsweep.core.records.resources import AUTO
-from seedsweep.core.records.study import Study
+from seedsweep.core.records.study import Study, Training
 from seedsweep.core.training import memory
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import expected_rate, probe
+from seedsweep.shards import data_set
+from seedsweep.shards.index import read_index
+from seedsweep.shards.samples import Samples
 from seedsweep.slurm import detect
+from seedsweep.slurm.settings import asked
+from seedsweep.sweeps.commands import power
+from seedsweep.sweeps.commands.power import ASSUMED
 from seedsweep.sweeps.commands.sampled import sampled_task
 from seedsweep.sweeps.running.engines import THE_STUDY, Measured, most_members
 from seedsweep.sweeps.running.group_size import cohort_size
@@ -22,6 +30,7 @@ from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.ray_session import cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import device_share, slots_of_allocation, slots_of_machine
+from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, make_optimizer, members, named
 
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.
@@ -30,15 +39,17 @@ OVERHEAD_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class _Timed:
-    """A configuration, its rates, and the validation samples of an evaluation."""
+    """A configuration, its rates, how it trains, and the validation samples of an evaluation."""
 
     of: Configuration
     measured: Measured
+    training: Training
     validation: int
 
 
-def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
-    """Print the configurations, seeds and cohorts, where they run, and the estimated time."""
+def show(study: Study, run: RunDirectory, on: str, console: Console, pair: tuple[float, float] = ASSUMED) -> None:
+    """Print the configurations, seeds and cohorts, where they run, the estimated time, and what the seeds would tell
+    apart. pair: two P(converge), of which that is asked."""
     what = kind(study)
     timed: list[_Timed] = []
     if what == "task":
@@ -48,8 +59,6 @@ def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
     scale = f" ({study.scale} scale)" if study.scale else ""
     console.print(f"[bold]{escape(study.name)}[/]{scale}: {escape(study.question.strip())}")
     console.print(_phases(study, most))
-    if study.seeds.race:
-        console.print("  seeds are raced: cohorts, members and time are the most that it can take")
     for name, overrides in study.configurations.items():
         said = ", ".join(f"{path} {value}" for path, value in overrides.items()) or "the study as it is"
         console.print(f"  {escape(name)}: {escape(said)}")
@@ -68,16 +77,23 @@ def show(study: Study, run: RunDirectory, on: str, console: Console) -> None:
     )
     if finished:
         console.print(f"{finished} cohorts are finished already and will not run again")
+    cost = None
     if what != "task":
         console.print(f"estimated time: not known of a {what}: the launch says it once a member has ended")
-        return
-    seconds = _seconds(study, timed, most) / parallel + OVERHEAD_SECONDS
-    words = [f"{one.of.name}: {_rate_in_words(one, min(study.seeds.compare, most))}" for one in timed]
-    if study.resources.gpus:
-        words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
-    elif study.resources.engine == "compiled":
-        words.append("timed before compiling, which takes a minute or two once on a machine")
-    console.print(f"estimated time: {duration(seconds)} ({escape('; '.join(words))})")
+    else:
+        cost = _Cost(study, timed, on, parallel)
+        words = _rates_in_words(timed, min(study.seeds.compare, most))
+        if study.resources.gpus:
+            words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
+        elif study.resources.engine == "compiled":
+            words.append("timed before compiling, which takes a minute or two once on a machine")
+        took = duration(cost.seconds(study.seeds.compare) / parallel + OVERHEAD_SECONDS)
+        at_most = "at most " if study.seeds.until == "decided" else ""
+        console.print(f"estimated time: {at_most}{took} ({escape('; '.join(words))})")
+    with console.status("simulating studies"):
+        lines = power.lines(study, pair, cost.words if cost else None)
+    for line in lines:
+        console.print(escape(textwrap.fill(line, console.width)) if isinstance(line, str) else line)
 
 
 def _phases(study: Study, most: int) -> Table:
@@ -88,10 +104,11 @@ def _phases(study: Study, most: int) -> Table:
     ]
     if study.found:
         phases.insert(0, ("explore", f"{search.explore} by {search.sampler}", search.explore, seeds.search))
-    raced = f"{seeds.start} to " if seeds.race else ""
     for phase, what, configurations, each in phases:
-        of_each = f"{raced if phase == 'compare' else ''}{each}"
-        table.add_row(phase, what, of_each, str(configurations * -(-each // most)), str(configurations * each))
+        least = f"{seeds.sizes[0]} to " if phase == "compare" and seeds.until == "decided" else ""
+        up_to = "up to " if least else ""
+        cohorts, members = configurations * -(-each // most), configurations * each
+        table.add_row(phase, what, f"{least}{each}", f"{up_to}{cohorts}", f"{up_to}{members}")
     return table
 
 
@@ -119,30 +136,85 @@ def _time(each: Configuration) -> _Timed:
         chosen, reason = engine.name, engine.reason
     most = most_members(study) if chosen == "fused" else 1
     rates = probe(task, member, training, optimizer, most, share=device_share(study))
-    return _Timed(each, Measured(chosen, reason, rates), validation)
+    return _Timed(each, Measured(chosen, reason, rates), _whole(study), validation)
 
 
-def _seconds(study: Study, timed: list[_Timed], most: int) -> float:
-    """Of the whole study on one worker. What the search asks takes as long as the first named configuration."""
-    seconds = sum(_seconds_of(one, study.seeds.compare, most) for one in timed)
-    first = timed[0]
-    seconds += study.found * _seconds_of(first, study.seeds.compare, most)
-    return seconds + study.found * study.search.explore * _seconds_of(first, study.seeds.search, most)
+def _whole(study: Study) -> Training:
+    """With steps in place of epochs, of the whole training split; steps are 0 where its size is not known."""
+    if study.training.steps:
+        return study.training.resolved(0)
+    made = data_set.make(study.data)
+    folder = made.folder()
+    split = Samples(made).open("train") if folder is None else None
+    total = split.total if split else read_index(folder).samples("train") if folder else 0
+    return study.training.resolved(total) if total else study.training
 
 
-def _seconds_of(one: _Timed, seeds: int, most: int) -> float:
-    training = one.of.study.training
-    steps: float = training.steps or 1
+@dataclass(frozen=True)
+class _Cost:
+    """What a study takes, by the comparison's seeds of each configuration. parallel: trials at once here."""
+
+    study: Study
+    timed: list[_Timed]
+    on: str
+    parallel: int
+
+    def seconds(self, seeds: int) -> float:
+        """On one worker. What the search asks takes as long as the first named configuration."""
+        study = self.study.model_copy(update={"seeds": self.study.seeds.model_copy(update={"compare": seeds})})
+        most, search = _most(study, self.timed, self.on), study.search
+        first = self.timed[0]
+        found = sum(_seconds_of(one, seeds, min(seeds, most)) for one in self.timed)
+        found += study.found * _seconds_of(first, seeds, min(seeds, most))
+        if not study.found:
+            return found
+        # What is asked together trains together.
+        company = min(search.together, search.explore) if search.together > 1 and _one_program(study) else 1
+        size = company * min(study.seeds.search, most)
+        return found + search.explore * _seconds_of(first, study.seeds.search, size)
+
+    def words(self, seeds: int) -> tuple[str, str]:
+        """Time here, and hours of a node: of the allocation that the study asks for, or else this machine. GPUs are not
+        timed here."""
+        wanted, seconds = asked(self.study.resources), self.seconds(seeds)
+        given = self.study.resources.allocation.cpus is not None or self.on == "slurm"
+        slots = max(1, slots_of_allocation(self.study) // wanted.nodes) if given else self.parallel
+        here = seconds / self.parallel + OVERHEAD_SECONDS
+        hours = (seconds / slots + OVERHEAD_SECONDS) / 3600
+        return duration(here), "not timed" if self.study.resources.gpus else f"{hours:.{0 if hours > 10 else 2}f}"
+
+
+def _one_program(study: Study) -> bool:
+    """Whether all that the search asks can train together: tried on the ends of its space."""
+    space = study.search.space.items()
+    ends = [
+        {path: one.choices[end] if one.choices else (one.low, one.high)[end] for path, one in space} for end in (0, -1)
+    ]
+    try:
+        first, last = (program(configuration(study, overrides=overrides).study) for overrides in ends)
+    except UserError:
+        return False
+    return first == last
+
+
+def _seconds_of(one: _Timed, seeds: int, size: int) -> float:
+    """Of so many seeds, in trials of `size` members."""
+    steps: float = one.training.steps or 1
     # An evaluation is a forward pass: for each sample about a third of a training step.
-    every = training.evaluate_every or max(1.0, steps // 100)
-    steps += -(-steps // every) * one.validation / training.batch / 3
-    return seeds * steps / _rate(one, min(seeds, most))
+    steps += -(-steps // max(1, one.training.evaluate_every)) * one.validation / one.training.batch / 3
+    return seeds * steps / _rate(one, size)
 
 
 def _rate(one: _Timed, size: int) -> float:
     return expected_rate(one.measured.rates, one.measured.at_once(size))
 
 
-def _rate_in_words(one: _Timed, size: int) -> str:
-    group = one.measured.at_once(size)
-    return f"{_rate(one, size):.0f} members' steps a second, {group} of {size} at once"
+def _rates_in_words(timed: list[_Timed], size: int) -> list[str]:
+    """One range where the configurations are alike in this."""
+    rates, groups = [_rate(one, size) for one in timed], [one.measured.at_once(size) for one in timed]
+    if len(timed) > 1 and len(set(groups)) == 1 and max(rates) < 2 * min(rates):
+        return [f"{min(rates):.0f} to {max(rates):.0f} members' steps a second, {groups[0]} of {size} at once"]
+    return [
+        f"{one.of.name}: {rate:.0f} members' steps a second, {group} of {size} at once"
+        for one, rate, group in zip(timed, rates, groups, strict=True)
+    ]

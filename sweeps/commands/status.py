@@ -74,6 +74,8 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
     left = _time_left(study, cohorts, lease.started_at(holder)) if holder else ""
     console.print(_summary(cohorts) + left)
+    if gone := len(run.ledger.records(superseded=True)) - len(cohorts):
+        console.print(f"left out: {gone} cohorts of data, start weights or defaults that the study has no more")
     for record, text in errors:
         console.print(f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text)}")
 

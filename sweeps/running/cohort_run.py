@@ -18,6 +18,7 @@ from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.shares import share_of
 from seedsweep.sweeps.running import engines
+from seedsweep.sweeps.running.failures import failed_in_company
 from seedsweep.sweeps.running.prepared_task import device_of, load_task, resolved_training
 from seedsweep.sweeps.running.start_weights import read_start
 from seedsweep.sweeps.running.trial_state import latest, members_of, save
@@ -30,7 +31,7 @@ LOW_MEMORY = "running low on memory"
 class CohortRun:
     """M members in training, of one cohort or of several that are one program, from the last checkpoint on.
 
-    shares: each cohort's, but for those that were given to another worker.
+    shares: each cohort's, but for those that were given to another worker.  warning: what the user should look at.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class CohortRun:
         training, optimizer = resolved_training(study, task, specs[0].steps), make_optimizer(study)
         group = [member for each, spec in zip(own, specs, strict=True) for member in members(each, spec.seeds)]
         chosen = engines.choose(paths, study, task, group, training, optimizer)
-        at_once, self._engine = chosen.at_once, chosen.said
+        at_once, self._engine, self.warning = chosen.at_once, chosen.said, chosen.warning
         for claim in claims:
             at_once = within_memory(claim.record, at_once)
         self.cohort = Cohort(
@@ -212,11 +213,12 @@ class Share:
 
 
 def within_memory(record: CohortRecord, at_once: int) -> int:
-    """How many members to train at once: half as many as before if Ray killed this cohort's last worker because the
-    node ran out of memory. Out of memory on a GPU is handled by the cohort itself."""
+    """How many members to train at once: half as many as before if Ray killed this cohort's last worker, in a trial of
+    its own, because the node ran out of memory. Out of memory on a GPU is handled by the cohort itself."""
     limit, since = record.limit()
     at_once = min(at_once, limit or at_once)
-    if LOW_MEMORY in (record.error() or "") and record.failed_at > since:
+    alone = not failed_in_company(record)
+    if alone and LOW_MEMORY in (record.error() or "") and record.failed_at > since:
         at_once = max(1, at_once // 2)
         record.set_limit(at_once)
     return at_once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +63,7 @@ def launch(
             return Agenda(study, run.ledger, data, start, members, code, inputs.samples_of)
 
         first = agenda()
+        run.ledger.supersede(first.superseded)
         _say_what(study, first, console)
         run.record_launch(on, copy, inputs.fingerprints, [f"{cores()} cores"])
         # Not for a worker on another machine, nor for what is asked one after another.
@@ -153,4 +155,6 @@ def _write_views(study: Study, run: RunDirectory, agenda: Agenda) -> None:
     importances = agenda.exploration.importances()
     lines = ["parameter,importance", *(f"{name},{value!r}" for name, value in importances.items())]
     replace(run.paths.importance, ("\n".join(lines) + "\n").encode())
+    if (sure := agenda.certainty()) is not None:
+        replace(run.paths.search, json.dumps({"share": sure.share}).encode())
     TensorBoard(study, metrics_of(study), run.ledger, run.paths.tensorboard).write_all()

@@ -3,10 +3,12 @@ that a resumed run uses the same one."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import hashlib
 import json
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +22,7 @@ from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Study, Training
 from seedsweep.core.task import Task
 from seedsweep.core.training.cohort import Cohort
-from seedsweep.core.training.compiled import CompileError, Compiler
+from seedsweep.core.training.compiled import CompileError, Compiler, NotKeptError
 from seedsweep.core.training.engine import NEAR_IN_SINGLE, choose_engine, difference
 from seedsweep.core.training.memory import release
 from seedsweep.core.training.optimisers import Optimizer
@@ -33,9 +35,11 @@ from seedsweep.sweeps.study.components import numbers_of
 
 #: No probe goes further.
 MOST = 256
-#: Compiling is tried where this share of the training, what it may save, is longer than it takes. Both are rough: the
-#: benchmark of peers saw 5 to 60 % saved, and 30 to 150 s of compiling.
-SAVED, COMPILE_SECONDS = 0.25, 90.0
+#: Compiling is tried where this share of the training, what it may save, is longer than it takes, or than loading takes
+#: what was compiled before. All are rough: the benchmark of peers saw 5 to 60 % saved, 30 to 150 s of compiling, and 1
+#: to 10 s of tracing and loading.
+SAVED, COMPILE_SECONDS, LOAD_SECONDS = 0.25, 90.0, 10.0
+TOO_FEW = "too few steps to come for compiling to pay"
 THE_STUDY = "the study says so"
 
 
@@ -66,11 +70,15 @@ class Measured:
 
 @dataclass(frozen=True)
 class Chosen:
-    """How a cohort's members are trained: by which engine, how many at once, and why in a line."""
+    """How a cohort's members are trained: by which engine, how many at once, and why in a line.
+
+    warning: where it is another engine than the run's, the line that says so.
+    """
 
     engine: str
     at_once: int
     said: str
+    warning: str = ""
 
 
 @functools.cache
@@ -97,6 +105,8 @@ def choose(
     # What a launch did not measure at its start is not compiled: a node without a compiler may be asked for it, and a
     # cohort of one member, which is not measured, would go on otherwise than it began.
     found = found or measured(paths, study, task, group[0], training, optimizer, to_come=0)
+    if found.engine == "compiled" and (missing := _no_compiler()):
+        return Chosen("loop", 1, f"loop: {missing}", f"trained with the engine loop in place of compiled: {missing}")
     return Chosen(found.engine, found.at_once(len(group)), found.said)
 
 
@@ -166,14 +176,28 @@ def _measured(
     if engine != AUTO or task.data.device.type != "cpu" or not to_come:
         return found
     best = max(rates, key=lambda rate: rate.rate)
-    if SAVED * to_come / best.rate < COMPILE_SECONDS:
-        return replace(found, reason=f"{found.reason}; too few steps to come for compiling to pay")
+    few, saved = replace(found, reason=f"{found.reason}; {TOO_FEW}"), SAVED * to_come / best.rate
+    if saved < LOAD_SECONDS:
+        return few
     try:
-        return _compiled(found, best, task, member, training, optimizer)
+        with compiler().only_kept() if saved < COMPILE_SECONDS else contextlib.nullcontext():
+            return _compiled(found, best, task, member, training, optimizer)
+    except NotKeptError:
+        return few
     except Exception as error:
         # Whatever it is: without compiling the members have been trained a few steps.
         words = " ".join(str(error).split())[:300]
         return replace(found, reason=f"{found.reason}; not compiled: {words or type(error).__name__}")
+
+
+def _no_compiler() -> str:
+    """Why this node cannot compile; empty where it can. A Ray that nobody told of compilers gives a compiled cohort to
+    any of its nodes."""
+    try:
+        compiler()
+    except CompileError as error:
+        return f"on {socket.gethostname()} {error}"
+    return ""
 
 
 def _compiled(

@@ -18,6 +18,7 @@ from seedsweep.core.records.resources import Resources
 from seedsweep.slurm import node
 from seedsweep.sweeps.running.engines import any_compiled
 from seedsweep.sweeps.running.executor import Dispatcher, Job
+from seedsweep.sweeps.running.failures import failed_in_company, record_failure
 from seedsweep.sweeps.running.ray_session import largest_node
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker
 
@@ -154,10 +155,10 @@ class Reasons(tune.Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Tune calls this after the searcher."""
         with self._searcher.errors_deferred():
-            folders = trial.config["folders"]
-            record = CohortRecord(Path(folders[0]))
-            # Of several cohorts nobody knows whose fault it was: each is tried again alone.
-            if len(folders) == 1 and trial.error_file and not record.finished and record.error() is None:
+            open_ones = [r for r in map(CohortRecord, map(Path, trial.config["folders"])) if not r.finished]
+            shared = len(trial.config["folders"]) > 1
+            # What the worker itself has said stays; what was said of a cohort in company is nothing of one alone.
+            said = [r for r in open_ones if r.error() is not None and failed_in_company(r) == shared]
+            if trial.error_file and open_ones and not said:
                 # Ray's text of several lines has the reason first and hints after it.
-                words = Path(trial.error_file).read_text().split()
-                record.fail(" ".join(words) + "\n")
+                record_failure(open_ones, " ".join(Path(trial.error_file).read_text().split()))

@@ -72,7 +72,7 @@ class RunDirectory:
             stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
             self.paths.folder.rename(self.paths.folder.with_name(f".{self.name}.{stamp}"))
         # Where no cohort was begun there is nothing that a change could contradict.
-        if self.ledger.records():
+        if self.ledger.records(superseded=True):
             if not self.exists:
                 raise UserError(
                     f"{self.paths.folder} has cohorts, but {self.paths.study.name} is lost, which says of which study: "

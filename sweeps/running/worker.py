@@ -19,13 +19,14 @@ import torch
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.criterion import Outcome, judge
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, FencedError
+from seedsweep.core.records.ledger import CohortRecord, CohortSpec, FencedError, LedgerError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import memory
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.cohort_run import CohortRun, Share
 from seedsweep.sweeps.running.command_task import CommandRun
 from seedsweep.sweeps.running.evaluations import OwnCodeError, warnings_of
+from seedsweep.sweeps.running.failures import record_failure
 from seedsweep.sweeps.running.function_task import FunctionRun
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.configuration import configuration, kind
@@ -76,13 +77,13 @@ class CohortWorker:
         self.specs: list[CohortSpec] = []
         self._run: Run | None = None
         self._outcomes: dict[str, list[str]] = {}
-        self._warned: set[str] = set()
+        self._warning, self._warned = "", set[str]()
         self._started_at = time.monotonic()
 
     def advance(self, seconds: float = REPORT_SECONDS) -> Report:
         """Train for about so long, from the last checkpoint on in the first call; the last call commits the outcomes.
 
-        Errors: whatever went wrong, after it was put on record in the folder of a cohort that is alone.
+        Errors: whatever went wrong, after it was put on record in the cohorts' folders.
         """
         try:
             if self._run is None:
@@ -94,9 +95,10 @@ class CohortWorker:
                 self._run = self.open()
             report = self._advance(self._run, seconds)
         except BaseException as error:
+            records = _still_held(self._run) if self._run else self.records
             self.close()
             if isinstance(error, Exception):
-                self._record_failure(error)
+                _record(records, error)
             raise
         if report.done:
             self.close()
@@ -122,7 +124,9 @@ class CohortWorker:
         claims = [record.claim(given.launch) for record in self.records]
         self._started_at = time.monotonic()
         if what == "task":
-            return CohortRun(claims, self.specs, own, paths, data=given.data, start=given.start)
+            run = CohortRun(claims, self.specs, own, paths, data=given.data, start=given.start)
+            self._warning = run.warning
+            return run
         member = claims[0], self.specs[0], self.study, user_code.folder_in_use(paths)
         return FunctionRun(*member, same_thread=self._same_thread) if what == "function" else CommandRun(*member)
 
@@ -158,7 +162,9 @@ class CohortWorker:
         if str(record.folder) not in self._warned:
             trained = [at is None or at >= curves.steps[0] for at in diverged]
             first = {name: curves.column(name)[0, trained].tolist() for name in curves.columns}
-            if warnings := warnings_of(self.study, first, f"at the first evaluation, at step {curves.steps[0]}"):
+            warnings = [self._warning] if self._warning else []
+            warnings += warnings_of(self.study, first, f"at the first evaluation, at step {curves.steps[0]}")
+            if warnings:
                 record.warn("; ".join(warnings))
                 self._warned.add(str(record.folder))
         members = zip(curves.seeds, scores.T, diverged, one.stopped_at, tests, strict=True)
@@ -166,21 +172,31 @@ class CohortWorker:
             judge(seed, curves.steps, own, at, criterion, stopped, test) for seed, own, at, stopped, test in members
         ]
 
-    def _record_failure(self, error: Exception) -> None:
-        """Leave the reason in the cohort's folder, as far as the disk allows. A fenced worker writes nothing, nor one
-        of several cohorts: nobody knows whose fault it was, and each is tried again alone."""
-        if isinstance(error, FencedError) or len(self.assignment.folders) > 1:
-            return
-        (record,) = self.records
-        if isinstance(error, OwnCodeError):
-            # The line that says what it was is the last one.
-            text = f"{error.detail}\n{error}"
-        elif isinstance(error, SeedsweepError):
-            text = str(error)
-        else:
-            text = "".join(traceback.format_exception(error))
-        cause = error.__cause__ or error
-        if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-            text = f"no space left on the device of {record.folder}\n{text}"
-        with suppress(OSError):
-            record.fail(f"{text.strip()}\n")
+
+def _still_held(run: Run) -> list[CohortRecord]:
+    """Of a trial's cohorts, those that no other worker has taken."""
+    held = []
+    for one in run.shares:
+        with suppress(FencedError, OSError):
+            one.claim.check()
+            held.append(one.claim.record)
+    return held
+
+
+def _record(records: Sequence[CohortRecord], error: Exception) -> None:
+    """Leave the reason in the cohorts' folders, as far as the disk allows. A fenced worker writes nothing."""
+    unfinished = [record for record in records if not record.finished]
+    if isinstance(error, FencedError) or not unfinished:
+        return
+    if isinstance(error, OwnCodeError):
+        # The line that says what it was is the last one.
+        text = f"{error.detail}\n{error}"
+    elif isinstance(error, SeedsweepError):
+        text = str(error)
+    else:
+        text = "".join(traceback.format_exception(error))
+    cause = error.__cause__ or error
+    if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+        text = f"no space left on the device of {unfinished[0].folder}\n{text}"
+    with suppress(OSError, LedgerError):
+        record_failure(unfinished, text)

@@ -7,31 +7,38 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from seedsweep.analysis.design.racing import seeds_of_each
+import numpy as np
+
+from seedsweep.analysis.decisions import Group, Rules
+from seedsweep.analysis.design.stopping import Aims, progress
+from seedsweep.analysis.search_certainty import Certainty, certainty, merit, objective
 from seedsweep.core.records.criterion import Outcome
+from seedsweep.core.records.decision import AXES, SCORE
 from seedsweep.core.records.ledger import PHASES, CohortSpec, Ledger
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.sweeps.search.company import program
-from seedsweep.sweeps.search.exploration import Exploration, objective
+from seedsweep.sweeps.search.exploration import Exploration
 from seedsweep.sweeps.search.space import Point, Space, contains, space_of
 from seedsweep.sweeps.study.configuration import Configuration, configuration, named
 
 #: Search seeds are drawn from here upwards, comparison seeds from 0: the two sets never meet.
 FIRST_SEARCH_SEED = 1_000_000
 
+#: Re-runs of the search seeds that are simulated, a fifth of them of many configurations.
+RERUNS, MANY_EXPLORED = 500, 100
+
 Key = tuple[str, str]
 
 
 @dataclass
 class _Seeds:
-    """Of a configuration in one phase: its number and cohorts on record, the seeds that they have, and of those that
-    finished the outcomes, and whether each converged."""
+    """Of a configuration in one phase: its number and cohorts on record, the seeds that they have, and the outcomes of
+    those that finished."""
 
     number: int = 0
     cohorts: set[Key] = field(default_factory=set)
     taken: set[int] = field(default_factory=set)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    converged: dict[int, bool] = field(default_factory=dict)
 
 
 class Agenda:
@@ -47,6 +54,8 @@ class Agenda:
     data_fingerprint: of the data of a study as a configuration has it.  start_fingerprint: of the weights that members
     start from. Both are asked for every configuration.  most_together: members of one cohort; 1 for functions and
     commands.  code: hash of the user's files.  samples: of a study's training split, where it counts in epochs.
+    superseded: configurations on record that the study does not have any more, as their data or the weights that they
+    start from were made anew; their cohorts count for nothing.
     """
 
     def __init__(
@@ -90,6 +99,7 @@ class Agenda:
         self._failures: Counter[Key] = Counter()
         #: Of the members of all finished cohorts.
         self.outcomes: Counter[str] = Counter()
+        self.superseded: set[str] = set()
         self._read()
         self._ask_ahead()
 
@@ -168,25 +178,43 @@ class Agenda:
 
     @property
     def total(self) -> tuple[int, int]:
-        """Cohorts and members of the whole study, as far as can be known now: a race goes on only where it is open."""
-        seeds, compared = self.study.seeds, self._compared()
+        """Cohorts and members of the whole study, as far as can be known now: what goes on until it is decided may need
+        more."""
+        compared = self._compared()
         sizes = [self._size("explore", each, self._search_seeds) for each in {e.configuration for e in self._explored}]
         sizes += [self._size("compare", compared[n].configuration, range(w)) for n, w in self._seeds_wanted().items()]
         still_to_ask = max(0, int(min(self._to_explore, self.exploration.most)) - self.exploration.asked)
         sizes += [self._size("explore", "", self._search_seeds)] * still_to_ask
         if self._expects_more:
-            first = min(seeds.start, seeds.compare) if seeds.race else seeds.compare
-            sizes.append(self._size("compare", "", range(first)))
+            sizes.append(self._size("compare", "", range(self._first_seeds)))
         return sum(cohorts for cohorts, _ in sizes), sum(members for _, members in sizes)
 
     def best(self) -> int | None:
         """Number of the best configuration that the search found beside the named ones, once all are explored."""
-        if not self._explored_all:
+        return self.exploration.best(self._found) if self._explored_all else None
+
+    def certainty(self) -> Certainty | None:
+        """How often new search seeds would name the same one as best; None before all are explored, or where there is
+        no choice."""
+        numbers = [number for number in self._found if self.exploration.value(number) is not None]
+        if not self._explored_all or len(numbers) < 2:
             return None
+        met, merits = [], []
+        for number in numbers:
+            known = self._seeds["explore"][self._explored[number].configuration].outcomes
+            outcomes = [known[seed] for seed in self._search_seeds]
+            finals = [each.best if self.study.score == "best" else each.final for each in outcomes]
+            met.append([each.outcome == "converged" for each in outcomes])
+            merits.append([np.nan if score is None else merit(score, self.study.criterion) for score in finals])
+        points = self.exploration.coordinates(numbers)
+        rounds = RERUNS if len(numbers) <= MANY_EXPLORED else RERUNS // 5
+        return certainty(np.array(met), np.array(merits, float), points, rounds)
+
+    @property
+    def _found(self) -> list[int]:
+        """Explored configurations that the study does not name."""
         known = {each.configuration for each in self._named.values()}
-        found = [number for number, each in enumerate(self._explored) if each.configuration not in known]
-        values = {number: value for number in found if (value := self.exploration.value(number)) is not None}
-        return max(values, key=lambda number: (values[number], -number), default=None)
+        return [number for number, each in enumerate(self._explored) if each.configuration not in known]
 
     @property
     def _more_to_ask(self) -> bool:
@@ -218,9 +246,31 @@ class Agenda:
 
     def _seeds_wanted(self) -> dict[int, int]:
         """How many comparison seeds each compared configuration, by number, should have now."""
-        compared = self._compared().items()
-        converged = {number: self._seeds["compare"][each.configuration].converged for number, each in compared}
-        return seeds_of_each(converged, self.study.seeds, entered=not self._expects_more)
+        compared, study = self._compared(), self.study
+        if study.seeds.until == "all":
+            return dict.fromkeys(compared, study.seeds.compare)
+        # Claims on another measure than the criterion's are refused beforehand: outcomes do not hold it.
+        rules = Rules.of(study.seeds, study.decision, AXES)
+        names = [each.name or str(number) for number, each in compared.items()]
+        named = [place for place, each in enumerate(compared.values()) if each.name]
+        aims = Aims(study.claims, names, named, study.criterion.metric)
+        groups = [self._group(each) for each in compared.values()]
+        found = progress(groups, rules, study.seeds, aims, entered=not self._expects_more)
+        return dict(zip(compared, found.wanted, strict=True))
+
+    @property
+    def _first_seeds(self) -> int:
+        """Comparison seeds with which a configuration begins."""
+        return self.study.seeds.sizes[0] if self.study.seeds.until == "decided" else self.study.seeds.compare
+
+    def _group(self, spec: CohortSpec) -> Group:
+        """What has finished of a compared configuration, from seed 0 on without a gap."""
+        known = self._seeds["compare"][spec.configuration].outcomes
+        outcomes = [known[seed] for seed in itertools.takewhile(known.__contains__, itertools.count())]
+        scores = [each.best if self.study.score == "best" else each.final for each in outcomes]
+        sign = 1.0 if self.study.criterion.direction == "max" else -1.0
+        upward = sign * np.array([np.nan if score is None else score for score in scores], float)
+        return Group(np.array([each.outcome == "converged" for each in outcomes], bool), {SCORE: upward})
 
     def _size(self, phase: str, configuration: str, seeds: range) -> tuple[int, int]:
         """Cohorts and members of a configuration in the end: those that it has, and those that it misses."""
@@ -232,9 +282,8 @@ class Agenda:
         """Take over what the ledger holds."""
         held: dict[Key, list[CohortSpec]] = defaultdict(list)
         explored: dict[int, CohortSpec] = {}
-        for record in self.ledger.records():
+        for record in self.ledger.records(superseded=True):
             spec = record.spec()
-            self._know(spec)
             held[spec.phase, spec.configuration].append(spec)
             if spec.phase == "explore" and (not spec.name or spec.name in self._points):
                 explored[spec.number] = spec
@@ -247,17 +296,19 @@ class Agenda:
             self._tell(number)
         known = {each.configuration: each for each in [*self._explored, *self._named.values()]}
         for (_, of), cohorts in held.items():
-            self._adopt(cohorts, known.get(of))
+            if of in known:
+                self._adopt(cohorts, known[of])
+            else:
+                self.superseded.add(of)
 
-    def _adopt(self, cohorts: list[CohortSpec], own: CohortSpec | None) -> None:
-        """Take over the cohorts of one configuration; None: of one that the study does not have any more.
-
-        Those that are not finished, or trained fewer steps than the study has now, go on with the present code.
-        """
+    def _adopt(self, cohorts: list[CohortSpec], own: CohortSpec) -> None:
+        """Take over the cohorts of one configuration. Those that are not finished, or trained fewer steps than the
+        study has now, go on with the present code."""
         for spec in cohorts:
-            if self.ledger.record(spec).finished and (own is None or spec.steps >= own.steps):
+            self._know(spec)
+            if self.ledger.record(spec).finished and spec.steps >= own.steps:
                 self._take_over(spec)
-            elif own is not None:
+            else:
                 self._begun.append(replace(spec, values=own.values, steps=own.steps, code=self._code))
 
     def _ask(self, recorded: CohortSpec | None = None) -> None:
@@ -319,7 +370,6 @@ class Agenda:
         known = self._seeds[spec.phase][spec.configuration]
         for outcome in self.ledger.record(spec).outcomes():
             known.outcomes[outcome.seed] = outcome
-            known.converged[outcome.seed] = outcome.outcome == "converged"
             self.outcomes[outcome.outcome] += 1
 
     def _upcoming(self) -> CohortSpec | None:

@@ -12,7 +12,7 @@ import contextlib
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,43 +22,19 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
+from seedsweep.analysis.statistics.surface import Surface, pick
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.section import Scalar
 from seedsweep.sweeps.search.space import Parameter, Point, Space
 
-#: They learn from the values told so far.
+#: They learn from the values told so far, which are noisy: `gp` fits how much so, `tpe` heeds their ranks alone. As all
+#: have as many seeds, a share shrunk towards the mean of all (Jeffreys') is the same to both.
 ADAPTIVE = ("tpe", "gp")
 #: Their points are one sequence, fixed by the study's seed.
 SEQUENCES = ("random", "qmc", "grid")
 SAMPLERS = (*SEQUENCES, *ADAPTIVE)
 #: Configurations that a sampler draws at random before it learns.
 STARTUP = 5
-
-
-def objective(converged: Sequence[bool], scores: Sequence[float | None], criterion: Criterion) -> float:
-    """What the search maximises: P(converge) with the mean of the scores' `merit` as tie-break.
-
-    scores: final ones, None of a member that diverged, whose merit is 0. All merits together weigh less than one seed.
-    """
-    count = len(converged)
-    merits = [0.0 if score is None else merit(score, criterion) for score in scores]
-    return sum(converged) / count + sum(merits) / count / (count + 1)
-
-
-def merit(score: float, criterion: Criterion) -> float:
-    """A score of any scale and direction on [0,1], 1 the best.
-
-    Where both ends of the metric are known, on a straight line between them. Elsewhere 1/2 + atan(d / s) / pi, with d
-    by how much the score is better than the threshold and s the size of the threshold (1 of a threshold of 0): a better
-    score is better everywhere, differences near the threshold weigh most, and no other score changes it.
-    """
-    better = 1 if criterion.direction == "max" else -1
-    low, high = criterion.low, criterion.high
-    if low is not None and high is not None and low < high:
-        share = (score - low if better > 0 else high - score) / (high - low)
-        return min(1.0, max(0.0, share))
-    return 0.5 + math.atan(better * (score - criterion.threshold) / (abs(criterion.threshold) or 1.0)) / math.pi
 
 
 class Exploration:
@@ -80,6 +56,8 @@ class Exploration:
         self._sampled = 0
         self._asked: list[Point] = []
         self._results: dict[int, float | None] = {}
+        #: Smoothed values by number, until another value is told.
+        self._smoothed: dict[int, float] | None = None
         #: All before this one have been told.
         self._known = 0
 
@@ -145,10 +123,31 @@ class Exploration:
     def tell(self, number: int, value: float | None) -> None:
         """The objective of a configuration, None if it failed. Sampling heeds it when its turn comes."""
         self._results[number] = value
+        self._smoothed = None
 
     def value(self, number: int) -> float | None:
         """What was told of a configuration; None where nothing was, or it failed."""
         return self._results.get(number)
+
+    def best(self, among: Iterable[int]) -> int | None:
+        """Of these configurations the one with the highest value, once the values of all that were told are smoothed
+        by those around (`Surface`): of many that met the criterion with each of a few seeds most had luck. None where
+        none of them has a value."""
+        if self._smoothed is None:
+            told = sorted(number for number, value in self._results.items() if value is not None)
+            values = np.array([self._results[number] for number in told], float)
+            points = self.coordinates(told)
+            smoothed = Surface(points).smoothed(values) if told else values
+            self._smoothed = dict(zip(told, smoothed.tolist(), strict=True))
+        found = sorted(set(among) & set(self._smoothed))
+        if not found:
+            return None
+        values = np.array([self._results[number] for number in found], float)
+        return found[pick(values, np.array([self._smoothed[number] for number in found]))]
+
+    def coordinates(self, numbers: Iterable[int]) -> np.ndarray:
+        """Where configurations that were asked lie in the space, [configurations, coordinates]."""
+        return self._space.coordinates([self._asked[number] for number in numbers])
 
     def trials(self) -> list[FrozenTrial]:
         """Those told, as Optuna's trials, by number; one not told yet is running."""
@@ -237,6 +236,8 @@ class Exploration:
                 n_startup_trials=STARTUP,
             )
         if self._sampler == "gp":
+            # With a noise term, fitted to the values. Its prior expects less noise than so few seeds have, and what it
+            # improves upon is the highest value told, not the highest mean.
             return samplers.GPSampler(seed=seed, n_startup_trials=STARTUP, deterministic_objective=False)
         if self._sampler == "qmc":
             return samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)

@@ -7,7 +7,7 @@ name it, and the study's own value holds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -34,6 +34,18 @@ class Parameter:
     distribution: BaseDistribution
     grid: tuple[Scalar, ...]
     condition: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def coordinates(self, value: Scalar | None) -> list[float]:
+        """Where a value lies, each coordinate from 0 to 1: one of a range, in logarithms where it is searched so, and
+        of choices one each, two of which are as far apart as the ends of a range. None: of a point without it."""
+        space = self.distribution
+        if isinstance(space, CategoricalDistribution):
+            return [math.sqrt(0.5) * (value is not None and value == choice) for choice in space.choices]
+        assert isinstance(space, FloatDistribution | IntDistribution)
+        if value is None or space.low == space.high:
+            return [0.5]
+        low, high, at = space.low, space.high, float(value)
+        return [math.log(at / low) / math.log(high / low) if space.log else (at - low) / (high - low)]
 
     def within(self, value: Any) -> bool:
         """Whether the search could ask this value."""
@@ -74,6 +86,10 @@ class Space:
             if self.active(parameter, point):
                 point[parameter.path] = value_of(parameter)
         return point
+
+    def coordinates(self, points: Sequence[Mapping[str, Scalar]]) -> np.ndarray:
+        """Where points lie, [points, coordinates], see `Parameter.coordinates`."""
+        return np.array([[c for p in self.parameters for c in p.coordinates(point.get(p.path))] for point in points])
 
     def distributions(self, point: Mapping[str, Any]) -> dict[str, BaseDistribution]:
         """Of the parameters that a point names."""

@@ -10,10 +10,11 @@ from seedsweep.sweeps.study.components import kind, names_component
 from seedsweep.sweeps.study.configuration import configuration, reads_total
 from seedsweep.sweeps.study.overrides import leaves
 
-#: What changes no result, or is said of it; of `seeds`, how the comparison is spread over them.
+#: What changes no member's result; of `seeds`, how the comparison is spread over them. What was registered decides.
 FREE: dict[str, Any] = {
-    **dict.fromkeys(("format", "question", "claims", "resources", "scale", "measures"), True),
-    "seeds": {"race", "start"},
+    **dict.fromkeys(("format", "question", "claims", "decision", "secondary", "sensitivity"), True),
+    **dict.fromkeys(("resources", "scale", "measures"), True),
+    "seeds": {"looks", "until", "least", "most", "paired"},
 }
 
 

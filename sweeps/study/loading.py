@@ -165,7 +165,7 @@ def _resolved(values: dict[str, Any]) -> Study:
 
 
 def _with_names(study: Study, values: Mapping[str, Any]) -> Study:
-    """With components' names in one way, and, where nothing is compared, the study itself as a configuration."""
+    """With components' names in one way."""
     said = dotted({section: values[section] for section in _SAID if section in values}, "")
     space = {}
     for path, dimension in study.search.space.items():
@@ -183,8 +183,6 @@ def _with_names(study: Study, values: Mapping[str, Any]) -> Study:
     for name, own in study.configurations.items():
         overrides = _canonical(own, f"configurations.{name}", study)
         configurations[name] = {**overrides, **_lost(study, overrides, said)}
-    if not configurations and not study.found:
-        configurations = {study.name: {}}
     search = study.search.model_copy(update={"space": space})
     return study.model_copy(update={"configurations": configurations, "search": search})
 

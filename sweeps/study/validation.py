@@ -17,6 +17,7 @@ from seedsweep.shards.data_set import DataSet, in_words
 from seedsweep.shards.index import read_index
 from seedsweep.slurm.settings import argument, minutes
 from seedsweep.sweeps.search.space import conditions_of, contains, space_of
+from seedsweep.sweeps.study import decision_checks
 from seedsweep.sweeps.study.command_line import NAMES, check_command
 from seedsweep.sweeps.study.components import component, kind, make_task, names_component
 from seedsweep.sweeps.study.configuration import Configuration, configuration
@@ -27,6 +28,7 @@ _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 def problems(study: Study) -> Iterable[str]:
     """Of a resolved study."""
     yield from _resources(study)
+    yield from _directions(study)
     own = list(problems_of_one(study))
     yield from own
     found: list[Configuration] = []
@@ -49,7 +51,13 @@ def problems(study: Study) -> Iterable[str]:
     yield from _twins(found)
     yield from _hyperparameters_of_own_loops(study, found)
     yield from _claims(study)
+    yield from decision_checks.problems(study)
     yield from _space(study, found)
+    if not study.compared:
+        yield (
+            "configurations: none is named and nothing is searched, so that nothing is compared: name two or more, or "
+            f"one, {{{study.name}: {{}}}}, to see how its seeds spread"
+        )
 
 
 def problems_of_one(study: Study) -> Iterable[str]:
@@ -96,6 +104,14 @@ def _resources(study: Study) -> Iterable[str]:
             yield f"{where}.sbatch: {error}"
 
 
+def _directions(study: Study) -> Iterable[str]:
+    """What is called a loss or an error, and said to be better the higher it is."""
+    where = f"task: `metrics` of {study.task} has {{}}" if kind(study) == "task" else "metrics.{}"
+    for name, measure in study.measures.items():
+        if measure.direction == "max" and name.lower().rpartition("_")[2] in ("loss", "error"):
+            yield f"{where.format(name)}: max, as if more of it were better; write min, or call it otherwise"
+
+
 def _criterion(study: Study) -> Iterable[str]:
     criterion, stop = study.criterion, study.training.stop
     value, low, high = criterion.threshold, criterion.low, criterion.high
@@ -110,12 +126,15 @@ def _criterion(study: Study) -> Iterable[str]:
 
 def _hold(study: Study, training: Training) -> Iterable[str]:
     """training: with steps."""
-    evaluations, hold = math.ceil(training.steps / training.evaluate_every), study.criterion.hold
-    if hold > evaluations:
-        yield (
-            f"criterion.hold: {evaluations} evaluations can never hold for {hold}; hold fewer, or evaluate more often "
-            "(training.evaluate_every)"
-        )
+    evaluations = math.ceil(training.steps / training.evaluate_every)
+    holds = {"criterion.hold": study.criterion.hold}
+    holds |= {f"sensitivity.hold.{n}": hold for n, hold in enumerate(study.sensitivity.hold)}
+    for where, hold in holds.items():
+        if hold > evaluations:
+            yield (
+                f"{where}: {evaluations} evaluations can never hold for {hold}; hold fewer, or evaluate more often "
+                "(training.evaluate_every)"
+            )
 
 
 def _samples(study: Study) -> int | None:

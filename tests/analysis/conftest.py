@@ -12,10 +12,11 @@ import pytest
 
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.decision import Claim, SeedCounts
 from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.registration import Registration, register
-from seedsweep.core.records.study import Claim, Dimension, Search, SeedCounts, Study, Training, read_study
+from seedsweep.core.records.study import Dimension, Search, Study, Training, read_study
 from seedsweep.shards.data_set import DataSet
 
 STEPS = [10, 20, 30, 40, 50]

@@ -1,5 +1,7 @@
 """From a ledger to tables: what configurations are called, which columns there are, and which score is better."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from seedsweep.analysis import labels, tables
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.ledger import CohortSpec, Ledger, LedgerError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Dimension, RecordError, Search
 
@@ -55,6 +57,57 @@ def test_a_reader_reads_anew_what_is_new(tmp_path, make_run, mixed):
     last.rename(RunPaths(folder).cohorts / "hash2")
     pd.testing.assert_frame_equal(reader.read().evaluations, tables.read(folder).evaluations)
     assert len(reader.read().compared) == 48
+
+
+def test_members_of_what_the_study_does_not_have_any_more_are_left_out_with_a_word(tmp_path, make_run, mixed):
+    """As after its data were made anew: the same names and seeds, under other hashes."""
+    folder = make_run(tmp_path / "run", mixed)
+    before = tables.read(folder)
+    cohorts = RunPaths(folder).cohorts
+    ledger = Ledger(cohorts)
+    for number in (0, 1, 3):
+        shutil.copytree(cohorts / f"hash{number}", cohorts / f"old{number}")
+        for path in (cohorts / f"old{number}").glob("*/cohort.json"):
+            path.write_text(path.read_text().replace(f"hash{number}", f"old{number}"))
+    ledger.supersede({"old0", "old1", "old3"})
+    results = tables.read(folder)
+    pd.testing.assert_frame_equal(results.members, before.members)
+    pd.testing.assert_frame_equal(results.evaluations, before.evaluations)
+    assert results.values == before.values
+    (said,) = results.changes
+    assert said.startswith(
+        "Left out: 42 members (alpha 1 12, alpha 0.5 12, best found (no. 3, alpha 0.87) 12, the search 6) that were "
+    )
+    # An older one that cannot be read any more is asked for nothing.
+    for path in (cohorts / "old0").glob("*/outcome.json"):
+        path.write_text("{")
+    assert len(tables.read(folder).members) == len(before.members)
+
+
+def test_a_criterion_that_no_member_could_meet_is_said(tmp_path, make_run):
+    """As of a function that reports less often than the criterion is to be held; others are checked beforehand."""
+    folder = make_run(tmp_path / "run", {1.0: 9, 0.5: 8}, found=False, criterion=Criterion("f1", 0.9, 6, "max", 0, 1))
+    assert tables.read(folder).changes == [
+        "Fewer evaluations than the 6 that the criterion is to be held for, so never met: alpha 1 (5), alpha 0.5 (5)."
+    ]
+
+
+def test_an_outcome_that_was_changed_by_hand_is_refused(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed, tested=True, diverged=1)
+    reader = tables.Reader(folder)
+    assert len(reader.read().members)
+    path = next(RunPaths(folder).cohorts.glob("hash2/compare-*/outcome.json"))
+    path.write_text(path.read_text().replace('"never"', '"converged"'))
+    for read in (reader.read, lambda: tables.read(folder)):
+        with pytest.raises(LedgerError, match=r"hash2/compare-.*/outcome\.json was changed after it was written"):
+            read()
+
+
+def test_a_criterion_that_was_changed_by_hand_is_refused(tmp_path, make_run, mixed, change_study):
+    folder = make_run(tmp_path / "run", mixed)
+    change_study(folder, criterion=Criterion("f1", 0.3, 2, "max", 0.0, 1.0))
+    with pytest.raises(LedgerError, match=r"outcome\.json or the study's criterion was changed"):
+        tables.read(folder)
 
 
 def test_a_folder_without_a_study_is_refused_in_a_line(tmp_path):

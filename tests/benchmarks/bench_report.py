@@ -13,9 +13,10 @@ import numpy as np
 
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.decision import Claim, SeedCounts
 from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Claim, Dimension, Search, SeedCounts, Study, Training
+from seedsweep.core.records.study import Dimension, Search, Study, Training
 
 CONFIGURATIONS, SEEDS, EXPLORED, SEARCH_SEEDS, COHORT = 80, 100, 200, 10, 10
 STEPS = list(range(10, 1001, 10))

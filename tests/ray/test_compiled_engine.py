@@ -19,7 +19,7 @@ def own_cache(tmp_path, monkeypatch):
     engines.compiler.cache_clear()
 
 
-def test_with_ray_and_in_this_process_it_leaves_the_same_ledger_to_the_bit(tmp_path):
+def test_with_ray_and_in_this_process_it_leaves_the_same_ledger_to_the_bit(tmp_path, monkeypatch):
     study = toy.write(tmp_path / "mine")
     # Ray first: it compiles ahead.
     run(study, "--runs", tmp_path / "ray", *[word for setting in COMPILED for word in ("--set", setting)])
@@ -31,3 +31,9 @@ def test_with_ray_and_in_this_process_it_leaves_the_same_ledger_to_the_bit(tmp_p
     assert len(list((tmp_path / "cache" / "compiled").glob("*/done"))) == 2
     outcomes = [json.loads(file.read_text()) for file in inline.paths.cohorts.glob("*/*/outcome.json")]
     assert {outcome["run"]["engine"] for outcome in outcomes} == {"compiled"}
+    # What is kept is loaded where compiling it would take longer than it saves.
+    monkeypatch.setattr(engines, "LOAD_SECONDS", 0.0)
+    _, failed, printed = run_inline(study, tmp_path / "auto", "resources.engine=auto", *COMPILED[1:])
+    assert not failed
+    assert "compiled" in printed
+    assert engines.TOO_FEW not in printed

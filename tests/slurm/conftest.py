@@ -10,7 +10,16 @@ import pytest
 
 from tests.devcluster import DevCluster, missing
 from tests.slurm.copies import ROOT
-from tests.small_study import SMALL_STUDY
+from tests.slurm.launched import PAUSE
+from tests.sweeps import toy
+from tests.sweeps.launching import contents, run_inline
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process has the nodes to itself, where several run tests."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 @pytest.fixture(scope="session")
@@ -24,17 +33,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("study") / "small.yaml"
-    path.write_text(SMALL_STUDY)
-    return path
+    """Of some hundred steps, which rest as long as PAUSE says."""
+    rests = f"time.sleep(float(os.environ.get({PAUSE!r} + socket.gethostname(), os.environ.get({PAUSE!r}, 0))))"
+    module = toy.MODULE.replace("import time\n", "import os\nimport socket\nimport time\n")
+    module = module.replace("time.sleep(self.settings.pause)", rests)
+    steps = "{steps: 96, batch: 8, evaluate_every: 8}"
+    text = toy.STUDY.replace("{steps: 24, batch: 8, evaluate_every: 4}", steps)
+    assert rests in module
+    assert steps in text
+    return toy.write(tmp_path_factory.mktemp("study"), module, text)
 
 
 @pytest.fixture(scope="session")
 def undisturbed(study: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """The ledger of the same study on one machine."""
-    from tests.slurm.launched import STUDY
-    from tests.sweeps.launching import contents, run
-
-    runs = tmp_path_factory.mktemp("undisturbed")
-    run(study, "--on", "inline", "--runs", runs, *STUDY)
-    return contents(runs / "small")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEEDSWEEP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        run, failed, _ = run_inline(study, tmp_path_factory.mktemp("undisturbed"))
+    assert failed == []
+    return contents(run.paths.folder)

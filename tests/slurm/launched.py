@@ -14,27 +14,33 @@ from tests.devcluster import DevCluster
 from tests.slurm.waiting import wait_for
 from tests.sweeps.launching import SEEDSWEEP, run
 
-#: As large as on a laptop, and long enough that a fault hits it in the middle.
-STUDY = [
-    *("--scale", "laptop"),
-    *("--set", "training.steps=480", "--set", "training.evaluate_every=24"),
-    *("--set", "resources.allocation.cpus=2", "--set", "resources.allocation.memory=3"),
-]
+#: What a node gives.
+ALLOCATION = ["--set", "resources.allocation.cpus=2", "--set", "resources.allocation.memory=3"]
 TWO_NODES = ["--set", "resources.allocation.nodes=2"]
 
 
+#: Seconds that the study of these tests rests in each step, by this variable, or by that with a host's name behind it:
+#: a fault then hits a cohort in the middle while the cores are free, and the result is that of a run without rests.
+PAUSE = "SEEDSWEEP_TEST_PAUSE_"
+
+
 class Launched:
-    """One study, and what a user on a login node does with it."""
+    """One study, and what a user on a login node does with it. pauses: see PAUSE; by host, that of all others as ""."""
 
     def __init__(self, cluster: DevCluster, study: Path, runs: Path, name: str = "small"):
         self.cluster, self.study, self.runs, self.name = cluster, study, runs, name
         self.paths = RunPaths(runs / name)
         self.folder = self.paths.folder
+        self.pauses = {"": 0.03}
 
     def launch(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """`seedsweep launch` as typed on a login node."""
-        options = ["--on", "slurm", "--runs", self.runs, "--name", self.name, *STUDY, *arguments]
-        return run(self.study, *options, environ=self.cluster.environment, check=check)
+        options = ["--on", "slurm", "--runs", self.runs, "--name", self.name, *ALLOCATION, *arguments]
+        return run(self.study, *options, environ=self.environment, check=check)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**self.cluster.environment, **{PAUSE + host: str(pause) for host, pause in self.pauses.items()}}
 
     def seedsweep(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         verb, *rest = arguments

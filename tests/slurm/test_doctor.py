@@ -45,6 +45,19 @@ def test_a_controller_that_does_not_answer_is_bad(tmp_path, monkeypatch):
     assert "Unable to contact slurm controller: ask your administrators" in slurm.text
 
 
+@pytest.mark.parametrize(
+    ("script", "well", "words"),
+    [("echo g++ 99", True, "g++ 99: steps can be compiled"), (None, None, "install g++, or name another in CXX")],
+)
+def test_whether_steps_can_be_compiled(tmp_path, monkeypatch, script, well, words):
+    monkeypatch.setenv("CXX", "own-compiler")
+    if script:
+        commands(tmp_path, monkeypatch, **{"own-compiler": script})
+    (found,) = [each for each in examine(tmp_path) if each.what == "C++ compiler"]
+    assert found.well is well
+    assert words in found.text
+
+
 def test_a_cluster(cluster, tmp_path, monkeypatch):
     for name, value in cluster.environment.items():
         monkeypatch.setenv(name, value)

@@ -6,7 +6,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.sweeps.launching import contents, run
+from tests.sweeps.launching import contents, run, run_inline
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
@@ -17,8 +17,7 @@ STUDIES = {
         *("seeds.compare=2", "seeds.search=1", "search.explore=3", "data.train=1280", "data.validation=256"),
         *("training.epochs=2", "training.evaluate_every=10", *ENGINE),
     ],
-    # Compiled on the nodes, and in this process.
-    "regression/curve.yaml": ["seeds.compare=2", "resources.engine=compiled", "resources.cohort=2"],
+    "regression/curve.yaml": ["seeds.compare=2", "training.steps=100", *ENGINE],
     "transformer/parity.yaml": ["seeds.compare=2", "training.steps=60", *ENGINE],
     "function/search.yaml": ["seeds.compare=2"],
     "command/anneal.yaml": ["seeds.compare=2"],
@@ -31,17 +30,17 @@ def test_as_on_one_machine_to_the_bit(cluster, tmp_path_factory):
     studies = {study: small for study, small in STUDIES.items() if "fashion" not in study or FASHION.exists()}
     allocation = ["--set=resources.allocation.cpus=2", "--set=resources.allocation.memory=3"]
 
-    def launched(study: str, on: str, *more: str, environ: dict[str, str] | None = None) -> dict:
-        file = folder / "mine" / study
+    def launched(study: str) -> dict:
+        file, runs = folder / "mine" / study, folder / "slurm"
         small = [f"--set={change}" for change in studies[study]]
-        run(file, "--on", on, "--runs", folder / on, *small, *more, environ=environ)
-        return contents(folder / on / file.stem)
+        run(file, "--on", "slurm", "--wait", "--runs", runs, *small, *allocation, environ=cluster.environment)
+        return contents(runs / file.stem)
 
     shutil.copytree(EXAMPLES, folder / "mine")
     with ThreadPoolExecutor(len(studies)) as pool:
-        there = {
-            study: pool.submit(launched, study, "slurm", "--wait", *allocation, environ=cluster.environment)
-            for study in studies
+        there = {study: pool.submit(launched, study) for study in studies}
+        here = {
+            study: contents(run_inline(folder / "mine" / study, folder / "inline", *small)[0].paths.folder)
+            for study, small in studies.items()
         }
-        here = {study: launched(study, "inline") for study in studies}
     assert {study: job.result() for study, job in there.items()} == here

@@ -12,10 +12,10 @@ import sys
 import pytest
 
 from tests.slurm.copies import copy_package, spoil
-from tests.slurm.launched import STUDY, TWO_NODES, Launched
+from tests.slurm.launched import ALLOCATION, TWO_NODES, Launched
 from tests.slurm.waiting import wait_for
 from tests.small_study import SMALL_STUDY
-from tests.sweeps.launching import LAUNCH, ROOT, assert_view_agrees, contents, environment, run
+from tests.sweeps.launching import LAUNCH, ROOT, assert_view_agrees, contents, environment, run_inline
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ def test_the_heads_node_dies(launched, undisturbed, cluster):
 
 
 def test_a_node_is_cut_off_and_comes_back(launched, undisturbed, cluster):
+    launched.pauses["n2"] = 0.2
     launched.launch(*TWO_NODES)
     wait_for(lambda: launched.training("n2"), 90, launched)
     cut_off = launched.training("n2")[0]
@@ -157,28 +158,29 @@ def test_the_driver_is_killed(launched, undisturbed, cluster):
 
 
 @pytest.mark.timeout(480)
-def test_a_time_limit_shorter_than_the_study(launched, study, tmp_path):
+def test_a_time_limit_shorter_than_the_study(launched, undisturbed):
     """SLURM warns between 40 and 10 s before the end of the minute; each run gets some training done."""
-    long = ["--set", "training.steps=800", "--set", "training.evaluate_every=40"]
+    launched.pauses[""] = 0.07
     minute = ["--set", "resources.allocation.time=1", "--set", "resources.allocation.warning_seconds=10"]
-    launched.launch(*long, *minute, "--set", "resources.allocation.cpus=1")
+    launched.launch(*minute, "--set", "resources.allocation.cpus=1")
     launched.end(400)
     # SLURM looks every 30 s, so that a run may last twice its minute: how often it warns is not ours to say.
     assert "the time limit is near" in launched.output()
-    run(study, "--on", "inline", "--runs", tmp_path / "one", *STUDY, *long)
-    assert_undisturbed(launched, contents(tmp_path / "one" / "small"))
+    assert_undisturbed(launched, undisturbed)
 
 
 def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, undisturbed, cluster, study):
     """One in a partition that requeues, one in a partition that cancels, where `--wait` submits again."""
     other = Launched(cluster, study, launched.runs, "other")
+    other.pauses[""] = 0.1
     spare = ["--runs", other.runs, "--name", "other", "--set", "resources.allocation.partition=spare", "--wait"]
     waiting = subprocess.Popen(
-        [*LAUNCH, study, "--on", "slurm", *STUDY, *TWO_NODES, *spare],
-        env={**environment(), **cluster.environment},
+        [*LAUNCH, study, "--on", "slurm", *ALLOCATION, *TWO_NODES, *spare],
+        env={**environment(), **other.environment},
         stdout=subprocess.PIPE,
         text=True,
     )
+    launched.pauses[""] = 0.06
     launched.launch(*TWO_NODES)
     wait_for(lambda: launched.training() and other.training(), 120, other)
     on = [{record.owner()["host"] for record in each.training()} for each in (launched, other)]
@@ -195,6 +197,8 @@ def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, und
 
 
 def test_a_second_allocation_joins_while_accounting_is_down_and_takes_over(launched, undisturbed, cluster):
+    # Until the second one is there.
+    launched.pauses[""] = 0.08
     launched.launch("--set", "resources.allocation.cpus=1")
     wait_for(launched.training, 90, launched)
     cluster.stop_accounting()
@@ -211,20 +215,21 @@ def test_a_second_allocation_joins_while_accounting_is_down_and_takes_over(launc
     assert_undisturbed(launched, undisturbed)
 
 
-def test_another_user_than_root_with_a_share_of_a_gpu(cluster, undisturbed):
-    """From a node, as the only place where that user sees a Python that root's home hides."""
+def test_another_user_than_root_with_a_share_of_a_gpu(cluster, tmp_path):
+    """From a node, as the only place where that user sees a Python that root's home hides. A model of the project's."""
     runs = cluster.layout.shared / "runs"
     file = cluster.layout.shared / "small.yaml"
     file.write_text(SMALL_STUDY)
     gpus = ["--set", "resources.gpus=0.5"]
     variables = [f"{name}={value}" for name, value in {**cluster.environment, "PYTHONPATH": str(ROOT)}.items()]
     python = ["env", "-u", "SEEDSWEEP_CACHE", "HOME=/nonexistent", *variables, *LAUNCH]
-    command = [*python, str(file), "--on", "slurm", "--runs", str(runs), *STUDY, *gpus, "--wait"]
+    command = [*python, str(file), "--on", "slurm", "--runs", str(runs), *ALLOCATION, *gpus, "--wait"]
     done = subprocess.run(
         cluster.command("n3", *command, user="nobody"), capture_output=True, text=True, cwd="/", timeout=200
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert contents(runs / "small") == undisturbed
+    undisturbed, *_ = run_inline(file, tmp_path)
+    assert contents(runs / "small") == contents(undisturbed.paths.folder)
     assert {path.stat().st_uid for path in runs.rglob("*")} == {runs.stat().st_uid} != {0}
     seen = {record.run()["visible_devices"] for record in Launched(cluster, file, runs).finished()}
     # What is asked of a node follows from a trial's half: one.

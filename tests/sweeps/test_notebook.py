@@ -135,9 +135,9 @@ def test_what_is_added_after_results_is_exploratory(finished, tmp_path):
     assert answer == finished.answer
     assert lines[0] == "That faster is the best of the named: exploratory (added after results)."
     assert [line.partition(" converged")[0] for line in lines[1:]] == [
-        "Slow, all 6 seeds (exploratory)",
-        "Fast, all 6 seeds (exploratory)",
-        "Faster (exploratory)",
+        "slow, all 6 seeds (exploratory)",
+        "fast, all 6 seeds (exploratory)",
+        "faster (exploratory)",
     ]
     assert found.members.groupby("label").exploratory.sum().to_dict() == {"slow": 1, "fast": 1, "faster": 6}
 
@@ -187,7 +187,7 @@ def test_a_script_beside_its_study_keeps_its_names(tmp_path):
     """Whatever is imported of the study's folder anew, the script that runs stays `__main__`."""
     (tmp_path / "own.py").write_text("def train(run):\n    run.report(1, error=run.seed)\n")
     (tmp_path / "own.yaml").write_text(
-        "{task: 'own.py:train', metrics: {error: min}, seeds: {compare: 1}, "
+        "{task: 'own.py:train', metrics: {error: min}, configurations: {own: {}}, seeds: {compare: 1}, "
         "criterion: {metric: error, threshold: 0.5, hold: 1}}"
     )
     script = tmp_path / "script.py"

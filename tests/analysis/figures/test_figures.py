@@ -10,6 +10,7 @@ from matplotlib.text import Text
 from seedsweep.analysis import tables
 from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.figures.convergence import draw
+from seedsweep.core.records.decision import SeedCounts
 from seedsweep.core.records.study import Dimension, Search
 
 
@@ -48,6 +49,28 @@ def test_configurations_that_no_number_tells_apart_have_a_row_each(tmp_path, mak
     assert axes.get_xlabel() == "P(converge)"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["sgd", "adamw", "adam"]
     assert axes.yaxis_inverted()
+
+
+def test_bars_are_the_intervals_of_the_table_with_all_looks_counted(tmp_path, make_run, change_study):
+    folder = make_run(tmp_path / "run", {1.0: 9, 0.5: 4, 0.0: 0}, seeds=14, found=False)
+    change_study(folder, seeds=SeedCounts(search=2, compare=24, looks=(6, 12, 24)))
+    table = compare(tables.read(folder)).configurations
+    drawn_ = drawn(folder)["p_converge"]
+    own = drawn_.numbers[drawn_.numbers.phase == "compare"]
+    assert own[["low", "high"]].to_numpy() == pytest.approx(table[["low", "high"]].to_numpy())
+    # Of an explored one, each for itself.
+    assert drawn_.numbers[drawn_.numbers.phase == "explore"].low.tolist() == pytest.approx(
+        [0.158114, 0.158114, 0], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("task", ["made", ""])
+def test_captions_say_no_more_than_is_so(tmp_path, make_run, task):
+    figures = drawn(make_run(tmp_path / "run", {1.0: 9, 0.5: 4, 0.0: 0}, task=task, diverged=1))
+    words = " ".join(one.caption for one in figures.values())
+    assert not any(said in words for said in ("explains as much", "clumps", "Wilson", "the seed's doing"))
+    assert ("on validation" in words) == bool(task)
+    assert words.count("Seeds without a finite score are drawn at 0.") == 3
 
 
 @pytest.mark.parametrize("name", ["$x$", "$\\frac{a$", "a_b^c", "[x]", "_hidden", "100 %"])

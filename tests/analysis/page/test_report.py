@@ -3,24 +3,28 @@
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from seedsweep.analysis import tables
+from seedsweep.analysis import export, methods, tables
+from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.page import seed_curves
-from seedsweep.analysis.page.report import write
-from seedsweep.core.records.criterion import Criterion
+from seedsweep.analysis.page.report import write, write_table
+from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.decision import RULES, Claim, Decision, SeedCounts
 from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.registration import read_registration
 
 #: What a user may call a configuration.
 ODD = {1.0: "$x_1$ [x] <b>", 0.5: "_a{b}^2", 0.0: "100 % & \\alpha", 0.87: "[bold]:M:"}
 FIGURES = {
     *("p_converge", "time_to_convergence", "learning_curves", "final_scores", "profiles", "expected_best"),
-    *("named_best", "effects"),
+    *("named_best", "effects", "criteria"),
 }
 
 
@@ -30,14 +34,14 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
     run.importance.write_text("parameter,importance\nalpha,0.7\nsettings.width,0.3\n")
     answer = write(folder).text
     page = run.report.page.read_text()
-    assert answer.split(";")[0] in page.replace("&#39;", "'")
+    assert answer in unescape(page)
     assert "Was it &lt;alpha&gt;?" in page  # the study's text is text
     assert "<p>The configurations differ in alpha.</p>" in page
     links = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page)
     assert links
     assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
     assert "http" not in re.sub(r"data:[^\"']*", "", page)
-    assert page.count("<img") == 9 == len(re.findall(r'<img [^>]*alt="[^"]{40,}"', page))
+    assert page.count("<img") == 10 == len(re.findall(r'<img [^>]*alt="[^"]{40,}"', page))
     drawn = {path.stem for path in run.report.figures.iterdir()}
     assert drawn == {*FIGURES, "importance"}
     for name in drawn:
@@ -69,16 +73,19 @@ def test_names_are_shown_as_they_are(tmp_path, make_run, mixed):
 
 @pytest.mark.usefixtures("svg_alone")
 def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
-    folder = make_run(tmp_path / "run", mixed, criterion=Criterion("loss", 0.1, 2, "min", 0.0), diverged=1)
+    criterion = Criterion("loss", 0.1, 2, "min", 0.0)
+    folder = make_run(tmp_path / "run", mixed, criterion=criterion, diverged=1, task="made")
     write(folder)
     page = RunPaths(folder).report.page.read_text()
     assert "loss on validation at or below 0.1" in page
-    assert "less is better" in page
+    assert "Less loss is better." in page
     curve = pd.read_csv(RunPaths(folder).report.figures / "expected_best.csv")
     own = curve[curve.label == "alpha 0.5"]
-    assert (np.diff(own.expected) <= 1e-12).all()
-    assert (own.low <= own.expected).all()
-    assert (own.expected <= own.high).all()
+    assert (np.diff(own.score) <= 1e-12).all()
+    bounded = own[own.low.notna()]
+    assert len(bounded) == 2
+    assert (bounded.low <= bounded.score).all()
+    assert (own.score <= own.high).all()
     profile = pd.read_csv(RunPaths(folder).report.figures / "profiles.csv")
     low, high = (profile[profile.label == "alpha 0.5"].sort_values("score").share.iloc[place] for place in (0, -1))
     # No loss is below the least there can be, and all but those that count as the worst are below the largest.
@@ -114,7 +121,7 @@ def test_a_study_without_a_member_has_a_page(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     RunPaths(folder).cohorts.rename(tmp_path / "away")
     assert "No answer yet" in write(folder).text
-    assert "None yet." in RunPaths(folder).report.page.read_text()
+    assert "Verdict: none yet." in RunPaths(folder).report.page.read_text()
 
 
 def test_a_page_of_many_seeds_says_how_many_are_left_out(tmp_path, make_run, mixed, monkeypatch):
@@ -143,7 +150,7 @@ def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, make_run,
     assert "The 20 of 78 pairs with the smallest p" in page
     assert "Of 13 configurations the 9 that converged most often; all are in tables/." in page
     assert "At most 10 seeds of a configuration are drawn, evenly by their score." in page
-    assert re.search(r"cannot be told from alpha 0.\d+.* or \d others; between", answer)
+    assert re.search(r"alpha 0.\d+ and \d others", answer)
     # The files have all.
     assert len(pd.read_csv(run.report.tables / "pairs.csv")) == 78
     curves = pd.read_csv(run.report.figures / "learning_curves.csv")
@@ -177,7 +184,7 @@ def test_members_that_are_evaluated_at_different_steps_have_their_curves(tmp_pat
     for record in Ledger(run.cohorts).records():
         spec = record.spec()
         if spec.phase == "compare":
-            curves, outcomes = record.curves(), record.outcomes()
+            curves, criterion = record.curves(), tables.read(folder).study.criterion
             for place, seed in enumerate(spec.seeds):
                 own = replace(spec, seeds=(seed,))
                 single = Ledger(run.cohorts).record(own)
@@ -186,7 +193,8 @@ def test_members_that_are_evaluated_at_different_steps_have_their_curves(tmp_pat
                 claim = single.claim(1)
                 values = curves.values[:, place : place + 1]
                 where = {"host": "here", "device": "cpu", "engine": "function", "seconds": 1.0}
-                claim.commit(Curves(moved, values, curves.columns, [seed]), [outcomes[place]], where)
+                outcome = judge(seed, moved, values[:, 0, 0], None, criterion)
+                claim.commit(Curves(moved, values, curves.columns, [seed]), [outcome], where)
             for path in sorted(record.folder.iterdir()):
                 path.unlink()
             record.folder.rmdir()
@@ -194,3 +202,139 @@ def test_members_that_are_evaluated_at_different_steps_have_their_curves(tmp_pat
     curves = pd.read_csv(run.report.figures / "learning_curves.csv")
     assert curves.groupby("seed").step.max().tolist() == [50 - seed % 3 for seed in range(12)]
     assert run.report.page.read_text().count("<polyline") == 24
+
+
+def page_of(folder):
+    """Its text as one reads it, in one line."""
+    page = RunPaths(folder).report.page.read_text()
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+#: What no page may say: more than the seeds show, or what is not known of others' results.
+FALSE = ("differences are real", "explains as much", "clumps", "fixed before", "as in the report", "it was the seed")
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_a_page_says_since_when_its_design_is_fixed(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed, task="made")
+    write(folder)
+    when = read_registration(RunPaths(folder)).when
+    page = page_of(folder)
+    assert "f1 on validation at or above 0.9, held for the last 2 evaluations of 50 steps." in page
+    assert f"Registered before the first of 56 members finished ({when})." in page
+    assert "Tested once, at 12 seeds of each configuration, at 5 % in all." in page
+    assert not any(said in page for said in (*FALSE, "says otherwise", "version"))
+
+
+def test_what_the_study_says_otherwise_and_other_rules_are_said(tmp_path, make_run, mixed):
+    results = tables.read(make_run(tmp_path / "run", mixed))
+    later = results.study.model_copy(update={"decision": Decision(level=0.2), "claims": (Claim(best="alpha 1"),)})
+    older = results.registered.model_copy(update={"analysis": RULES - 1})
+    said = methods.registration(replace(results, study=later, registered=older))
+    assert said[1] == "The study says otherwise by now of its claims and decision: what was registered decides."
+    assert f"version {RULES - 1} of the rules" in said[2]
+    assert f"follows version {RULES}" in said[2]
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_of_what_was_not_registered_nothing_is_said_to_be(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed)
+    RunPaths(folder).registered.unlink()
+    write(folder)
+    assert "Registered before" not in page_of(folder)
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_of_others_results_nothing_is_said_that_is_not_known(tmp_path):
+    rows = [(n, s, step, base + s / 100) for n, base in (("a", 0.5), ("b", 0.8)) for s in range(8) for step in (1, 2)]
+    pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "t.csv", index=False)
+    write_table(tmp_path / "t.csv", 0.7, 1, tmp_path / "out")
+    page = unescape((tmp_path / "out" / "index.html").read_text())
+    assert not any(said in page for said in (*FALSE, "on validation", "Registered", "comparison seed"))
+    assert "that holds if these seeds were chosen before their results were seen" in page
+    assert "no finite" not in page
+
+
+@pytest.mark.parametrize(("converged", "looks", "level"), [(4, (6, 12, 24), 5), (9, (4, 8, 24), 5), (12, (6, 12), 10)])
+@pytest.mark.usefixtures("svg_alone")
+def test_looks_and_the_level_that_is_spent(tmp_path, make_run, change_study, converged, looks, level):
+    """Between looks a page has counts, and no verdict and no pair that differs before the first."""
+    folder = make_run(tmp_path / "run", {1.0: converged, 0.5: 2, 0.0: 0}, seeds=converged, found=False)
+    seeds = SeedCounts(search=2, compare=looks[-1], looks=looks)
+    change_study(folder, seeds=seeds, claims=(), decision=Decision(level=level / 100))
+    write(folder)
+    page, html = page_of(folder), RunPaths(folder).report.page.read_text()
+    taken = sum(size <= converged for size in looks)
+    (look,) = re.findall(
+        r"Look (\d) of (\d) \(.*?\), each at ([\d.]+) %: (nothing|[\d.]+) of the (\d+) % is spent", page
+    )
+    assert (int(look[0]), int(look[1]), int(look[4])) == (taken, len(looks), level)
+    each, spent = float(look[2]), 0.0 if look[3] == "nothing" else float(look[3])
+    assert level / len(looks) < each < level
+    assert spent == (pytest.approx(level, abs=0.051) if taken == len(looks) else pytest.approx(each * taken, rel=0.4))
+    assert f"{converged}/{converged}" in html
+    assert ('class="real"' in html) == ("alpha 1 against alpha 0" in page) == ("Pairs" in page) == (taken > 0)
+    assert ("Counts are of all seeds that have finished" in page) == (converged not in looks)
+    assert ("No verdict yet" in page) == (taken == 0)
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_what_is_bold_differs(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed, found=False)
+    write(folder)
+    pairs = compare(tables.read(folder)).pairs
+    html = RunPaths(folder).report.page.read_text()
+    # The difference and its p; of scores the probability, the shift and their p.
+    assert html.count('class="real"') == 2 * (pairs.differs != 0).sum() + 3 * (pairs.score_differs != 0).sum() > 0
+
+
+@pytest.mark.parametrize("diverged", [0, 1, 3])
+@pytest.mark.usefixtures("svg_alone")
+def test_what_seeds_without_a_score_count_as(tmp_path, make_run, diverged):
+    folder = make_run(tmp_path / "run", {1.0: 9, 0.0: 3}, diverged=diverged, found=False)
+    write(folder)
+    page = page_of(folder)
+    assert ("no finite final f1" in page) == (diverged > 0)
+    assert ("drawn at 0." in page) == (diverged > 0)
+    if diverged:
+        said = "in tests they are below every number, in medians and means they count as 0."
+        assert f"{2 * diverged} seeds have no finite final f1: {said}" in page
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_secondary_measures_have_a_table_of_their_own(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed, secondary=("auc", "test_last_f1"), tested=True)
+    write(folder)
+    run, page = RunPaths(folder), page_of(folder)
+    assert "Secondary: nothing is decided by these" in page
+    assert len(pd.read_csv(run.report.tables / "secondary.csv")) == 2 * 4
+    assert run.report.page.read_text().count("<td>test_last_f1</td>") == 4
+    export.write(tables.read(folder), compare(tables.read(folder)), tmp_path / "out", ["latex"])
+    assert "nothing is decided by these" in (tmp_path / "out" / "secondary.tex").read_text()
+
+
+def test_the_tables_of_a_paper_say_what_they_are(tmp_path, make_run, mixed):
+    results = tables.read(make_run(tmp_path / "run", mixed, diverged=1))
+    export.write(results, compare(results), tmp_path / "out", ["latex"])
+    texts = {name: (tmp_path / "out" / f"{name}.tex").read_text() for name in ("configurations", "pairs")}
+    assert not any(said in text for said in (*FALSE, "Wilson", "Newcombe", "nan") for text in texts.values())
+    assert "alpha 0 & 0/12 & 0.00 [0.00, 0.26] & 4 &" in texts["configurations"]
+    assert "The intervals of an axis hold together for all its pairs" in texts["pairs"]
+    assert "4 seeds have no finite final f1" in texts["configurations"]
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_how_much_hangs_on_the_criterion_is_on_the_page(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed)
+    write(folder)
+    page = page_of(folder)
+    assert re.search(r"The verdict holds in \d+ of 15 criteria, thresholds 0.8 to 0.95 and holds 1 to 4", page)
+    table = pd.read_csv(RunPaths(folder).report.figures / "criteria.csv")
+    assert len(table) == 15 * 4
+
+
+def test_where_something_was_added_after_results_the_page_says_what_was_registered(tmp_path, make_run, mixed):
+    results = tables.read(make_run(tmp_path / "run", mixed))
+    late = results.members.assign(exploratory=(results.members.number == 1) & (results.members.phase == "compare"))
+    (said,) = methods.registration(replace(results, members=late))
+    assert said.endswith(": 3 configurations and the best that the search finds, 12 seeds of each.")

@@ -3,84 +3,49 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
+from seedsweep.analysis.decisions import Group
 from seedsweep.analysis.report_2019.claims import (
-    MOST_SEEDS,
-    Shares,
     final_values,
     judge,
     judged,
     percentile,
     read_rows,
-    seeds_to_decide,
 )
 from seedsweep.analysis.report_2019.page import write
-from seedsweep.analysis.statistics.proportions import newcombe
-from seedsweep.analysis.statistics.scores import median_interval, superiority
 from seedsweep.analysis.tables import read
+from seedsweep.core.records.decision import SCORE
 from seedsweep.sweeps.study.configuration import configuration, make_task
 from seedsweep.sweeps.study.loading import load
 
 
-def test_newcombes_published_example():
-    """Newcombe 1998, table II, example (a), method 10: 56/70 less 48/80."""
-    assert newcombe((56, 70), (48, 80)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
-    low, high = newcombe((48, 80), (56, 70))
-    assert (low, high) == pytest.approx((-0.3339, -0.0524), abs=5e-5)
-
-
-@pytest.mark.parametrize("n", [6, 12, 24, 41])
-def test_the_medians_interval_is_that_of_the_quantile_test(n):
-    values = np.random.default_rng(n).normal(size=n)
-    interval = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
-    assert median_interval(values) == pytest.approx((interval.low, interval.high))
-
-
-def test_too_few_values_give_the_extremes():
-    assert median_interval(np.array([3.0, 1.0, 2.0])) == (1.0, 3.0)
-    assert np.isnan(median_interval(np.array([]))).all()
-
-
-def test_superiority_is_the_scaled_u_statistic():
-    rng = np.random.default_rng(0)
-    first, second = rng.normal(0.5, 1, 20).round(1), rng.normal(0, 1, 15).round(1)
-    p, low, high = superiority(first, second)
-    assert p == pytest.approx(stats.mannwhitneyu(first, second).statistic / (20 * 15))
-    assert low < p < high
-    # A member that diverged is below all.
-    assert superiority(np.array([np.nan, 1.0]), np.array([-5.0]))[0] == 0.5
+def group(converged, seeds=24):
+    return Group(np.arange(seeds) < converged, {SCORE: np.where(np.arange(seeds) < converged, 0.9, 0.1)})
 
 
 @pytest.mark.parametrize(
-    ("kind", "shares", "verdict"),
+    ("kind", "converged", "verdict"),
     [
-        ("mostly", Shares((20, 24)), "supported"),
-        ("mostly", Shares((3, 24)), "refuted"),
-        ("mostly", Shares((14, 24)), "undecided"),
-        ("rarely", Shares((3, 24)), "supported"),
-        ("rarely", Shares((20, 24)), "refuted"),
-        ("better", Shares((22, 24), ((5, 24), (2, 24))), "supported"),
-        ("better", Shares((22, 24), ((5, 24), (20, 24))), "undecided"),
-        ("better", Shares((5, 24), ((20, 24),)), "refuted"),
-        # Both always: a gain of 25 points is ruled out.
-        ("better", Shares((24, 24), ((24, 24),)), "refuted"),
-        ("alike", Shares((24, 24), ((24, 24),)), "supported"),
-        ("alike", Shares((12, 24), ((12, 24),)), "undecided"),
-        ("alike", Shares((24, 24), ((4, 24),)), "refuted"),
+        ("mostly", [20], "supported"),
+        ("mostly", [3], "refuted"),
+        ("mostly", [14], "undecided"),
+        ("rarely", [3], "supported"),
+        ("rarely", [20], "refuted"),
+        ("better", [22, 5, 2], "supported"),
+        ("better", [22, 5, 20], "undecided"),
+        ("better", [5, 20], "refuted"),
+        # Both always: that one is better is not refuted by that.
+        ("better", [24, 24], "undecided"),
+        ("higher", [22, 5], "supported"),
+        ("higher", [5, 22], "refuted"),
+        ("alike", [24, 24], "supported"),
+        ("alike", [12, 12], "undecided"),
+        ("alike", [24, 4], "refuted"),
     ],
 )
-def test_what_decides(kind, shares, verdict):
-    assert judge(kind, shares) == verdict
-
-
-@pytest.mark.parametrize(("kind", "shares"), [("rarely", Shares((8, 24))), ("alike", Shares((12, 24), ((12, 24),)))])
-def test_the_seeds_that_would_decide_do(kind, shares):
-    assert judge(kind, shares) == "undecided"
-    seeds = seeds_to_decide(kind, shares)
-    assert 24 < seeds <= MOST_SEEDS
-    assert judge(kind, shares.grown(seeds)) != "undecided"
-    assert seeds_to_decide("mostly", Shares((12, 24))) is None
+def test_what_decides(kind, converged, verdict):
+    names = [str(number) for number in range(len(converged))]
+    assert judge(kind, names, [group(count) for count in converged])[0] == verdict
 
 
 def test_percentiles_count_ties_by_half_and_diverged_members_below():

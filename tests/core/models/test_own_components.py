@@ -171,7 +171,7 @@ def test_arguments_of_a_model_are_no_component(folder):
     (folder / "standard.yaml").write_text(
         "question: Does it run?\ntask: classification\ndata: {name: pattern1}\ntraining: {steps: 2}\n"
         "settings: {model: 'torchvision.models:get_model', model_settings: {name: resnet18, num_classes: 2}}\n"
-        "criterion: {metric: accuracy, threshold: 0.5, hold: 1}\n"
+        "criterion: {metric: accuracy, threshold: 0.5, hold: 1}\nconfigurations: {one: {}}\n"
     )
     study = load(str(folder / "standard.yaml"), None, ["settings.model_settings.name=resnet34"])
     assert study.settings["model_settings"] == {"name": "resnet34", "num_classes": 2}
@@ -189,7 +189,7 @@ def test_every_point_of_the_space_is_a_task(folder):
 
 
 def test_defaults_that_are_said_are_no_other_configuration(folder):
-    plain = ["search=null", "configurations=null", "hyperparameters.pull=null", *BUILT_IN]
+    plain = ["search=null", "configurations=null", "configurations.one={}", "hyperparameters.pull=null", *BUILT_IN]
     study = load(str(folder / "own.yaml"), None, plain)
     said = {"settings.backbone": {"name": "small", "widths": [16, 32, 32]}, "settings.location.floor": 1e-6}
     one, other = configuration(study), configuration(study, overrides=said)
@@ -211,7 +211,9 @@ def test_defaults_that_are_said_are_no_other_configuration(folder):
 )
 def test_what_is_wrong_with_own_settings_is_a_line(folder, setting, line, make_data):
     with pytest.raises(UserError) as refused:
-        study = load(str(folder / "own.yaml"), None, ["search=null", "configurations=null", setting])
+        study = load(
+            str(folder / "own.yaml"), None, ["search=null", "configurations=null", "configurations.one={}", setting]
+        )
         raise UserError(next(iter(sampled_task(study)[0].check())))
     assert line in str(refused.value)
     assert "\n" not in str(refused.value)

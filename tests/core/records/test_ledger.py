@@ -1,6 +1,8 @@
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,35 @@ def test_a_damaged_outcome_is_named_in_one_line(record, content):
         with pytest.raises(LedgerError, match=r"outcome\.json cannot be read .* remove its folder") as refused:
             read()
         assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"outcome": "converged"}, {"diverged_at": None}, {"stopped_at": 5}, {"test": {"last": {"f1": 1.0}}}]
+)
+def test_an_outcome_that_was_changed_by_hand_is_refused(record, change):
+    record.claim(1).commit(CURVES, OUTCOMES, {})
+    path = record.folder / "outcome.json"
+    written = json.loads(path.read_text())
+    written["members"][1] |= change
+    path.write_text(json.dumps(written))
+    with pytest.raises(LedgerError, match=r"outcome\.json was changed after it was written: remove "):
+        record.outcomes()
+
+
+def test_superseded_configurations_are_no_cohorts_of_the_study(record, tmp_path):
+    ledger, other = Ledger(tmp_path), replace(SPEC, configuration="def456")
+    ledger.record(other).create(other)
+    ledger.supersede([])
+    assert not (tmp_path / "superseded.json").exists()
+    ledger.supersede({SPEC.configuration})
+    assert [record.spec() for record in ledger.records()] == [other]
+    assert len(ledger.records(superseded=True)) == 2
+    # What comes back, as when data are as they were, counts again.
+    ledger.supersede({other.configuration})
+    assert [record.spec() for record in ledger.records()] == [SPEC]
+    (tmp_path / "superseded.json").write_text("{")
+    with pytest.raises(LedgerError, match=r"superseded\.json cannot be read .*: remove it and launch again"):
+        ledger.records()
 
 
 def test_damaged_curves_are_named(record):

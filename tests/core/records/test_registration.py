@@ -7,11 +7,12 @@ import pytest
 
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.decision import Claim, SeedCounts
 from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.provenance import read_provenance
 from seedsweep.core.records.registration import Registration, read_registration, register
-from seedsweep.core.records.study import Claim, Dimension, RecordError, Search, SeedCounts, Study, Training
+from seedsweep.core.records.study import Dimension, RecordError, Search, Study, Training
 
 CRITERION = Criterion("f1", 0.9, 1)
 STUDY = Study(name="made", configurations={"a": {"lr": 1.0}, "b": {}}, criterion=CRITERION, seeds=SeedCounts(compare=3))

@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.decision import Claim
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Claim, Dimension, Measure, RecordError, Search, Study, Training, read_study
+from seedsweep.core.records.study import Dimension, Measure, RecordError, Search, Study, Training, read_study
 
 STUDY = Study(
     name="1e3",
@@ -36,7 +37,7 @@ def test_sizes():
         ("{", "damaged"),
         ("[]", "of another version"),
         ('{"name": "x", "variants": {}}', "of another version"),
-        (STUDY.to_json().replace('"format": 2', '"format": 1'), "of another version"),
+        (STUDY.to_json().replace('"format": 3', '"format": 1'), "of another version"),
         (STUDY.to_json().replace('"hold": 2', '"hold": "two"'), "damaged"),
         (STUDY.to_json()[:-40], "damaged"),
     ],

@@ -19,13 +19,13 @@ def study(tmp_path):
 
 
 def test_the_answer_has_a_line_for_each_claim(study, tmp_path):
-    claims = "claims=[{best: plain}, {alike: [plain, shrunk]}]"
+    claims = "claims=[{best: plain}, {alike: [plain, shrunk], margin: 0.2}]"
     run, *_ = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2", claims)
     console = Console(file=io.StringIO(), width=80, soft_wrap=True)
     show_report(run.paths, console)
     lines = console.file.getvalue().splitlines()
     assert sum(line.startswith("That plain is the best of the named: ") for line in lines) == 1
-    assert sum(line.startswith("That plain and shrunk are alike: ") for line in lines) == 1
+    assert sum(line.startswith("That plain and shrunk are alike within 20 points: ") for line in lines) == 1
     assert lines[-1] == f"report:  {run.paths.report.page}"
 
 

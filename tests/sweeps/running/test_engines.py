@@ -15,6 +15,8 @@ SMALL = ("search.explore=0", "seeds.compare=2")
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     monkeypatch.setenv("SEEDSWEEP_CACHE", str(tmp_path / "cache"))
+    # How fast it is here is nothing that these tests ask.
+    monkeypatch.setattr(engines, "probe", lambda *given, **named: [engines.Rate(1, 100.0, 0)])
     compiler = engines.compiler
     compiler.cache_clear()
     yield toy.write(tmp_path / "mine")
@@ -33,7 +35,7 @@ def fake(monkeypatch):
         monkeypatch.setattr(engines, "Cohort", Same)
         monkeypatch.setattr(engines, "compiler", lambda: None)
         monkeypatch.setattr(engines, "COMPILE_SECONDS", 0.0)
-        monkeypatch.setattr(engines, "probe", lambda *given, **named: [engines.Rate(1, 100.0, 0)])
+        monkeypatch.setattr(engines, "LOAD_SECONDS", 0.0)
         monkeypatch.setattr(engines, "time_steps", lambda cohort, seconds: rate)
 
     return faked
@@ -55,8 +57,11 @@ def measured(study, tmp_path, *more: str):
     return run, said
 
 
-def test_compiling_is_not_tried_for_few_steps(study, tmp_path):
+@pytest.mark.parametrize("load_seconds", [10.0, 0.0], ids=["too few to look", "looked for and not kept"])
+def test_compiling_is_not_tried_for_few_steps(study, tmp_path, monkeypatch, load_seconds):
+    monkeypatch.setattr(engines, "LOAD_SECONDS", load_seconds)
     _, said = measured(study, tmp_path, "resources.engine=auto")
+    assert not list(tmp_path.rglob("done"))
     assert "too few steps to come for compiling to pay" in engine_line(said)
 
 
@@ -98,5 +103,22 @@ def test_without_a_compiler_a_run_goes_on_as_it_began(study, tmp_path, monkeypat
     # There is one now: the choice stays.
     again, said = measured(study, tmp_path, "resources.engine=compiled", "seeds.compare=4")
     assert "install g++" in engine_line(said)
-    assert {record.run()["engine"] for record in again.ledger.records()} == {"fused"}
+    assert "compiled" not in {record.run()["engine"] for record in again.ledger.records()}
     assert kept(again) == before
+
+
+def test_a_node_without_a_compiler_trains_what_is_compiled_elsewhere_and_says_so(study, tmp_path, fake, monkeypatch):
+    """On a Ray whose nodes do not say whether they have one."""
+    fake(1000.0)
+    run, said = measured(study, tmp_path, "resources.engine=auto")
+    assert [each["engine"] for each in kept(run)] == ["compiled"]
+
+    def refusing():
+        raise CompileError("there is no C++ compiler g++")
+
+    monkeypatch.setattr(engines, "compiler", refusing)
+    again, said = measured(study, tmp_path, "resources.engine=auto", "seeds.compare=4")
+    assert "trained with the engine loop in place of compiled: on " in said
+    warned = [record for record in again.ledger.records() if record.warning()]
+    assert len(warned) == 2
+    assert all("there is no C++ compiler g++" in record.run()["engine_reason"] for record in warned)

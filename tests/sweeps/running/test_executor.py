@@ -72,10 +72,14 @@ def test_all_cohorts_of_a_trial_show_as_running_and_each_ends_as_the_ledger_says
 
 
 def test_half_as_many_at_once_after_each_death_for_lack_of_memory(tmp_path):
-    """Ray ends a worker before the system does, and says so; another reason, or the same one again, changes nothing."""
+    """Ray ends a worker before the system does, and says so; another reason, the same one again, or a death in a trial
+    with others, changes nothing."""
     record = CohortRecord(tmp_path)
+    low = "Failure # 1 1 worker(s) were killed due to the node running low on memory. Memory on the node was ..."
     assert within_memory(record, 12) == 12
-    record.fail("Failure # 1 1 worker(s) were killed due to the node running low on memory. Memory on the node was ...")
+    record.fail(f"in a trial with no. 4: {low}")
+    assert within_memory(record, 12) == 12
+    record.fail(low)
     assert [within_memory(record, 12), within_memory(record, 12)] == [6, 6]
     os.utime(tmp_path / "limit.txt", (0, 0))
     assert within_memory(record, 12) == 3

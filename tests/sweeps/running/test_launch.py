@@ -106,14 +106,15 @@ def test_no_space_left_is_said_and_nothing_is_lost(study, tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", disk], check=True)
     inline = ["--on", "inline", "--runs", disk]
     try:
-        done = run(study, *inline, "--set", "resources.retries=0", check=False)
+        done = run_here("launch", study, *inline, "--set", "resources.retries=0", check=False)
         assert done.returncode in (1, 2)
         assert "no space left on the device" in (done.stdout + done.stderr).replace("\n", " ")
         assert "Traceback" not in done.stdout + done.stderr
         subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
-        assert f"{toy.COHORTS}/{toy.COHORTS} cohorts, 20/20 members" in run(study, *inline).stdout
+        assert f"{toy.COHORTS}/{toy.COHORTS} cohorts, 20/20 members" in run_here("launch", study, *inline).stdout
     finally:
-        subprocess.run(["umount", disk], check=True)
+        # A file there may be mapped by this process still.
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_failed_cohorts_are_tried_again_by_retry(study, tmp_path):

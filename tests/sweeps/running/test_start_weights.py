@@ -1,12 +1,18 @@
 """Members that start from another run's member."""
 
+import io
+
+import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 
+from seedsweep.analysis import tables
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import InitFrom
 from seedsweep.core.training import checkpoint
+from seedsweep.sweeps.commands.status import show
 from seedsweep.sweeps.running.start_weights import read_start, take
 from tests.sweeps import toy
 from tests.sweeps.launching import run_inline
@@ -67,6 +73,30 @@ def test_a_launch_begins_where_the_other_ended(first):
     assert {r.spec().configuration for r in again.ledger.records()}.isdisjoint(
         r.spec().configuration for r in anew.ledger.records()
     )
+
+
+def test_members_that_began_with_weights_that_were_made_anew_count_no_more(tmp_path):
+    study, keep = toy.write(tmp_path / "mine"), "resources.keep_weights=true"
+    init = "init_from={run: first, configuration: plain, seed: 0}"
+    run_inline(study, tmp_path, *SMALL, keep, name="first")
+    run_inline(study, tmp_path, *SMALL, init, name="second")
+    run_inline(study, tmp_path, *SMALL, keep, "lr=0.03", name="first", fresh=True)
+    run, failed, printed = run_inline(study, tmp_path, *SMALL, init, name="second")
+    assert failed == []
+    assert "2/2 cohorts, 6/6 members" in printed
+    results = tables.read(run.paths.folder)
+    assert results.members.groupby("label").seed.apply(list).to_dict() == {"plain": [0, 1, 2], "shrunk": [0, 1, 2]}
+    assert sorted(results.members.number.unique()) == [0, 1]
+    assert [said for said in results.changes if said.startswith("Left out: 6 members (plain 3, shrunk 3)")]
+    assert len(run.ledger.records(superseded=True)) == 2 * len(run.ledger.records()) == 4
+    console = Console(file=io.StringIO(), width=200)
+    show(run, [], console)
+    assert "2 cohorts finished; members: " in console.file.getvalue()
+    assert "left out: 2 cohorts" in console.file.getvalue()
+    # Launched once more, nothing is left to do, and what counts is the same.
+    *_, printed = run_inline(study, tmp_path, *SMALL, init, name="second")
+    assert "2 cohorts, 6 members of 24 steps; 2 cohorts were finished before" in printed
+    pd.testing.assert_frame_equal(tables.read(run.paths.folder).members, results.members)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
+from seedsweep.core.records.decision import SeedCounts
 from seedsweep.core.records.ledger import Ledger
-from seedsweep.core.records.study import SeedCounts
+from seedsweep.sweeps.search.agenda import Agenda
 from tests.sweeps.search.simulated import agenda_of, contents, finished, next_of, run, seeds_of, simulate, specs_of
 
-RACE = SeedCounts(search=2, compare=24, race=True, start=4)
+UNTIL_DECIDED = SeedCounts(search=2, until="decided", least=6, most=48)
 
 
 def test_more_seeds_run_only_the_new_ones(study, tmp_path):
@@ -70,34 +71,50 @@ def test_more_steps_and_other_code_are_for_what_is_not_finished_with_them(study,
 
 
 @pytest.fixture
-def race(study):
-    return study.model_copy(update={"seeds": RACE})
+def open_ended(study):
+    return study.model_copy(update={"seeds": UNTIL_DECIDED})
 
 
-def test_a_race_gives_more_seeds_where_it_is_open(race, tmp_path):
-    agenda = run(race, Ledger(tmp_path))
+def test_a_study_until_decided_gives_more_seeds_where_it_is_open(open_ended, tmp_path):
+    agenda = run(open_ended, Ledger(tmp_path))
     seeds = seeds_of(agenda.ledger)
     assert len(seeds) == 3
-    # In rounds of 4, 8, 16, 24, each the first so many.
-    assert {len(mine) for mine in seeds.values()} <= {4, 8, 16, 24}
+    assert {len(mine) for mine in seeds.values()} <= set(UNTIL_DECIDED.sizes)
     assert all(mine == list(range(len(mine))) for mine in seeds.values())
-    assert sum(map(len, seeds.values())) < 3 * 24
+    assert sum(map(len, seeds.values())) < 3 * 48
     assert len(finished(agenda.ledger)) == agenda.total[0]
     assert sum(map(len, seeds.values())) + 7 * 2 == agenda.total[1]
 
 
 @pytest.mark.parametrize("order", range(4))
-def test_a_race_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(race, tmp_path, order):
-    undisturbed = contents(run(race, Ledger(tmp_path / "a")).ledger)
+def test_it_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(open_ended, tmp_path, order):
+    undisturbed = contents(run(open_ended, Ledger(tmp_path / "a")).ledger)
     other = Ledger(tmp_path / "b")
-    run(race, other, workers=3, order=order, stop_after=6 + 3 * order)
-    agenda = run(race, other, workers=2)
+    run(open_ended, other, workers=3, order=order, stop_after=6 + 3 * order)
+    agenda = run(open_ended, other, workers=2)
     assert contents(other) == undisturbed
     assert not agenda.waiting
 
 
-def test_a_race_may_become_a_full_comparison(race, tmp_path):
+def test_it_may_become_a_full_comparison(open_ended, tmp_path):
     ledger = Ledger(tmp_path)
-    run(race, ledger)
-    run(race.model_copy(update={"seeds": RACE.model_copy(update={"race": False})}), ledger)
-    assert {len(mine) for mine in seeds_of(ledger).values()} == {24}
+    run(open_ended, ledger)
+    run(open_ended.model_copy(update={"seeds": UNTIL_DECIDED.model_copy(update={"until": "all"})}), ledger)
+    assert {len(mine) for mine in seeds_of(ledger).values()} == {48}
+
+
+def test_what_data_that_were_made_anew_supersede_counts_for_nothing(study, tmp_path):
+    ledger = Ledger(tmp_path)
+    first = run(study, ledger)
+    before = contents(ledger)
+    agenda = Agenda(study, ledger, lambda study: "other data", lambda init: "start", 3)
+    assert agenda.superseded == {configuration for configuration, _ in before}
+    assert (agenda.finished, agenda.outcomes.total()) == ([], 0)
+    assert agenda.waiting
+    trial = agenda.next()
+    assert {spec.number for spec in trial} <= set(range(7))
+    assert all(spec.key not in before for spec in trial)
+    # As they were, they count again.
+    again = agenda_of(study, ledger)
+    assert again.superseded == {spec.configuration for spec in trial}
+    assert (again.outcomes, again.total) == (first.outcomes, first.total)

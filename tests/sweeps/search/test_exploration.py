@@ -3,15 +3,15 @@
 import importlib
 import warnings
 
+import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.criterion import Criterion
 from seedsweep.sweeps.search import exploration as module
-from seedsweep.sweeps.search.exploration import SAMPLERS, Exploration, merit, objective
+from seedsweep.sweeps.search.exploration import SAMPLERS, Exploration
 from seedsweep.sweeps.search.space import Parameter, Space
 
 FLAT = Space(
@@ -192,46 +192,41 @@ def test_a_grid_ends(space, first, points):
     assert sorted(map(str, map(dict.items, asked))) == sorted(map(str, map(dict.items, space.grid())))
 
 
-ACCURACY = Criterion("accuracy", 0.9, low=0, high=1)
-LOSS = Criterion("loss", 0.25, direction="min")
+def told(search: Exploration, points, values) -> Exploration:
+    for number, (point, value) in enumerate(zip(points, values, strict=True)):
+        search.restore(point, sampled=True)
+        search.tell(number, value)
+    return search
 
 
-def test_the_objective_counts_seeds_first_and_breaks_ties_by_score():
-    assert objective([True, False], [1.0, 0.0], ACCURACY) > objective([False, False], [1.0, 1.0], ACCURACY)
-    assert objective([True, False], [1.0, 0.8], ACCURACY) > objective([True, False], [1.0, 0.7], ACCURACY)
-    assert objective([True] * 3, [1.0] * 3, ACCURACY) == pytest.approx(1 + 1 / 4)
+def test_the_best_is_among_good_ones_and_not_a_lucky_one_among_bad_ones():
+    alphas = np.linspace(0, 1, 31)
+    points = [{"alpha": float(alpha), "steps": 10} for alpha in alphas]
+    values = np.where(alphas > 0.6, 0.9, 0.1) + np.tile([0.0, 0.05, -0.05], 11)[:31]
+    values[6] = 1.0
+    search = told(exploration(first=[]), points, values.tolist())
+    assert alphas[search.best(range(31))] > 0.6
+    assert search.best(range(10)) in (5, 6, 7)
+    assert search.best([]) is None
+    # What is told anew counts.
+    for number in range(31):
+        search.tell(number, 1.0 - float(values[number]))
+    assert alphas[search.best(range(31))] < 0.6
 
 
-def test_a_score_between_0_and_1_counts_as_it_is():
-    scores = [0.1, 0.7, 1 / 3]
-    assert objective([True, False, False], scores, ACCURACY) == 1 / 3 + sum(scores) / 3 / 4
-    assert objective([False], [None], ACCURACY) == 0
-
-
-@pytest.mark.parametrize(
-    "criterion",
-    [
-        ACCURACY,
-        LOSS,
-        Criterion("error", 0.1, direction="min", low=0, high=1),
-        Criterion("reward", -200.0),
-        Criterion("gap", 0.0, direction="min", low=0),
-        Criterion("percent", 90, low=0, high=100),
-    ],
-    ids=lambda criterion: criterion.metric,
-)
-def test_a_better_score_is_worth_more_whatever_its_scale_and_less_than_one_seed(criterion):
-    ends = (criterion.low, criterion.high)
-    scores = [s for s in (-1e6, -300, -200, 0, 0.01, 0.1, 0.25, 0.9, 1, 40, 1e6)
-              if (ends[0] is None or s >= ends[0]) and (ends[1] is None or s <= ends[1])]  # fmt: skip
-    if criterion.direction == "min":
-        scores.reverse()
-    merits = [merit(score, criterion) for score in scores]
-    assert merits == sorted(set(merits))
-    assert 0 <= merits[0] < merits[-1] <= 1
-    worst, best = scores[0], scores[-1]
-    assert objective([True, False], [worst] * 2, criterion) > objective([False, False], [best] * 2, criterion)
-    assert objective([False], [best], criterion) > objective([False], [None], criterion)
+@pytest.mark.parametrize(("space", "first"), [(FLAT, FLAT_FIRST), (MIXED, MIXED_FIRST)])
+def test_the_best_does_not_depend_on_the_order_of_arrival_and_of_equal_ones_is_the_first(space, first):
+    points = explored(exploration("random", space, first), 12)
+    values = [None, *np.random.default_rng(0).random(11).tolist()]
+    one, other = told(exploration(first=[], space=space), points, values), exploration(first=[], space=space)
+    for point in points:
+        other.restore(point, sampled=True)
+    for number in reversed(range(12)):
+        other.tell(number, values[number])
+    assert one.best(range(12)) == other.best(range(12)) != 0
+    assert one.best([0]) is None
+    assert told(exploration(first=[], space=space), points, [0.5] * 12).best([3, 2, 7]) == 2
+    assert exploration(first=[], space=space).best([]) is None
 
 
 def shown(path) -> list:

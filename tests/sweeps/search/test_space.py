@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from seedsweep.core.errors import UserError
-from seedsweep.sweeps.search.space import contains, space_of
+from seedsweep.sweeps.search.space import Parameter, contains, space_of
 from seedsweep.sweeps.study.configuration import configuration
 
 #: momentum is SGD's, beta1 Adam's; each has a learning rate of its own range.
@@ -206,3 +206,26 @@ def test_what_is_within_is_what_the_distribution_may_give(searched):
     assert not any(alpha.within(value) for value in (0.25, -0.1, 1.1, True, "0.3", math.nan))
     assert layers.within(3)
     assert not any(layers.within(value) for value in (0, 9, 2.5))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "value", "expected"),
+    [
+        (FloatDistribution(2, 4), 2.5, [0.25]),
+        (FloatDistribution(1e-4, 1, log=True), 0.01, [0.5]),
+        (IntDistribution(1, 100, log=True), 100, [1.0]),
+        (IntDistribution(3, 3), 3, [0.5]),
+        (FloatDistribution(0, 1), None, [0.5]),
+        (CategoricalDistribution(["sgd", "adam"]), "adam", [0.0, math.sqrt(0.5)]),
+        (CategoricalDistribution([False, True]), None, [0.0, 0.0]),
+    ],
+)
+def test_where_a_value_lies(distribution, value, expected):
+    assert Parameter("p", distribution, ()).coordinates(value) == pytest.approx(expected)
+
+
+def test_two_choices_are_as_far_apart_as_the_ends_of_a_range(searched):
+    _, space = searched({"optimizer.name": {"choices": ["sgd", "adam"]}, "alpha": {"low": 0, "high": 1}})
+    points = [{"optimizer.name": n, "alpha": a} for n, a in (("sgd", 0.0), ("adam", 0.0), ("sgd", 1.0))]
+    places = space.coordinates(points)
+    assert math.dist(places[0], places[1]) == pytest.approx(math.dist(places[0], places[2]))

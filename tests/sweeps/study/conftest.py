@@ -17,12 +17,15 @@ from tests.sweeps.study.own_studies import STUDY
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """A study's file, with sections in place of those of STUDY or another; None takes one away."""
+    """A study's file, with sections in place of those of STUDY or another; None takes one away. Where neither
+    configurations nor a search are given: of one configuration, `own`."""
     user_module.write(tmp_path)
 
     def written(of: Mapping[str, Any] = STUDY, **sections: Any) -> Path:
         path = tmp_path / "own.yaml"
         values = {key: value for key, value in {**of, **sections}.items() if value is not None}
+        if not {"configurations", "search"} & {*of, *sections}:
+            values["configurations"] = {"own": {}}
         path.write_text(yaml_reader.dump(values))
         return path
 

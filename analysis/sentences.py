@@ -1,0 +1,176 @@
+"""Decisions in words: what is said of an axis, and how far it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seedsweep.analysis import labels
+from seedsweep.analysis.comparison import Comparison
+from seedsweep.analysis.decisions import Axis, Pair, attainable
+from seedsweep.analysis.results import Results
+from seedsweep.core.records.decision import CONVERGING, SCORE
+
+#: Configurations that a sentence names, and groups of winners of which it says whom they beat.
+MOST_NAMED, MOST_GROUPS = 6, 3
+
+
+def of_axis(results: Results, comparison: Comparison, axis: Axis) -> str:
+    """What was decided on an axis, a sentence or some."""
+    if axis.constant:
+        return _constant(results, comparison, axis)
+    words = _WORDS.get(axis.name, _WORDS[SCORE])
+    if not axis.differs:
+        return f"{words['null']}: no difference was shown{_p(axis.omnibus)}. {_fits(results, comparison, axis)}"
+    matters = f"{_subject(results)} matters for {_what(results, axis)}{_p(axis.omnibus)}."
+    if not any(pair.differs for pair in axis.pairs):
+        return f"{matters} Which configurations differ is open. {_fits(results, comparison, axis)}"
+    return " ".join([matters, *_told_apart(comparison, axis, words["more"]), _rest(results, comparison, axis)]).strip()
+
+
+def short(results: Results, comparison: Comparison, axis: Axis) -> str:
+    """The same in a few words."""
+    what = _what(results, axis)
+    if axis.constant and axis.name == CONVERGING:
+        every = bool(comparison.decided.converged.sum())
+        return "every seed met the criterion" if every else "no seed met the criterion"
+    if not axis.differs:
+        return f"no difference in {what} was shown"
+    best = unbeaten(comparison, axis)
+    if len(best) == 1 and all(axis.pair(best[0], other).better for other in _others(comparison, best)):
+        verb = "converges more often" if axis.name == CONVERGING else f"is better by {what}"
+        return f"{comparison.compared.names[best[0]]} {verb} than every other"
+    if any(pair.differs for pair in axis.pairs):
+        return f"some configurations differ in {what}"
+    return f"not all configurations are equal in {what}"
+
+
+def unbeaten(comparison: Comparison, axis: Axis) -> list[int]:
+    """Places of those of which none is better beyond doubt: the best is among them."""
+    beaten = {pair.second if pair.better > 0 else pair.first for pair in axis.pairs if pair.better}
+    return [place for place in range(len(comparison.compared.groups)) if place not in beaten]
+
+
+def join(words: Sequence[str], last: str = "and") -> str:
+    """`a, b and c`; of many the first ones."""
+    if len(words) > MOST_NAMED:
+        words = [*words[: MOST_NAMED - 1], f"{len(words) - MOST_NAMED + 1} others"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def seeds_each(sizes: Sequence[int]) -> str:
+    """`12 seeds each`."""
+    low, high = min(sizes), max(sizes)
+    return f"{low} seed{'' if low == 1 else 's'} each" if low == high else f"{low} to {high} seeds each"
+
+
+def in_points(share: float) -> str:
+    """Of a difference of shares."""
+    return f"{100 * share:.0f} points"
+
+
+_WORDS = {
+    CONVERGING: {"null": "Who converges", "more": "more often"},
+    SCORE: {"null": "Scores", "more": "better"},
+}
+
+
+def _constant(results: Results, comparison: Comparison, axis: Axis) -> str:
+    sizes = [len(group.converged) for group in comparison.compared.groups]
+    if axis.name != CONVERGING:
+        return f"All scores ({_what(results, axis)}) are the same."
+    if comparison.decided.converged.sum():
+        return f"Every seed of every configuration met the criterion ({seeds_each(sizes)}): so nothing differs in that."
+    bound = "at least" if results.study.criterion.direction == "max" else "at most"
+    criterion = f"{results.metric} {bound} {results.study.criterion.threshold:g}"
+    return f"No seed of any configuration met the criterion, {criterion}: who converges more often cannot be said."
+
+
+def _subject(results: Results) -> str:
+    """What differs between configurations: one field, or the configuration as a whole."""
+    names = list(labels.short_names(results.varying).values())
+    word = names[0] if len(names) == 1 else "the configuration"
+    return word[:1].upper() + word[1:]
+
+
+def _what(results: Results, axis: Axis) -> str:
+    if axis.name == CONVERGING:
+        return "convergence"
+    return results.score_name if axis.name == SCORE else f"final {axis.name}"
+
+
+def _p(value: float) -> str:
+    return " (p < 0.001)" if value < 0.001 else f" (p = {value:.2g})"
+
+
+def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
+    """Who is better than whom beyond doubt: winners over the same ones are named together."""
+    names, count = comparison.compared.names, len(comparison.compared.groups)
+    beaten: dict[tuple[int, ...], list[int]] = {}
+    for place in range(count):
+        worse = tuple(other for other in range(count) if other != place and axis.pair(place, other).better > 0)
+        if worse:
+            beaten.setdefault(worse, []).append(place)
+    verb = "converge" if axis.name == CONVERGING else "score"
+    found = []
+    for worse, winners in sorted(beaten.items(), key=lambda item: (-len(item[0]), item[1])):
+        one = verb if len(winners) > 1 else f"{verb}s"
+        own, others = join([names[place] for place in winners]), join([names[place] for place in worse])
+        numbers = _numbers(axis, axis.pair(winners[0], worse[0])) if len(winners) == len(worse) == 1 else ""
+        found.append(f"{own} {one} {more} than {others}{numbers}.")
+    found += [
+        f"The scores of {names[pair.first]} and {names[pair.second]} differ; which is better is open"
+        f"{_numbers(axis, pair)}."
+        for pair in axis.pairs
+        if pair.differs and not pair.better
+    ]
+    if len(found) > MOST_GROUPS:
+        found = [*found[:MOST_GROUPS], "The table of pairs has all that differ."]
+    return found
+
+
+def _numbers(axis: Axis, pair: Pair) -> str:
+    """Of a pair."""
+    if axis.name == CONVERGING:
+        return f" (by {in_points(pair.estimate)}, {100 * pair.low:.0f} to {100 * pair.high:.0f})"
+    return (
+        f" (by {pair.shift:.3g}, {pair.shift_low:.3g} to {pair.shift_high:.3g}; in {100 * pair.estimate:.0f} % of "
+        f"pairs of seeds, {100 * pair.low:.0f} to {100 * pair.high:.0f} %)"
+    )
+
+
+def _rest(results: Results, comparison: Comparison, axis: Axis) -> str:
+    """What is open among those that may be the best."""
+    best = unbeaten(comparison, axis)
+    names = comparison.compared.names
+    if len(best) == 1:
+        open_to = [other for other in _others(comparison, best) if not axis.pair(best[0], other).better]
+        if not open_to:
+            return ""
+        return f"Between {names[best[0]]} and {join([names[place] for place in open_to], 'or')} that is open."
+    pairs = [pair for pair in axis.pairs if pair.first in best and pair.second in best]
+    among = join([names[place] for place in best])
+    if any(pair.differs for pair in pairs):
+        return f"Which of {among} is the best is open."
+    return f"Among {among} no difference was shown: {_most(results, axis, pairs)} fit these seeds."
+
+
+def _fits(results: Results, comparison: Comparison, axis: Axis) -> str:
+    """What may be true all the same."""
+    sizes = [len(group.converged) for group in comparison.compared.groups]
+    rules, count = comparison.compared.rules, len(sizes)
+    if not attainable(rules, count, min(sizes))[axis.name]:
+        return f"With {seeds_each(sizes)} of {count} configurations no result could have told a pair apart."
+    return f"{_most(results, axis, axis.pairs).capitalize()} fit {seeds_each(sizes)}."
+
+
+def _most(results: Results, axis: Axis, pairs: Sequence[Pair]) -> str:
+    if axis.name == CONVERGING:
+        widest = max(max(abs(pair.low), abs(pair.high)) for pair in pairs)
+        return f"differences of up to {in_points(widest)}"
+    ends = [end for pair in pairs for end in (pair.low, pair.high)]
+    low, high = min(*ends, 1 - max(ends)), max(*ends, 1 - min(ends))
+    return f"probabilities of {low:.2f} to {high:.2f} that a seed of one is better than one of another"
+
+
+def _others(comparison: Comparison, places: Sequence[int]) -> list[int]:
+    return [place for place in range(len(comparison.compared.groups)) if place not in places]

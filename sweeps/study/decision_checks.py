@@ -1,0 +1,38 @@
+"""What the types of a study's decisions cannot say: that axes, measures and criteria are there. One line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from seedsweep.core.component import choose
+from seedsweep.core.records.decision import axes_of
+from seedsweep.core.records.study import Measure, Study
+
+TESTED = ("test_last_", "test_best_")
+
+
+def problems(study: Study) -> Iterable[str]:
+    """Of a resolved study."""
+    axes = axes_of(study.claims, study.criterion.metric)
+    for axis in study.decision.shares:
+        if axis not in axes:
+            yield f"decision.shares: there is no axis {axis!r}; {choose(axis, axes)}"
+    for place, measure in enumerate(study.secondary):
+        plain = next((measure.removeprefix(start) for start in TESTED if measure.startswith(start)), measure)
+        if plain not in study.measures:
+            yield f"secondary.{place}: there is no {plain!r}; {choose(plain, study.measures)}"
+    known = study.criterion
+    ends = Measure(direction="max", low=known.low, high=known.high)
+    for value in study.sensitivity.threshold:
+        if ends.is_beyond(value):
+            yield f"sensitivity.threshold: {value:g} can never be: {known.metric} is {ends.ends}"
+    for hold in study.sensitivity.hold:
+        if hold < 1:
+            yield f"sensitivity.hold: {hold} is out of range; it must be at least 1"
+    if study.seeds.until == "decided" and len(axes) > 2:
+        yield (
+            f"seeds.until: decided asks the criterion's metric alone, and a claim is of {axes[2]}; give seeds.compare, "
+            "or a claim of the metric"
+        )
+    if study.seeds.until == "decided" and study.compared < 2 and not any(claim.below for claim in study.claims):
+        yield "seeds.until: decided compares nothing: there is one configuration; name another, or search"

@@ -1,0 +1,158 @@
+"""One rule for every claim."""
+
+import numpy as np
+import pytest
+
+from seedsweep.analysis.decisions import Axis, Decisions, Group, Pair, Rules, decide
+from seedsweep.analysis.verdicts import Compared, axis_of, pairs_of, share_interval, verdict
+from seedsweep.core.records.decision import CONVERGING, SCORE, Claim
+
+SHARES = {CONVERGING: 0.5, SCORE: 0.5}
+BETTER = {"better": ("a", "b")}
+
+
+def compared(*pairs, axis=CONVERGING):
+    """Of decisions that were made by hand."""
+    count = 1 + max(pair.second for pair in pairs)
+    own = Axis(axis, 0.025, 0.01, differs=True, constant=False, pairs=pairs)
+    groups = [Group(np.ones(2, bool), {SCORE: np.zeros(2)})] * count
+    return Compared(
+        "abcd"[:count], range(count), groups, Rules(0.05, SHARES), [1] * count, Decisions({axis: own}, 1, 1)
+    )
+
+
+def pair(differs, low, high, first=0, second=1):
+    """On either axis between these bounds."""
+    ends = {"low": low, "high": high, "shift_low": low, "shift_high": high}
+    return Pair(first, second, differs=differs, estimate=(low + high) / 2, shift=(low + high) / 2, **ends)
+
+
+@pytest.mark.parametrize("axis", ["converging", "score"])
+@pytest.mark.parametrize(
+    ("given", "differs", "low", "high", "expected"),
+    [
+        (BETTER, 1, 0.1, 0.6, "supported"),
+        (BETTER, -1, -0.6, -0.1, "refuted"),
+        (BETTER, 0, -0.1, 0.6, "undecided"),
+        ({**BETTER, "margin": 0.2}, 0, -0.1, 0.6, "undecided"),
+        ({**BETTER, "margin": 0.2}, 0, -0.1, 0.19, "refuted"),
+        ({**BETTER, "margin": 0.2}, 0, -0.1, 0.2, "undecided"),
+        ({**BETTER, "margin": 0.2}, 1, 0.1, 0.6, "supported"),
+        ({**BETTER, "margin": 0.2}, -1, -0.6, 0.0, "refuted"),
+        ({"better": ("b", "a")}, 1, 0.1, 0.6, "refuted"),
+        ({"better": ("b", "a")}, -1, -0.6, -0.1, "supported"),
+        ({"better": ("b", "a"), "margin": 0.2}, 0, -0.1, 0.6, "refuted"),
+        ({"best": "a"}, 1, 0.1, 0.6, "supported"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 0, -0.19, 0.19, "supported"),
+        ({"alike": ("b", "a"), "margin": 0.2}, 0, -0.19, 0.19, "supported"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 0, -0.2, 0.19, "undecided"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 0, -0.1, 0.3, "undecided"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.05, 0.15, "supported"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.0, 0.1, "undecided"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.1, 0.5, "undecided"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.21, 0.5, "refuted"),
+        ({"alike": ("a", "b"), "margin": 0.2}, -1, -0.5, -0.21, "refuted"),
+        (BETTER, 0, np.nan, np.nan, "undecided"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 0, np.nan, np.nan, "undecided"),
+        ({"alike": ("a", "b"), "margin": 0.2}, 0, -np.inf, np.inf, "undecided"),
+    ],
+)
+def test_of_a_pair(axis, given, differs, low, high, expected):
+    found = compared(pair(differs, low, high), axis=axis)
+    assert verdict(Claim(**given, axis=axis), found, "f1") == expected
+
+
+@pytest.mark.parametrize(
+    ("signs", "expected"),
+    [((1, 1), "supported"), ((1, 0), "undecided"), ((0, -1), "refuted"), ((1, -1), "refuted"), ((0, 0), "undecided")],
+)
+def test_the_best_is_better_than_each(signs, expected):
+    pairs = [pair(sign, 0.0, 0.0, 0, place + 1) for place, sign in enumerate(signs)]
+    assert verdict(Claim(best="a"), compared(*pairs, pair(0, -1.0, 1.0, 1, 2)), "f1") == expected
+
+
+def test_the_best_of_the_named_alone():
+    """One that the search found is better; that is no matter of the claim."""
+    own = compared(pair(1, 0.1, 0.5, 0, 1), pair(-1, -0.5, -0.1, 0, 2), pair(0, -1.0, 1.0, 1, 2))
+    named = Compared(own.names, [0, 1], own.groups, own.rules, own.reached, own.decisions)
+    assert verdict(Claim(best="a"), own, "f1") == "refuted"
+    assert verdict(Claim(best="a"), named, "f1") == "supported"
+    assert [(one.first, one.second) for one in pairs_of(Claim(best="b"), own, "f1")] == [(1, 0), (1, 2)]
+
+
+def test_a_name_that_is_not_compared():
+    with pytest.raises(KeyError):
+        verdict(Claim(better=("a", "z")), compared(pair(0, -1.0, 1.0)), "f1")
+
+
+@pytest.mark.parametrize(
+    ("claim", "axis"),
+    [
+        (Claim(best="a"), CONVERGING),
+        (Claim(below=("a", 0.1)), CONVERGING),
+        (Claim(best="a", axis="score"), SCORE),
+        (Claim(best="a", measure="f1"), SCORE),
+        (Claim(best="a", measure="auc"), "auc"),
+    ],
+)
+def test_the_axis_of_a_claim(claim, axis):
+    assert axis_of(claim, "f1") == axis
+
+
+def of_counts(*counts, sizes=(), reached=None):
+    # Every n-th seed converges.
+    groups = [Group(np.arange(n) * k % n < k, {SCORE: np.zeros(n)}) for k, n in counts]
+    rules = Rules(0.05, SHARES, sizes)
+    reached = [len(sizes) or 1] * len(groups) if reached is None else reached
+    return Compared("abcd"[: len(groups)], range(len(groups)), groups, rules, reached, decide(groups, rules, reached))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share", "expected"),
+    [
+        ((0, 40), 0.1, "supported"),
+        ((0, 5), 0.1, "undecided"),
+        ((20, 40), 0.1, "refuted"),
+        ((4, 40), 0.1, "undecided"),
+        ((40, 40), 1.0, "undecided"),
+        ((39, 40), 1.0, "supported"),
+    ],
+)
+def test_rarely_is_a_share(counts, share, expected):
+    assert verdict(Claim(below=("a", share)), of_counts(counts, (5, 40)), "f1") == expected
+
+
+def test_several_claims_of_shares_have_one_level():
+    """5 of 40: below .28 by itself, not as one of 20 claims."""
+    found, claim = of_counts((5, 40), (5, 40)), Claim(below=("a", 0.28))
+    assert verdict(claim, found, "f1") == "supported"
+    assert verdict(claim, found, "f1", absolute=20) == "undecided"
+
+
+def test_a_share_over_looks():
+    """At each look at its level, and all of them together."""
+    once, twice = of_counts((10, 20), (5, 20)), of_counts((10, 20), (5, 20), sizes=(10, 20))
+    (low, high), (first, last) = share_interval(once, 1, 0.05), share_interval(twice, 1, 0.05)
+    assert first <= low < high <= last
+    # The first look saw 3 of 10: whoever stops there knows less.
+    early = share_interval(of_counts((10, 10), (3, 10), sizes=(10, 20), reached=[1, 1]), 1, 0.05)
+    assert early[0] <= first < last <= early[1]
+    assert share_interval(of_counts((1, 9), (1, 9), sizes=(10, 20), reached=[0, 0]), 0, 0.05) == (0, 1)
+
+
+def test_what_left_early_keeps_the_seeds_of_its_looks():
+    early = of_counts((10, 20), (5, 20), sizes=(10, 20), reached=[2, 1])
+    alone = of_counts((10, 10), (3, 10), sizes=(10, 20), reached=[1, 1])
+    assert share_interval(early, 1, 0.05) == share_interval(alone, 1, 0.05)
+
+
+@pytest.mark.parametrize(("share", "bound"), [(0.6, 0.5), (0.5, 0.5), (0.1, 0.1), (0.05, 0.1)])
+def test_a_false_verdict_is_rare(share, bound):
+    """Of shares; exact."""
+    from scipy import stats
+
+    seeds, wrong = 12, 0.0
+    for converged in range(seeds + 1):
+        found = verdict(Claim(below=("a", bound)), of_counts((converged, seeds), (0, seeds)), "f1")
+        wrong += stats.binom.pmf(converged, seeds, share) * (found == ("supported" if share >= bound else "refuted"))
+    assert wrong <= 0.025
