@@ -15,6 +15,8 @@ from tests.sweeps import toy
 from tests.sweeps.launching import contents, run_inline
 
 
+# Before xdist reads the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One process has the nodes to itself, where several run tests."""
     for item in items:
