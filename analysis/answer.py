@@ -82,13 +82,13 @@ def _decided(results: Results, comparison: Comparison) -> tuple[str, str]:
     words = [sentences.short(results, comparison, axis) for axis in axes if axis.level]
     said = [sentences.of_axis(results, comparison, axis) for axis in axes if axis.level]
     short = "; ".join(words)
-    ahead = f" The most often: {_phrase(best)}." if 0 < table.converged.sum() < table.members.sum() else ""
+    ahead = f" Most often: {_phrase(best)}, for itself." if 0 < table.converged.sum() < table.members.sum() else ""
     return f"{short}.", " ".join(said) + ahead + _look(comparison)
 
 
 def _not_yet(results: Results, comparison: Comparison) -> str:
     """Between looks there are counts, and no verdict."""
-    table, sizes = comparison.decided, comparison.compared.rules.looked
+    table, sizes = comparison.decided, results.seeds.sizes
     have = f"{seeds_each(list(table.members))} so far"
     counts = [f"{row.label} {row.converged} of {row.members}" for row in table.itertuples()]
     missing = "" if len(table) >= results.study.compared else ", and not all configurations have one"
@@ -126,7 +126,7 @@ def _needed(results: Results, comparison: Comparison, judged: Judged) -> str:
     seeds = seeds_to_decide(comparison.compared, judged.claim, results.metric, absolute=absolute)
     if seeds is None:
         return ""
-    return f" {seeds} seeds each would decide it in 80 % of studies, if P(converge) were as seen."
+    return f" {seeds} seeds each and one look would decide it in 80 % of studies, if P(converge) were as seen."
 
 
 def _claimed(claim: Claim) -> str:
@@ -165,20 +165,15 @@ def _facts(results: Results, comparison: Comparison) -> list[str]:
         seen, honest = honest_share([group.converged for group in groups])
         if honest < seen:
             facts.append(
-                f"The highest share that converged, {100 * seen:.0f} %, is picked from {len(groups)}, and so seems "
-                f"higher than it is: picked by one half of the seeds and measured on the other it is "
-                f"{100 * honest:.0f} % on average."
+                f"The highest share that converged, {100 * seen:.0f} %, is the highest of {len(groups)}, and such a "
+                "pick is too high on average: picked by one half of the seeds, it reaches "
+                f"{100 * honest:.0f} % in the other."
             )
     if results.same_best is not None and (table.origin == "search").any():
         facts.append(
             "How sure the search's choice of the best found is: new search seeds would choose the same one in "
             f"{100 * results.same_best:.0f} % of simulated tries."
         )
-    surpassed = table.dropna(subset=["surpassed"])
-    if len(surpassed):
-        row = surpassed.iloc[int((results.sign * surpassed.surpassed).to_numpy(float).argmax())]
-        side = "above" if results.sign > 0 else "below"
-        facts.append(f"90 % of new seeds of {row.label} score {side} {row.surpassed:.3g}, with 95 % confidence.")
     enough = min(len(group.converged) for group in groups) >= LEAST_CORRELATED
     if enough and abs(comparison.correlation) >= CORRELATED and results.designed and not results.seeds.paired:
         facts.append(
@@ -190,8 +185,8 @@ def _facts(results: Results, comparison: Comparison) -> list[str]:
     scores = results.scores(results.compared)
     if whole > 1e-12 * float(np.square(scores).max(initial=0.0)):
         facts.append(
-            f"Of the variance of the {results.score_name}, {100 * parts.configurations / whole:.0f} % is between "
-            f"configurations and {100 * parts.seeds / whole:.0f} % between seeds of one."
+            f"Of the variance of the {results.score_name}, an estimated {100 * parts.configurations / whole:.0f} % is "
+            f"between configurations and {100 * parts.seeds / whole:.0f} % between seeds of one."
         )
     return facts
 
@@ -225,5 +220,5 @@ def _number(row: Any, name: str) -> str:
 
 
 def _phrase(row: Any) -> str:
-    seeds = f"{row.converged} of {row.members} seeds (95 % interval {100 * row.low:.0f} to {100 * row.high:.0f} %)"
-    return f"{row.label} converged in {seeds}"
+    seeds = f"{row.converged} of {row.members} seed{'' if row.members == 1 else 's'}"
+    return f"{row.label} converged in {seeds} (95 % interval {100 * row.low:.0f} to {100 * row.high:.0f} %)"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from seedsweep.analysis import pair_tests
-from seedsweep.analysis.decisions import Group, Pair, Rules, decide
+from seedsweep.analysis.decisions import Decisions, Group, Pair, Rules, decide
 from seedsweep.analysis.design.stopping import Aims, Progress, progress
 from seedsweep.analysis.results import Results, convergence_steps
 from seedsweep.analysis.statistics.best_of_n import replication
@@ -26,7 +26,7 @@ from seedsweep.analysis.statistics.scores import (
     tolerance,
 )
 from seedsweep.analysis.statistics.survival import incidence
-from seedsweep.analysis.verdicts import Compared, share_interval
+from seedsweep.analysis.verdicts import Compared, pairs_of, share_interval
 from seedsweep.core.records.criterion import OUTCOMES
 from seedsweep.core.records.decision import CONVERGING, SCORE
 
@@ -34,6 +34,8 @@ PAIR_COLUMNS = (
     *("first", "second", "exploratory", "difference", "low", "high", "adjusted", "differs"),
     *("better", "better_low", "better_high", "shift", "shift_low", "shift_high", "score_adjusted", "score_differs"),
 )
+#: Of so many pairs all have intervals; of more, so many on each axis.
+MOST_ESTIMATED = 400
 #: Above so many configurations the correlation of equal seeds is not looked for.
 MOST_CORRELATED = 30
 
@@ -46,14 +48,14 @@ class Comparison:
     configurations: label, name, origin, exploratory, what varies, members, converged, fell_back, never, diverged; p (of
         converging) with low, high (exact, looks counted), p_diverged with diverged_low, diverged_high (exact);
         median_score, iqm and median_steps, each with _low and _high; surpassed: the score that 9 of 10 new seeds
-        surpass, at 95 %; rank_low, rank_high: its place in converging, that hold together for all; named_best with _low
+        reach, at 95 %; rank_low, rank_high: its place in converging, that hold together for all; named_best with _low
         and _high; the median of each measure of the test split, with _low and _high. Intervals are at 95 % each; NaN
         where so few seeds have none.
     pairs: first, second (labels), exploratory; difference of P(converge) with low, high; adjusted (p, for all that the
         page decides; NaN where exploratory); differs: 1 where the first is better beyond doubt, -1 where the second;
         better, with better_low, better_high: probability that a score of the first is better; shift, with shift_low,
         shift_high: by how much; score_adjusted, score_differs likewise. Intervals of one axis hold together at its
-        level; NaN before the first look.
+        level; NaN before the first look, and of pairs that are far from a decision where there are very many.
     secondary: measure, label, members, median and iqm, each with _low and _high: of what the study names beside the
         score; nothing is decided by it.
     correlation: of equal seeds across configurations, the mean over the pairs; NaN where it says nothing.
@@ -116,18 +118,37 @@ def decided(results: Results, members: Sequence[pd.DataFrame] | None = None) -> 
     if not results.designed:
         rules = Rules(rules.level, rules.shares)
         once = Progress(tuple(int(len(group.converged) > 0) for group in groups), ())
-        decisions = decide(groups, rules)
+        decisions = _decide(groups, rules, once.reached, Aims((), names, named, results.metric))
         return Compared(names, named, groups, rules, once.reached, decisions), once, False
     entered = _all_entered(results, names)
     aims = Aims(results.claims, names, named, results.metric)
     reached = progress(groups, rules, results.seeds, aims, entered=entered)
     seen = reached.reached
-    if rules.method.anytime:
-        # Each seed is a look.
-        seen = tuple(int(len(group.converged) > 0) for group in groups)
-    compared = Compared(names, named, groups, rules, seen, decide(groups, rules, seen))
+    if rules.method.anytime and entered:
+        # Each seed is a look, once all that is compared is there.
+        begun = int(min((len(group.converged) for group in groups), default=0) > 0)
+        seen = (begun,) * len(groups)
+    compared = Compared(names, named, groups, rules, seen, _decide(groups, rules, seen, aims))
     short = any(len(group.converged) < wanted for group, wanted in zip(groups, reached.wanted, strict=True))
     return compared, reached, not entered or (short and not reached.stopped)
+
+
+def _decide(groups: Sequence[Group], rules: Rules, reached: Sequence[int], aims: Aims) -> Decisions:
+    """With intervals of all pairs; of many those that claims are about and the MOST_ESTIMATED that are nearest to a
+    decision on some axis, as intervals take most of the time."""
+    if math.comb(len(groups), 2) <= MOST_ESTIMATED:
+        return decide(groups, rules, reached)
+    found = decide(groups, rules, reached, estimates=False)
+    wanted: set[tuple[int, int]] = set()
+    for axis in found.axes.values():
+        nearest = sorted(axis.pairs, key=lambda pair: pair.p)[:MOST_ESTIMATED]
+        wanted |= {(pair.first, pair.second) for pair in nearest}
+    plain = Compared(aims.names, aims.named, groups, rules, reached, found)
+    for claim in aims.claims:
+        if set(claim.names) <= set(aims.names):
+            pairs = pairs_of(claim, plain, aims.metric)
+            wanted |= {(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in pairs}
+    return decide(groups, rules, reached, estimates=wanted)
 
 
 def group_of(results: Results, members: pd.DataFrame, axes: Sequence[str]) -> Group:
@@ -227,8 +248,9 @@ def _exploratory_pairs(results: Results) -> list[tuple[Any, ...]]:
     """Every pair, with all seeds, of which one at least is exploratory: estimates alone."""
     rows = []
     method = pair_tests.Independent()
-    for first, second in itertools.combinations(results.whole.values(), 2):
-        if not (first.exploratory.any() or second.exploratory.any()):
+    late = {number for number, group in results.whole.items() if group.exploratory.any()}
+    for (one_number, first), (other_number, second) in itertools.combinations(results.whole.items(), 2):
+        if late.isdisjoint((one_number, other_number)):
             continue
         converged = [(group.outcome == "converged").to_numpy(bool) for group in (first, second)]
         own, theirs = (_upward(results, group, results.metric) for group in (first, second))

@@ -152,14 +152,14 @@ def decide(
     rules: Rules,
     reached: Sequence[int] | None = None,
     *,
-    estimates: bool = True,
+    estimates: bool | Collection[tuple[int, int]] = True,
     only: Collection[str] | None = None,
 ) -> Decisions:
     """Decide on every axis.
 
     reached: how many looks each group took part in (`design.stopping`); None: as many as its seeds allow.  estimates:
-    whether intervals are wanted, which take most of the time.  only: of some axes, without what the others
-        would pass on to them.
+    whether intervals are wanted, which take most of the time, or of which pairs (i, j), i < j.  only: of some axes,
+    without what the others would pass on to them.
     """
     if reached is None:
         reached = [looks_within(len(group.converged), rules) for group in groups]
@@ -291,7 +291,7 @@ def _axis(
     tested: tuple[list[float], float],
     level: float,
     constant: bool,  # noqa: FBT001
-    estimates: bool,  # noqa: FBT001
+    estimates: bool | Collection[tuple[int, int]],  # noqa: FBT001
 ) -> Axis:
     p_values, omnibus = tested
     adjusted = adjusted_pairs(p_values, len(groups), omnibus) if p_values else []
@@ -302,8 +302,9 @@ def _axis(
         null = 0.0 if axis == CONVERGING else 0.5
         pair = Pair(i, j, p, min(1.0, own * scale), int(own <= level) if level else 0, null=null)
         seen = min(reached[i], reached[j])
-        if seen and (estimates or pair.differs):
-            pair = _estimated(pair, groups, axis, rules, seen, (level or rules.level) / len(p_values), estimates)
+        wanted = estimates if isinstance(estimates, bool) else (i, j) in estimates
+        if seen and (wanted or pair.differs):
+            pair = _estimated(pair, groups, axis, rules, seen, (level or rules.level) / len(p_values), wanted)
         pairs.append(pair)
     return Axis(axis, level, min(1.0, omnibus * scale), bool(level) and omnibus <= level, constant, tuple(pairs))
 
@@ -348,7 +349,10 @@ def _estimated(
 
 
 def _agreeing(differs: int, null: float, low: float, high: float) -> tuple[float, float]:
-    """An interval that leaves out the null, but for its bound, just where the test decides."""
+    """An interval that leaves out the null, but for its bound, just where the test decides. Scores may differ though
+    neither is the better one: their interval stays as it is."""
+    if null and differs:
+        return low, high
     if differs > 0:
         return max(low, null), max(high, null)
     if differs < 0:

@@ -22,6 +22,8 @@ from seedsweep.core.records.criterion import Criterion, judge
 MOST_EVALUATIONS, MOST_SEEDS = 3_000_000, 300_000
 #: By how much the threshold is moved towards the bad end, of the metric's range; how much of the way to the good end.
 EASIER, HARDER = (0.1, 0.05), (0.25, 0.5)
+#: Of the final scores in a table of others.
+QUARTILES = (0.25, 0.5, 0.75)
 COLUMNS = ("threshold", "hold", "label", "converged", "members", "verdict", "holds")
 
 
@@ -89,8 +91,8 @@ def grid(results: Results, evaluations: int) -> tuple[list[float], list[int]]:
     """Thresholds and holds that are tried, growing; the study's own are always among them.
 
     evaluations: the fewest of a member that did not diverge, beyond which no hold is tried. What the study does not
-    declare: the own threshold and, where the metric has both ends, some on both sides of it; a hold of 1, the own one
-    and twice that.
+    declare: the own threshold and some on both sides of it, where the metric has both ends, or, in a table of others,
+    where the scores lie; a hold of 1, the own one and twice that.
     """
     own, declared = results.study.criterion, results.sensitivity
     thresholds, holds = list(declared.threshold), list(declared.hold) or [1, 2 * own.hold]
@@ -100,6 +102,9 @@ def grid(results: Results, evaluations: int) -> tuple[list[float], list[int]]:
         moved = [own.threshold - better * share * (high - low) for share in EASIER]
         thresholds = [one for one in moved if (one - bad) * better >= 0]
         thresholds += [own.threshold + share * (good - own.threshold) for share in HARDER]
+    if not thresholds and not results.designed:
+        finals = results.compared[results.score_column].dropna().to_numpy(float)
+        thresholds = np.quantile(finals, QUARTILES).tolist() if len(finals) else []
     tried = {float(f"{threshold:.10g}") for threshold in thresholds} | {own.threshold}
     return sorted(tried), sorted({hold for hold in holds if 0 < hold <= evaluations} | {own.hold})
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from seedsweep.analysis import labels
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.decisions import Axis, Pair, attainable
+from seedsweep.analysis.design.planning import seeds_that_show
 from seedsweep.analysis.results import Results
 from seedsweep.core.records.decision import CONVERGING, SCORE
 
@@ -23,7 +26,9 @@ def of_axis(results: Results, comparison: Comparison, axis: Axis) -> str:
         return f"{words['null']}: no difference was shown{_p(axis.omnibus)}. {_fits(results, comparison, axis)}"
     matters = f"{_subject(results)} matters for {_what(results, axis)}{_p(axis.omnibus)}."
     if not any(pair.differs for pair in axis.pairs):
-        return f"{matters} Which configurations differ is open. {_fits(results, comparison, axis)}"
+        return (
+            f"{matters} Which configurations differ is open: no pair is told apart. {_fits(results, comparison, axis)}"
+        )
     return " ".join([matters, *_told_apart(comparison, axis, words["more"]), _rest(results, comparison, axis)]).strip()
 
 
@@ -69,7 +74,7 @@ def in_points(share: float) -> str:
 
 
 _WORDS = {
-    CONVERGING: {"null": "Who converges", "more": "more often"},
+    CONVERGING: {"null": "Convergence", "more": "more often"},
     SCORE: {"null": "Scores", "more": "better"},
 }
 
@@ -77,9 +82,11 @@ _WORDS = {
 def _constant(results: Results, comparison: Comparison, axis: Axis) -> str:
     sizes = [len(group.converged) for group in comparison.compared.groups]
     if axis.name != CONVERGING:
-        return f"All scores ({_what(results, axis)}) are the same."
+        return f"All seeds have the same {_what(results, axis)}."
     if comparison.decided.converged.sum():
-        return f"Every seed of every configuration met the criterion ({seeds_each(sizes)}): so nothing differs in that."
+        most = _most(results, axis, axis.pairs)
+        still = f" {most} with that." if most else ""
+        return f"Every seed of every configuration met the criterion ({seeds_each(sizes)}).{still}"
     bound = "at least" if results.study.criterion.direction == "max" else "at most"
     criterion = f"{results.metric} {bound} {results.study.criterion.threshold:g}"
     return f"No seed of any configuration met the criterion, {criterion}: who converges more often cannot be said."
@@ -118,8 +125,8 @@ def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
         numbers = _numbers(axis, axis.pair(winners[0], worse[0])) if len(winners) == len(worse) == 1 else ""
         found.append(f"{own} {one} {more} than {others}{numbers}.")
     found += [
-        f"The scores of {names[pair.first]} and {names[pair.second]} differ; which is better is open"
-        f"{_numbers(axis, pair)}."
+        f"The scores of {names[pair.first]} and {names[pair.second]} differ{_numbers(axis, pair)}; that one is better "
+        "in most pairs of seeds is not shown."
         for pair in axis.pairs
         if pair.differs and not pair.better
     ]
@@ -133,8 +140,8 @@ def _numbers(axis: Axis, pair: Pair) -> str:
     if axis.name == CONVERGING:
         return f" (by {in_points(pair.estimate)}, {100 * pair.low:.0f} to {100 * pair.high:.0f})"
     return (
-        f" (by {pair.shift:.3g}, {pair.shift_low:.3g} to {pair.shift_high:.3g}; in {100 * pair.estimate:.0f} % of "
-        f"pairs of seeds, {100 * pair.low:.0f} to {100 * pair.high:.0f} %)"
+        f" (by {pair.shift:.3g}, interval {pair.shift_low:.3g} to {pair.shift_high:.3g}; higher in "
+        f"{100 * pair.estimate:.0f} % of pairs of seeds, {100 * pair.low:.0f} to {100 * pair.high:.0f} %)"
     )
 
 
@@ -150,26 +157,38 @@ def _rest(results: Results, comparison: Comparison, axis: Axis) -> str:
     pairs = [pair for pair in axis.pairs if pair.first in best and pair.second in best]
     among = join([names[place] for place in best])
     if any(pair.differs for pair in pairs):
-        return f"Which of {among} is the best is open."
-    return f"Among {among} no difference was shown: {_most(results, axis, pairs)} fit these seeds."
+        return "" if len(best) == 2 else f"Which of {among} is the best is open."
+    most = _most(results, axis, pairs)
+    between = "Between" if len(best) == 2 else "Among"
+    return f"{between} {among} no difference was shown{f'. {most} with these seeds' if most else ''}."
 
 
 def _fits(results: Results, comparison: Comparison, axis: Axis) -> str:
     """What may be true all the same."""
     sizes = [len(group.converged) for group in comparison.compared.groups]
     rules, count = comparison.compared.rules, len(sizes)
-    if not attainable(rules, count, min(sizes))[axis.name]:
-        return f"With {seeds_each(sizes)} of {count} configurations no result could have told a pair apart."
-    return f"{_most(results, axis, axis.pairs).capitalize()} fit {seeds_each(sizes)}."
+    # With what this axis has of the level: no other has left it more.
+    own = replace(rules, level=axis.level, shares={axis.name: 1.0})
+    if not attainable(own, count, min(sizes))[axis.name]:
+        enough = seeds_that_show(count, results.decision, tuple(rules.shares)) if axis.name == CONVERGING else None
+        could = f"; {enough} seeds could" if enough and not rules.looked[1:] else ""
+        return (
+            f"With {count} configurations, {seeds_each(sizes)} cannot tell any pair apart, whatever the results{could}."
+        )
+    most = _most(results, axis, axis.pairs)
+    return f"{most} with {seeds_each(sizes)}." if most else "No pair was told apart."
 
 
 def _most(results: Results, axis: Axis, pairs: Sequence[Pair]) -> str:
+    """What the intervals of some pairs reach to; empty where not all have one."""
+    if any(math.isnan(pair.low) for pair in pairs):
+        return ""
     if axis.name == CONVERGING:
         widest = max(max(abs(pair.low), abs(pair.high)) for pair in pairs)
-        return f"differences of up to {in_points(widest)}"
+        return f"Differences of up to {in_points(widest)} are compatible"
     ends = [end for pair in pairs for end in (pair.low, pair.high)]
     low, high = min(*ends, 1 - max(ends)), max(*ends, 1 - min(ends))
-    return f"probabilities of {low:.2f} to {high:.2f} that a seed of one is better than one of another"
+    return f"That a seed of one is better than one of another in {100 * low:.0f} to {100 * high:.0f} % is compatible"
 
 
 def _others(comparison: Comparison, places: Sequence[int]) -> list[int]:

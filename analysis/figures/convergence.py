@@ -215,10 +215,11 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
         panel.set_title(title(f"{group.label.iloc[0]}: {k}/{len(group)}"))
     label_outer(every, "training step", metric.upper() if len(metric) < 4 else metric)
     every[0].set_ylim(margin(results.curve_span))
+    held = f", to be held for the last {criterion.hold} evaluations" if criterion.hold > 1 else ""
     caption = (
         f"The {measured(results)} of every compared seed by step. Thin solid blue: converged; "
         "thin dashed grey: did not; thick black: the median; dotted: the criterion's threshold, "
-        f"{criterion.threshold:g}, to be held for the last {criterion.hold} evaluations. Titles: converged/seeds. The "
+        f"{criterion.threshold:g}{held}. Titles: converged/seeds. The "
         "seeds of a panel have one configuration." + sampled(groups, each)
     )
     shown = compared[compared.configuration.isin([group.configuration.iloc[0] for group in groups])]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,6 +25,7 @@ class Registration(Part):
     explore: how many configurations the search explores, the best of which is compared; 0: it adds none.
     steps, epochs: that a member trains, one of the two; neither where a function or a command says it.
     analysis: version of the rules by which it is decided (`core.records.decision.RULES`).
+    sha256: of all the other fields, as they were written.
     """
 
     when: str
@@ -38,6 +41,7 @@ class Registration(Part):
     steps: int
     epochs: float
     analysis: int
+    sha256: str = ""
 
     @classmethod
     def of(cls, study: Study) -> Registration:
@@ -57,6 +61,12 @@ class Registration(Part):
             epochs=study.training.epochs,
             analysis=RULES,
         )
+
+    @property
+    def content(self) -> str:
+        """Hash of what is registered."""
+        rest = self.model_dump(mode="json", exclude={"sha256"})
+        return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
     def covers(self, spec: CohortSpec, explored: int, seed: int) -> bool:
         """Whether a member of the comparison takes part in the decisions.
@@ -80,16 +90,24 @@ def register(paths: RunPaths, study: Study) -> None:
     """Write down what a resolved study decides, unless a member of the run has finished: then what is there stays."""
     if paths.has_finished():
         return
-    replace(paths.registered, (Registration.of(study).model_dump_json(indent=1) + "\n").encode())
+    registered = Registration.of(study)
+    registered = registered.model_copy(update={"sha256": registered.content})
+    replace(paths.registered, (registered.model_dump_json(indent=1) + "\n").encode())
 
 
 def read_registration(paths: RunPaths) -> Registration | None:
-    """What the run registered; None where that is missing. Errors: RecordError."""
+    """What the run registered; None where that is missing. Errors: RecordError, also where it was edited."""
     try:
-        return Registration.model_validate_json(paths.registered.read_text())
+        registered = Registration.model_validate_json(paths.registered.read_text())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RecordError(f"{paths.registered}: {error.strerror}") from None
     except ValidationError as error:
         raise RecordError(f"{paths.registered} is damaged ({' '.join(str(error).split())[:120]})") from None
+    if registered.sha256 != registered.content:
+        raise RecordError(
+            f"{paths.registered} was edited: what is registered does not change; undo the edit, or launch under "
+            "another --name"
+        )
+    return registered

@@ -116,7 +116,10 @@ def _change_study(folder: Path, **fields: Any) -> None:
     paths = RunPaths(folder)
     study = read_study(paths.study).model_copy(update=fields)
     paths.study.write_text(study.to_json())
-    paths.registered.write_text(Registration.of(study).model_dump_json())
+    paths.registered.unlink(missing_ok=True)
+    registered = Registration.of(study)
+    registered = registered.model_copy(update={"sha256": registered.content})
+    paths.registered.write_text(registered.model_dump_json())
 
 
 class Squares(DataSet):

@@ -48,7 +48,10 @@ def test_an_interval_leaves_out_no_difference_just_where_the_pair_is_told_apart(
         for axis in decide([seeds(count, 12) for count in counts], RULES).axes.values():
             for pair in axis.pairs:
                 assert pair.low <= pair.estimate <= pair.high
-                if pair.differs:
+                if pair.null and pair.differs:
+                    # Scores may differ though neither is better: their interval stays as it is.
+                    assert bool(pair.better) == (pair.low > pair.null or pair.high < pair.null)
+                elif pair.differs:
                     low, high = (pair.low, pair.high) if pair.differs > 0 else (-pair.high, -pair.low)
                     assert low >= pair.differs * pair.null
                     assert high > low

@@ -148,6 +148,7 @@ def test_without_a_result_nothing_is_lost(tmp_path, make_run):
 def test_where_steps_grew_it_is_said_how_many_had_converged(tmp_path, make_run, length, registered, then):
     folder = make_run(tmp_path / "run", TWO, found=False, training=Training(**length))
     design = Registration.of(tables.read(folder).study.model_copy(update={"training": Training(**registered)}))
+    design = design.model_copy(update={"sha256": design.content})
     RunPaths(folder).registered.write_text(design.model_dump_json())
     results = tables.read(folder)
     (unit, now), (before,) = *length.items(), registered.values()

@@ -87,7 +87,10 @@ def others(tmp_path) -> Results:
 
 
 def test_of_others_tables_too_and_without_claims_who_is_unbeaten_counts(others):
-    found = vary(others, compare(others))
+    declared = replace(others, study=others.study.model_copy(update={"sensitivity": Sensitivity(threshold=(0.8,))}))
+    found = vary(declared, compare(declared))
+    # Of a table of others, thresholds where its scores lie are tried, too.
+    assert vary(others, compare(others)).table.threshold.nunique() > 1
     assert found.sentence == (
         "The same configurations are unbeaten in 1 of 2 criteria, holds 1 to 2; others are at holds of 2 and above."
     )

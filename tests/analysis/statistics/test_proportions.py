@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from seedsweep.analysis.statistics import proportions
 from seedsweep.analysis.statistics.proportions import (
     boschloo,
     clopper_pearson,
@@ -224,3 +225,15 @@ def test_clopper_pearson_against_its_definition_and_published_value():
     assert stats.binom.sf(6, 12, low) == pytest.approx(0.025)
     assert stats.binom.cdf(7, 12, high) == pytest.approx(0.025)
     assert clopper_pearson(0, 0) == (0, 1)
+
+
+def test_of_many_members_the_limit_is_near_what_is_exact_and_agrees_with_the_test(monkeypatch):
+    tables = [((90, 150), (60, 150)), ((149, 150), (140, 150)), ((20, 180), (31, 190)), ((75, 150), (74, 150))]
+    exact = [(boschloo(*table), *difference(*table)) for table in tables]
+    monkeypatch.setattr(proportions, "MOST_TABLES", 1000)
+    boschloo.cache_clear()
+    for table, known in zip(tables, exact, strict=True):
+        p, low, high = boschloo(*table), *difference(*table)
+        assert (p, low, high) == pytest.approx(known, abs=0.02)
+        assert (low > 0 or high < 0) == (p < 0.05)
+    boschloo.cache_clear()

@@ -77,6 +77,15 @@ def test_a_damaged_registration_is_one_line_that_names_the_file(run):
     assert "\n" not in str(refused.value)
 
 
+def test_a_registration_that_was_edited_is_refused(run):
+    register(run, STUDY)
+    content = run.registered.read_text()
+    run.registered.write_text(content.replace('"level": 0.05', '"level": 0.2'))
+    assert run.registered.read_text() != content
+    with pytest.raises(RecordError, match=r"registered\.json was edited"):
+        read_registration(run)
+
+
 @pytest.mark.parametrize(
     ("registered", "now", "overrides", "steps"),
     [
