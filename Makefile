@@ -6,7 +6,7 @@ BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 # are skipped.
 DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium dataset-fashion-mnist
 
-.PHONY: study test test-slurm test-slow test-fast bench calibrate clean debian
+.PHONY: study test test-nodes test-rest test-fast bench calibrate clean debian
 
 ## Run the study that the project began with, from nothing to its report.
 study: .venv/.installed
@@ -24,15 +24,15 @@ test: .venv/.installed-test debian
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(FAST)
-	$(MAKE) -j 2 --output-sync=target test-slurm test-slow
+	$(MAKE) -j 2 --output-sync=target test-nodes test-rest
 
-# One process has SLURM's nodes to itself, the other does the rest of what is slow.
-test-slurm: .venv/.installed-test debian
+# SLURM's tests mostly wait: they run beside all others. (No name here has the word that tells the nodes' processes.)
+test-nodes: .venv/.installed-test debian
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm
 
-test-slow: .venv/.installed-test
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(filter-out tests/slurm,$(SLOW))
+test-rest: .venv/.installed-test debian
+	$(FAST)
+	$(TWO_AT_ONCE) --dist=worksteal $(filter-out tests/slurm,$(SLOW))
 
 ## All that is not slow, and no benchmarks.
 test-fast: .venv/.installed-test
