@@ -82,7 +82,7 @@ def _decided(results: Results, comparison: Comparison) -> tuple[str, str]:
     words = [sentences.short(results, comparison, axis) for axis in axes if axis.level]
     said = [sentences.of_axis(results, comparison, axis) for axis in axes if axis.level]
     short = "; ".join(words)
-    ahead = f" Most often: {_phrase(best)}, for itself." if 0 < table.converged.sum() < table.members.sum() else ""
+    ahead = f" Most often: {_phrase(best)}." if 0 < table.converged.sum() < table.members.sum() else ""
     return f"{short}.", " ".join(said) + ahead + _look(comparison)
 
 
@@ -221,4 +221,4 @@ def _number(row: Any, name: str) -> str:
 
 def _phrase(row: Any) -> str:
     seeds = f"{row.converged} of {row.members} seed{'' if row.members == 1 else 's'}"
-    return f"{row.label} converged in {seeds} (95 % interval {100 * row.low:.0f} to {100 * row.high:.0f} %)"
+    return f"{row.label} converged in {seeds} (its own 95 % interval: {100 * row.low:.0f} to {100 * row.high:.0f} %)"

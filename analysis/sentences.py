@@ -15,6 +15,7 @@ from seedsweep.core.records.decision import CONVERGING, SCORE
 
 #: Configurations that a sentence names, and groups of winners of which it says whom they beat.
 MOST_NAMED, MOST_GROUPS = 6, 3
+FOUND = "the best found"
 
 
 def of_axis(results: Results, comparison: Comparison, axis: Axis) -> str:
@@ -43,7 +44,7 @@ def short(results: Results, comparison: Comparison, axis: Axis) -> str:
     best = unbeaten(comparison, axis)
     if len(best) == 1 and all(axis.pair(best[0], other).better for other in _others(comparison, best)):
         verb = "converges more often" if axis.name == CONVERGING else f"is better by {what}"
-        return f"{comparison.compared.names[best[0]]} {verb} than every other"
+        return f"{_names(comparison)[best[0]]} {verb} than every other"
     if any(pair.differs for pair in axis.pairs):
         return f"some configurations differ in {what}"
     return f"not all configurations are equal in {what}"
@@ -92,6 +93,12 @@ def _constant(results: Results, comparison: Comparison, axis: Axis) -> str:
     return f"No seed of any configuration met the criterion, {criterion}: who converges more often cannot be said."
 
 
+def _names(comparison: Comparison) -> list[str]:
+    """What configurations are called in sentences; the search adds one at most."""
+    compared = comparison.compared
+    return [name if place in compared.named else FOUND for place, name in enumerate(compared.names)]
+
+
 def _subject(results: Results) -> str:
     """What differs between configurations: one field, or the configuration as a whole."""
     names = list(labels.short_names(results.varying).values())
@@ -111,7 +118,7 @@ def _p(value: float) -> str:
 
 def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
     """Who is better than whom beyond doubt: winners over the same ones are named together."""
-    names, count = comparison.compared.names, len(comparison.compared.groups)
+    names, count = _names(comparison), len(comparison.compared.groups)
     beaten: dict[tuple[int, ...], list[int]] = {}
     for place in range(count):
         worse = tuple(other for other in range(count) if other != place and axis.pair(place, other).better > 0)
@@ -124,14 +131,20 @@ def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
         own, others = join([names[place] for place in winners]), join([names[place] for place in worse])
         numbers = _numbers(axis, axis.pair(winners[0], worse[0])) if len(winners) == len(worse) == 1 else ""
         found.append(f"{own} {one} {more} than {others}{numbers}.")
-    found += [
-        f"The scores of {names[pair.first]} and {names[pair.second]} differ{_numbers(axis, pair)}; that one is better "
-        "in most pairs of seeds is not shown."
-        for pair in axis.pairs
-        if pair.differs and not pair.better
-    ]
     if len(found) > MOST_GROUPS:
         found = [*found[:MOST_GROUPS], "The table of pairs has all that differ."]
+    undirected = [pair for pair in axis.pairs if pair.differs and not pair.better]
+    if len(undirected) == 1:
+        (pair,) = undirected
+        found.append(
+            f"The scores of {names[pair.first]} and {names[pair.second]} differ{_numbers(axis, pair)}; that one is "
+            "better in most pairs of seeds is not shown."
+        )
+    elif undirected:
+        found.append(
+            f"In {len(undirected)} {'more ' if found else ''}pairs the scores differ, but that one is better in most "
+            "pairs of seeds is not shown."
+        )
     return found
 
 
@@ -148,7 +161,7 @@ def _numbers(axis: Axis, pair: Pair) -> str:
 def _rest(results: Results, comparison: Comparison, axis: Axis) -> str:
     """What is open among those that may be the best."""
     best = unbeaten(comparison, axis)
-    names = comparison.compared.names
+    names = _names(comparison)
     if len(best) == 1:
         open_to = [other for other in _others(comparison, best) if not axis.pair(best[0], other).better]
         if not open_to:

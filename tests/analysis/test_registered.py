@@ -71,7 +71,7 @@ def test_a_configuration_and_a_claim_that_are_added_later_decide_nothing(grown, 
         "That alpha 0.3 is better than alpha 0: exploratory (added after results).",
     ]
     assert said.exploratory[0].startswith(
-        "alpha 0.3 (exploratory) converged in 9 of 12 seeds (95 % interval 43 to 95 %)"
+        "alpha 0.3 (exploratory) converged in 9 of 12 seeds (its own 95 % interval: 43 to 95 %)"
     )
     write(folder)
     page = RunPaths(folder).report.page.read_text()
