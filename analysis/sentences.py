@@ -130,6 +130,8 @@ def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
         one = verb if len(winners) > 1 else f"{verb}s"
         own, others = join([names[place] for place in winners]), join([names[place] for place in worse])
         numbers = _numbers(axis, axis.pair(winners[0], worse[0])) if len(winners) == len(worse) == 1 else ""
+        # A name stays as it is; "the best found" is none.
+        own = own[0].upper() + own[1:] if own.startswith(FOUND) else own
         found.append(f"{own} {one} {more} than {others}{numbers}.")
     if len(found) > MOST_GROUPS:
         found = [*found[:MOST_GROUPS], "The table of pairs has all that differ."]
