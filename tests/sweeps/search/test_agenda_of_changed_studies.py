@@ -99,7 +99,7 @@ def test_it_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(open_e
 def test_it_may_become_a_full_comparison(open_ended, tmp_path):
     ledger = Ledger(tmp_path)
     run(open_ended, ledger)
-    run(open_ended.model_copy(update={"seeds": UNTIL_DECIDED.model_copy(update={"until": "all"})}), ledger)
+    run(open_ended.model_copy(update={"seeds": SeedCounts(search=2, compare=48)}), ledger)
     assert {len(mine) for mine in seeds_of(ledger).values()} == {48}
 
 
