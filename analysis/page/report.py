@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,12 @@ def write_together(first: Path, second: Path, report: Path) -> Answer:
     a damaged record.
     """
     results = external.together(tables.read(first), tables.read(second))
-    launches = [*_launches(RunPaths(first)), *_launches(RunPaths(second))]
-    return publish(results, ReportPaths(report), launches=launches)
+    launches = [_launches(RunPaths(run)) for run in (first, second)]
+    data = [set(of[-1].get("data_fingerprints", ())) if of else set() for of in launches]
+    if all(data) and data[0] != data[1]:
+        warning = "The data of the two runs are not the same: a difference may be that alone."
+        results = replace_fields(results, changes=[warning, *results.changes])
+    return publish(results, ReportPaths(report), launches=[*launches[0], *launches[1]])
 
 
 def _columns(configurations: pd.DataFrame) -> dict[str, bool]:
@@ -209,7 +214,7 @@ def _failures(run: RunPaths) -> list[tuple[str, str]]:
     ]
 
 
-def _launches(run: RunPaths) -> list[dict[str, object]]:
+def _launches(run: RunPaths) -> list[dict[str, Any]]:
     return list(read_provenance(run)["launches"])
 
 

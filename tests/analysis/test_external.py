@@ -1,5 +1,6 @@
 """Results of others, and of two runs together, through the same judge."""
 
+import json
 import re
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.external import read_csv, together
 from seedsweep.analysis.page.report import write_table, write_together
 from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Training
 
 HEAD = "configuration,seed,step,score\n"
@@ -166,6 +168,9 @@ def test_members_that_were_evaluated_once_have_scores_and_no_curves(tmp_path, st
     assert configurations.median_score.tolist() == pytest.approx([0.615, 0.715])
 
 
+LAUNCH = {"time": "", "command": [], "commit": "", "host": "", "devices": [], "python": "", "versions": {}}
+
+
 def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     first = make_run(tmp_path / "first", mixed, name="first")
     second = make_run(tmp_path / "second", {1.0: 3, 0.5: 12}, name="second")
@@ -179,7 +184,12 @@ def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     pair = both.pairs[(both.pairs["first"] == "first: alpha 1") & (both.pairs["second"] == "second: alpha 1")].iloc[0]
     assert pair.difference == pytest.approx(0.5)
     assert len(both.pairs) == 15
-    answer = write_together(first, second, tmp_path / "out").text
+    for folder, data in ((first, "one"), (second, "other")):
+        launches = {"launches": [{**LAUNCH, "data_fingerprints": [data]}]}
+        RunPaths(folder).provenance.write_text(json.dumps(launches))
+    written = write_together(first, second, tmp_path / "out")
+    assert "The data of the two runs are not the same: a difference may be that alone." in written.changes
+    answer = written.text
     assert "first or second: which configuration is better?" in (tmp_path / "out" / "index.html").read_text()
     assert "second: " in answer
 
