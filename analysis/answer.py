@@ -16,7 +16,7 @@ from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import in_points, join, seeds_each
 from seedsweep.analysis.statistics.selection import honest_share
-from seedsweep.analysis.verdicts import UNDECIDED
+from seedsweep.analysis.verdicts import UNDECIDED, absolute_claims
 from seedsweep.core.records.decision import CONVERGING, Claim
 
 #: A correlation of equal seeds from which it is said that pairs of seeds would tell more.
@@ -122,7 +122,7 @@ def _needed(results: Results, comparison: Comparison, judged: Judged) -> str:
     """How many seeds would decide a claim that is open."""
     if judged.verdict != UNDECIDED or judged.reason or comparison.unfinished:
         return ""
-    absolute = max(1, sum(claim.below is not None for claim in results.claims))
+    absolute = absolute_claims(results.claims)
     seeds = seeds_to_decide(comparison.compared, judged.claim, results.metric, absolute=absolute)
     if seeds is None:
         return ""

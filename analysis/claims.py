@@ -8,7 +8,7 @@ import numpy as np
 
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.results import Results
-from seedsweep.analysis.verdicts import UNDECIDED, verdict
+from seedsweep.analysis.verdicts import UNDECIDED, absolute_claims, verdict
 from seedsweep.core.records.decision import Claim
 
 EXPLORATORY = "exploratory"
@@ -46,5 +46,5 @@ def _judged(results: Results, comparison: Comparison, claim: Claim) -> Judged:
             return Judged(claim, UNDECIDED, f"nothing measures {measure}")
     if not min(compared.reached, default=0):
         return Judged(claim, UNDECIDED, "seeds are missing")
-    absolute = max(1, sum(other.below is not None for other in results.claims))
+    absolute = absolute_claims(results.claims)
     return Judged(claim, verdict(claim, compared, results.metric, absolute=absolute))

@@ -104,12 +104,9 @@ def compare(results: Results) -> Comparison:
     )
 
 
-def decided(results: Results, members: Sequence[pd.DataFrame] | None = None) -> tuple[Compared, Progress, bool]:
-    """What is compared with the decisions, how far the looks are, and whether seeds that decide are missing.
-
-    members: of each configuration that decides, if not those of `results`: the same ones judged by another criterion.
-    """
-    frames = results.configurations if members is None else members
+def decided(results: Results) -> tuple[Compared, Progress, bool]:
+    """What is compared with the decisions, how far the looks are, and whether seeds that decide are missing."""
+    frames = results.configurations
     axes = results.axes
     groups = [group_of(results, frame, axes) for frame in frames]
     rules = Rules.of(results.seeds, results.decision, axes)

@@ -116,7 +116,7 @@ class Pair:
 class Axis:
     """level: of this axis in the end, what others passed on to it included.  omnibus: p-value that all are equal, as
     `Pair.adjusted` to be held against the level of everything.  constant: nothing could differ (all seeds converged, or
-    none; all scores are equal).  attainable: whether any result of so many seeds could show a difference."""
+    none; all scores are equal)."""
 
     name: str
     level: float
@@ -124,7 +124,6 @@ class Axis:
     differs: bool
     constant: bool
     pairs: tuple[Pair, ...]
-    attainable: bool = True
 
     def pair(self, first: int, second: int) -> Pair:
         """As seen from the first. Errors: KeyError."""
@@ -171,7 +170,7 @@ def decide(
     # Who has rejected all leaves the level to the others, which may reject all with it, and so on.
     while True:
         levels = passed_on(rules.level, rules.shares, exhausted)
-        done = {**exhausted, **{a: exhausted[a] or _all_rejected(tested[a], levels[a]) for a in wanted}}
+        done = {**exhausted, **{a: exhausted[a] or _all_rejected(tested[a], len(groups), levels[a]) for a in wanted}}
         if done == exhausted:
             break
         exhausted = done
@@ -190,7 +189,7 @@ def attainable(rules: Rules, groups: int, seeds: int) -> dict[str, bool]:
         return dict.fromkeys(rules.shares, False)
     whole, found = sum(rules.shares.values()), {}
     for axis, share in rules.shares.items():
-        # Scores are all apart, whoever is good.
+        # The made-up scores of two groups never overlap: how many of the groups are good changes nothing.
         parts = {1, groups // 2, groups - 1} if axis == CONVERGING else {1}
         least = min(_least(axis, groups, good, seeds, rules, look) for good in parts)
         # At the last look others may leave their level to this axis: nothing in them could differ.
@@ -277,9 +276,8 @@ def _is_constant(groups: Sequence[Group], axis: str, rules: Rules, reached: Sequ
     return len(every) > 0 and len(np.unique(every)) < 2
 
 
-def _all_rejected(tested: tuple[list[float], float], level: float) -> bool:
+def _all_rejected(tested: tuple[list[float], float], groups: int, level: float) -> bool:
     p_values, omnibus = tested
-    groups = round((1 + (1 + 8 * len(p_values)) ** 0.5) / 2)
     return bool(p_values) and max(adjusted_pairs(p_values, groups, omnibus)) <= level
 
 

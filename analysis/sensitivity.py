@@ -14,7 +14,7 @@ from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.decisions import decide
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import join, unbeaten
-from seedsweep.analysis.verdicts import Compared
+from seedsweep.analysis.verdicts import Compared, needs_intervals
 from seedsweep.core.records.criterion import Criterion, judge
 
 #: Above so many evaluations to judge, or seeds of pairs to test, over all criteria, nothing is judged again: each is a
@@ -172,8 +172,8 @@ def _content(compared: Compared) -> tuple[bytes, ...]:
 
 def _decided(compared: Compared, results: Results) -> Compared:
     """Decided anew, at the looks that were taken; intervals, which take most of the time, where a claim asks them."""
-    margins = any(claim.margin is not None for claim in results.claims)
-    return replace(compared, decisions=decide(compared.groups, compared.rules, compared.reached, estimates=margins))
+    wanted = needs_intervals(results.claims)
+    return replace(compared, decisions=decide(compared.groups, compared.rules, compared.reached, estimates=wanted))
 
 
 def _verdict(results: Results, comparison: Comparison) -> str:

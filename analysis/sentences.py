@@ -30,7 +30,7 @@ def of_axis(results: Results, comparison: Comparison, axis: Axis) -> str:
         return (
             f"{matters} Which configurations differ is open: no pair is told apart. {_fits(results, comparison, axis)}"
         )
-    return " ".join([matters, *_told_apart(comparison, axis, words["more"]), _rest(results, comparison, axis)]).strip()
+    return " ".join([matters, *_told_apart(comparison, axis, words["more"]), _rest(comparison, axis)]).strip()
 
 
 def short(results: Results, comparison: Comparison, axis: Axis) -> str:
@@ -85,7 +85,7 @@ def _constant(results: Results, comparison: Comparison, axis: Axis) -> str:
     if axis.name != CONVERGING:
         return f"All seeds have the same {_what(results, axis)}."
     if comparison.decided.converged.sum():
-        most = _most(results, axis, axis.pairs)
+        most = _most(axis, axis.pairs)
         still = f" {most} with that." if most else ""
         return f"Every seed of every configuration met the criterion ({seeds_each(sizes)}).{still}"
     bound = "at least" if results.study.criterion.direction == "max" else "at most"
@@ -160,7 +160,7 @@ def _numbers(axis: Axis, pair: Pair) -> str:
     )
 
 
-def _rest(results: Results, comparison: Comparison, axis: Axis) -> str:
+def _rest(comparison: Comparison, axis: Axis) -> str:
     """What is open among those that may be the best."""
     best = unbeaten(comparison, axis)
     names = _names(comparison)
@@ -173,7 +173,7 @@ def _rest(results: Results, comparison: Comparison, axis: Axis) -> str:
     among = join([names[place] for place in best])
     if any(pair.differs for pair in pairs):
         return "" if len(best) == 2 else f"Which of {among} is the best is open."
-    most = _most(results, axis, pairs)
+    most = _most(axis, pairs)
     between = "Between" if len(best) == 2 else "Among"
     return f"{between} {among} no difference was shown{f'. {most} with these seeds' if most else ''}."
 
@@ -190,11 +190,11 @@ def _fits(results: Results, comparison: Comparison, axis: Axis) -> str:
         return (
             f"With {count} configurations, {seeds_each(sizes)} cannot tell any pair apart, whatever the results{could}."
         )
-    most = _most(results, axis, axis.pairs)
+    most = _most(axis, axis.pairs)
     return f"{most} with {seeds_each(sizes)}." if most else "No pair was told apart."
 
 
-def _most(results: Results, axis: Axis, pairs: Sequence[Pair]) -> str:
+def _most(axis: Axis, pairs: Sequence[Pair]) -> str:
     """What the intervals of some pairs reach to; empty where not all have one."""
     if any(math.isnan(pair.low) for pair in pairs):
         return ""

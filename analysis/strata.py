@@ -16,12 +16,12 @@ import pandas as pd
 
 from seedsweep.analysis import labels
 from seedsweep.analysis.comparison import counts
+from seedsweep.analysis.pair_tests import Estimate
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.statistics.proportions import clopper_pearson
 from seedsweep.analysis.statistics.scores import interquartile_mean
 
 COLUMNS = ("label", "data_sets", "members", "p", "low", "high", "iqm", "iqm_low", "iqm_high")
-Estimate = tuple[float, float, float]
 
 
 def together(results: Results) -> pd.DataFrame:

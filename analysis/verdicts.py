@@ -1,4 +1,4 @@
-"""What the decisions say of a claim. One rule for every claim, whoever made it:
+"""What the decisions say of a claim. One rule for all claims, of a study or of the report of 2019:
 
 best, better   supported where better beyond doubt; refuted where worse beyond doubt, or, with a margin, where a
                difference of that size is ruled out.
@@ -39,6 +39,16 @@ def axis_of(claim: Claim, metric: str) -> str:
     if claim.axis == CONVERGING:
         return CONVERGING
     return SCORE if claim.measure in (None, metric) else str(claim.measure)
+
+
+def absolute_claims(claims: Sequence[Claim]) -> int:
+    """How many claims `below` share a level, at least 1."""
+    return max(1, sum(claim.below is not None for claim in claims))
+
+
+def needs_intervals(claims: Sequence[Claim]) -> bool:
+    """Whether a verdict on some claim asks for intervals, and not for tests alone."""
+    return any(claim.margin is not None or claim.axis == SCORE for claim in claims)
 
 
 def pairs_of(claim: Claim, compared: Compared, metric: str) -> list[Pair]:

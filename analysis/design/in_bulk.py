@@ -19,6 +19,7 @@ from seedsweep.analysis.design import looks
 from seedsweep.analysis.design.stopping import CONTINUATIONS, FUTILE
 from seedsweep.analysis.statistics.multiplicity import most_true
 from seedsweep.analysis.statistics.proportions import clopper_pearson, same_share
+from seedsweep.analysis.verdicts import absolute_claims
 from seedsweep.core.records.decision import Claim
 
 #: Seeds to which Boschloo's test is computed for all tables; beyond it is the pooled z test, which it comes to.
@@ -141,7 +142,7 @@ class Claims:
 
     @property
     def _absolute(self) -> int:
-        return max(1, sum(claim.below is not None for claim in self.claims))
+        return absolute_claims(self.claims)
 
     def place(self, claim: Claim) -> int:
         """Of its subject."""

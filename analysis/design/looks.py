@@ -2,7 +2,7 @@
 
 Pocock's design (1977): one nominal level for all looks. Statistics of looks at n_1 < ... < n_K seeds are correlated as
 a Brownian motion at n_k / n_K. Of a p-value at one look, `overall` is the level of the whole design at which that look
-would just reject: the smallest over the looks is a p-value for whoever stops at any of them (Liu & Anderson 2008).
+would just reject. The smallest over the looks so far is a valid p-value (Liu & Anderson 2008).
 """
 
 from __future__ import annotations

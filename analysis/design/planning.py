@@ -17,7 +17,7 @@ from scipy import stats
 from seedsweep.analysis.decisions import Group, Rules, decide
 from seedsweep.analysis.design.in_bulk import Claims, share_ends, sign, stopped, told_apart
 from seedsweep.analysis.design.stopping import Aims, progress
-from seedsweep.analysis.verdicts import VERDICTS, Compared, verdict
+from seedsweep.analysis.verdicts import VERDICTS, Compared, absolute_claims, verdict
 from seedsweep.core.records.decision import AXES, CONVERGING, Claim, Decision, SeedCounts
 
 #: In so many studies a difference is to be found.
@@ -118,7 +118,7 @@ def one_by_one(
     whole, claims = Rules.of(seeds, decision, axes), truth.claims_at(decision.level)
     own = Rules(level_of(decision, axes), {CONVERGING: 1.0}, whole.sizes, whole.method)
     aims = Aims(truth.claims, tuple(claims.names), tuple(claims.named), "")
-    absolute = max(1, sum(claim.below is not None for claim in truth.claims))
+    absolute = absolute_claims(truth.claims)
     rng, shares = np.random.default_rng(0), np.array(truth.shares)
     signs, said, spent = [], [], []
     for _ in range(studies):

@@ -12,8 +12,16 @@ import numpy as np
 
 from seedsweep.analysis.decisions import Group, Rules, decide
 from seedsweep.analysis.pair_tests import Forecast
-from seedsweep.analysis.verdicts import UNDECIDED, Compared, axis_of, pairs_of, verdict
-from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, SeedCounts
+from seedsweep.analysis.verdicts import (
+    UNDECIDED,
+    Compared,
+    absolute_claims,
+    axis_of,
+    needs_intervals,
+    pairs_of,
+    verdict,
+)
+from seedsweep.core.records.decision import CONVERGING, Claim, SeedCounts
 
 #: A claim that is decided in the end in fewer simulated continuations than this cannot be decided.
 FUTILE = 0.05
@@ -98,7 +106,7 @@ class _Look:
 def _still_open(look: _Look) -> tuple[frozenset[int], str]:
     """Places of the groups that need more seeds, and, if none does, why."""
     groups, rules, aims = look.groups, look.rules, look.aims
-    margins = any(claim.margin is not None or claim.axis == SCORE for claim in aims.claims)
+    margins = needs_intervals(aims.claims)
     compared = _compared(groups, rules, look.reached, aims, margins=margins)
     wishes = _open_wishes(compared, aims)
     if not wishes:
@@ -139,7 +147,7 @@ def _open_wishes(compared: Compared, aims: Aims) -> list[_Wish]:
             if not any(axis.pair(pair.first, pair.second).differs for axis in axes.values()):
                 found.append((CONVERGING, (pair.first, pair.second)))
         return found
-    absolute = max(1, sum(claim.below is not None for claim in aims.claims))
+    absolute = absolute_claims(aims.claims)
     for claim in aims.claims:
         if verdict(claim, compared, aims.metric, absolute=absolute) != UNDECIDED:
             continue

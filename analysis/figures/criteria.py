@@ -45,8 +45,8 @@ def draw(results: Results, criteria: Criteria) -> Drawn | None:
     caption = (
         "How much hangs on the criterion: the share of the same seeds that converges by other criteria with "
         f"{kept}; dotted: the {whose} {across}. Below: a point for each criterion by which the verdict is the same, a "
-        "cross where it is another. Each is decided as if it were the only one: whoever picks among them keeps no "
-        "level." + left_out
+        "cross where it is another. Each is decided as if it were the only one: a criterion picked from them "
+        "after the fact keeps no level." + left_out
     )
     return Drawn(figure, caption, criteria.table)
 

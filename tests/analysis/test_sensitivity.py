@@ -180,3 +180,12 @@ def test_the_figure_has_the_own_threshold_and_a_mark_for_each_criterion(tmp_path
     assert marks["o"] + marks["x"] == len(found.verdicts) == 12
     assert marks["x"] == (~found.verdicts.holds).sum() > 0
     assert "the registered threshold" in drawn.caption
+
+
+def test_a_claim_on_scores_does_not_hang_on_the_criterion(tmp_path, make_run):
+    """Their direction needs intervals: that of the other criteria is judged as the own one is."""
+    claim = Claim(better=("alpha 1", "alpha 0"), axis="score")
+    results = tables.read(make_run(tmp_path / "run", {1.0: 9, 0.5: 8, 0.0: 0}, found=False, claims=(claim,)))
+    found = vary(results, compare(results))
+    assert len(found.verdicts) > 1
+    assert found.verdicts.holds.all()

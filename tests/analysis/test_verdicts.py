@@ -134,7 +134,7 @@ def test_a_share_over_looks():
     once, twice = of_counts((10, 20), (5, 20)), of_counts((10, 20), (5, 20), sizes=(10, 20))
     (low, high), (first, last) = share_interval(once, 1, 0.05), share_interval(twice, 1, 0.05)
     assert first <= low < high <= last
-    # The first look saw 3 of 10: whoever stops there knows less.
+    # A study that stopped at the first look, with 3 of 10, has a wider interval.
     early = share_interval(of_counts((10, 10), (3, 10), sizes=(10, 20), reached=[1, 1]), 1, 0.05)
     assert early[0] <= first < last <= early[1]
     assert share_interval(of_counts((1, 9), (1, 9), sizes=(10, 20), reached=[0, 0]), 0, 0.05) == (0, 1)
