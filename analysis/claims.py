@@ -8,7 +8,7 @@ import numpy as np
 
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.results import Results
-from seedsweep.analysis.verdicts import UNDECIDED, absolute_claims, verdict
+from seedsweep.analysis.verdicts import UNDECIDED, bounds_below, verdict
 from seedsweep.core.records.decision import Claim
 
 EXPLORATORY = "exploratory"
@@ -16,12 +16,16 @@ EXPLORATORY = "exploratory"
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim and what became of it: one of `verdicts.VERDICTS`, or `exploratory`. reason: why it cannot be judged at
-    all; empty where it can."""
+    """A claim and what became of it: one of `verdicts.VERDICTS`, or `exploratory`.
+
+    reason: why it cannot be judged at all; empty where it can.  bounds: of P(converge), by which a claim `below` was
+    judged, and their confidence.
+    """
 
     claim: Claim
     verdict: str
     reason: str = ""
+    bounds: tuple[float, float, float] | None = None
 
 
 def judge(results: Results, comparison: Comparison) -> list[Judged]:
@@ -46,5 +50,7 @@ def _judged(results: Results, comparison: Comparison, claim: Claim) -> Judged:
             return Judged(claim, UNDECIDED, f"nothing measures {measure}")
     if not min(compared.reached, default=0):
         return Judged(claim, UNDECIDED, "seeds are missing")
-    absolute = absolute_claims(results.claims)
-    return Judged(claim, verdict(claim, compared, results.metric, absolute=absolute))
+    bounds = None
+    if claim.below is not None:
+        bounds = (*bounds_below(claim, compared), 1 - compared.rules.error_below(len(compared.groups)))
+    return Judged(claim, verdict(claim, compared, results.metric), bounds=bounds)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from seedsweep.analysis import pair_tests
-from seedsweep.analysis.decisions import Decisions, Group, Pair, Rules, decide
+from seedsweep.analysis.decisions import INDEPENDENT, Decisions, Group, Pair, Rules, decide
 from seedsweep.analysis.design.stopping import Aims, Progress, progress
 from seedsweep.analysis.results import Results, convergence_steps
 from seedsweep.analysis.statistics.best_of_n import replication
@@ -84,7 +84,8 @@ def compare(results: Results) -> Comparison:
     rows = [_row(results, group) for group in (*groups, *late)]
     for place, row in enumerate(rows[: len(groups)]):
         # Between looks there are more seeds than the last look took: theirs is an estimate as of now.
-        if compared.reached[place] and compared.rules.looked[compared.reached[place] - 1 :][:1] == (row["members"],):
+        seen, rules = compared.reached[place], compared.rules
+        if seen and (rules.method.anytime or rules.looked[seen - 1 :][:1] == (row["members"],)):
             row.update(_interval("", share_interval(compared, place, 0.05)))
         row.update(_interval("rank_", _ranks(compared, place)))
     table = pd.DataFrame(rows)
@@ -109,11 +110,11 @@ def decided(results: Results) -> tuple[Compared, Progress, bool]:
     frames = results.configurations
     axes = results.axes
     groups = [group_of(results, frame, axes) for frame in frames]
-    rules = Rules.of(results.seeds, results.decision, axes)
+    rules = Rules.of(results.seeds, results.decision, results.claims, results.metric)
     names = [str(frame.label.iloc[0]) for frame in frames]
     named = [place for place, frame in enumerate(frames) if frame.origin.iloc[0] == "named"]
     if not results.designed:
-        rules = Rules(rules.level, rules.shares)
+        rules = replace(rules, sizes=(), method=INDEPENDENT)
         once = Progress(tuple(int(len(group.converged) > 0) for group in groups), ())
         decisions = _decide(groups, rules, once.reached, Aims((), names, named, results.metric))
         return Compared(names, named, groups, rules, once.reached, decisions), once, False

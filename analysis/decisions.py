@@ -18,10 +18,10 @@ import numpy as np
 from seedsweep.analysis.design import looks
 from seedsweep.analysis.pair_tests import AfterEverySeed, Estimate, Independent, Method, SeedBySeed
 from seedsweep.analysis.statistics.multiplicity import adjusted_pairs, most_true, passed_on
-from seedsweep.core.records.decision import CONVERGING
+from seedsweep.core.records.decision import BELOW, CONVERGING, parts_of
 
 if TYPE_CHECKING:
-    from seedsweep.core.records.decision import Decision, SeedCounts
+    from seedsweep.core.records.decision import Claim, Decision, SeedCounts
 
 NAN = float("nan")
 INDEPENDENT = Independent()
@@ -44,19 +44,40 @@ class Group:
 
 @dataclass(frozen=True)
 class Rules:
-    """level: of everything.  shares: of the level, by axis.  sizes: seeds at each look; empty: one look at all there
-    is.  method: how a pair is compared."""
+    """level: of everything.  shares: of what the axes have of it, by axis.  sizes: seeds at each look; empty: one look
+    at all there is.  method: how a pair is compared.  below: what claims `below` have of the level, together, and how
+    many there are: the axes have the rest."""
 
     level: float
     shares: Mapping[str, float]
     sizes: tuple[int, ...] = ()
     method: Method = INDEPENDENT
+    below: float = 0.0
+    claims_below: int = 1
 
     @classmethod
-    def of(cls, seeds: SeedCounts, decision: Decision, axes: tuple[str, ...]) -> Rules:
-        """As a study registers them."""
+    def of(cls, seeds: SeedCounts, decision: Decision, claims: Sequence[Claim], metric: str) -> Rules:
+        """As a study registers them. metric: of its scores."""
         method: Method = AfterEverySeed() if seeds.anytime else SeedBySeed() if seeds.paired else Independent()
-        return cls(decision.level, decision.shares_of(axes), seeds.sizes, method)
+        shares = decision.shares_of(parts_of(tuple(claims), metric))
+        below = decision.level * shares.pop(BELOW, 0.0)
+        count = max(1, sum(claim.below is not None for claim in claims))
+        return cls(decision.level, shares, seeds.sizes, method, below, count)
+
+    @property
+    def of_axes(self) -> float:
+        """What all axes have of the level."""
+        return self.level - self.below
+
+    def error_below(self, groups: int) -> float:
+        """Of the interval of P(converge) by which each claim `below` is judged, where so many configurations are
+        compared: all of the level where there are no pairs.
+
+        Of the two verdicts on a claim only one can be false, so each bound of the interval has the claim's whole part;
+        but an interval is never at less than the level of the page. What holds at any time is of both bounds together.
+        """
+        own = (self.below if groups > 1 else self.level) / self.claims_below
+        return own if self.method.anytime else min(2 * own, self.level)
 
     @property
     def looked(self) -> tuple[int, ...]:
@@ -169,13 +190,15 @@ def decide(
     exhausted = {axis: last and constant.get(axis, False) for axis in rules.shares}
     # Who has rejected all leaves the level to the others, which may reject all with it, and so on.
     while True:
-        levels = passed_on(rules.level, rules.shares, exhausted)
+        levels = passed_on(rules.of_axes, rules.shares, exhausted)
         done = {**exhausted, **{a: exhausted[a] or _all_rejected(tested[a], len(groups), levels[a]) for a in wanted}}
         if done == exhausted:
             break
         exhausted = done
     axes = {
-        axis: _axis(groups, axis, rules, reached, tested[axis], levels[axis], constant[axis], estimates)
+        axis: _axis(
+            groups, axis, rules, reached, tested[axis], levels[axis], constant=constant[axis], estimates=estimates
+        )
         for axis in wanted
     }
     return Decisions(axes, min(reached, default=0), max(len(rules.looked), 1))
@@ -194,7 +217,7 @@ def attainable(rules: Rules, groups: int, seeds: int) -> dict[str, bool]:
         least = min(_least(axis, groups, good, seeds, rules, look) for good in parts)
         # At the last look others may leave their level to this axis: nothing in them could differ.
         is_last = not rules.sizes or seeds >= rules.sizes[-1]
-        found[axis] = share > 0 and least <= rules.level * (1 if is_last else share / whole)
+        found[axis] = share > 0 and least <= rules.of_axes * (1 if is_last else share / whole)
     return found
 
 
@@ -288,8 +311,9 @@ def _axis(
     reached: Sequence[int],
     tested: tuple[list[float], float],
     level: float,
-    constant: bool,  # noqa: FBT001
-    estimates: bool | Collection[tuple[int, int]],  # noqa: FBT001
+    *,
+    constant: bool,
+    estimates: bool | Collection[tuple[int, int]],
 ) -> Axis:
     p_values, omnibus = tested
     adjusted = adjusted_pairs(p_values, len(groups), omnibus) if p_values else []
@@ -302,7 +326,8 @@ def _axis(
         seen = min(reached[i], reached[j])
         wanted = estimates if isinstance(estimates, bool) else (i, j) in estimates
         if seen and (wanted or pair.differs):
-            pair = _estimated(pair, groups, axis, rules, seen, (level or rules.level) / len(p_values), wanted)
+            error = (level or rules.of_axes) / len(p_values)
+            pair = _estimated(pair, groups, axis, rules, seen, error, intervals=wanted)
         pairs.append(pair)
     return Axis(axis, level, min(1.0, omnibus * scale), bool(level) and omnibus <= level, constant, tuple(pairs))
 
@@ -314,7 +339,8 @@ def _estimated(
     rules: Rules,
     reached: int,
     error: float,
-    intervals: bool,  # noqa: FBT001
+    *,
+    intervals: bool,
 ) -> Pair:
     """With its estimate, and its intervals at an error shared by all looks, in agreement with the decision."""
     method, first, second = rules.method, groups[pair.first], groups[pair.second]

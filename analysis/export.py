@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +18,15 @@ from seedsweep.core.records.ledger import replace
 FORMATS = ("parquet", "csv", "latex")
 
 
-def write(results: Results, comparison: Comparison, folder: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Members, evaluations, configurations, pairs and, where the study names some, secondary measures in each of some
-    FORMATS; returns the files.
+def write(
+    results: Results,
+    comparison: Comparison,
+    folder: Path,
+    formats: Iterable[str] = FORMATS,
+    more: Mapping[str, pd.DataFrame] | None = None,
+) -> list[Path]:
+    """Members, evaluations, configurations, pairs, where the study names some secondary measures, and more tables by
+    name, in each of some FORMATS; returns the files.
 
     As LaTeX, which is for readers, without members and evaluations, with the columns of a paper (needs booktabs).
     """
@@ -33,6 +39,7 @@ def write(results: Results, comparison: Comparison, folder: Path, formats: Itera
     }
     if len(comparison.secondary):
         every["secondary"] = comparison.secondary
+    every |= more or {}
     written = []
     for kind in formats:
         for name, table in every.items():

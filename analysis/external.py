@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -136,8 +136,21 @@ def together(first: Results, second: Results) -> Results:
     if runs[0].budget != runs[1].budget:
         steps = f"{names[0]} trained {runs[0].budget} steps and {names[1]} {runs[1].budget}"
         changes.insert(0, f"{steps}: a difference may be that alone.")
+    if shared := _in_both(names, runs):
+        changes.insert(0, f"{shared} members are in both runs, taken from where they were trained: one result each.")
     table = pd.concat(evaluations, ignore_index=True)
     return Results(study, joined, table, curves, values, changes=changes, designed=False)
+
+
+def _in_both(names: Sequence[str], runs: Sequence[Results]) -> int:
+    """How many members of the comparisons of two runs were trained once, for both."""
+    keys = []
+    for name, run in zip(names, runs, strict=True):
+        own, trained_by = run.compared, pd.Series(name, run.compared.index)
+        if "taken_from" in own:
+            trained_by = trained_by.where(own.taken_from == "", own.taken_from)
+        keys.append(set(zip(own.configuration, own.seed, trained_by, strict=True)))
+    return len(keys[0] & keys[1])
 
 
 def _of(name: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from seedsweep.analysis.pair_tests import AfterEverySeed, SeedBySeed
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import join
 from seedsweep.core.records.decision import RULES
+from seedsweep.core.records.origins import in_words
 
 #: What of a design a study may say otherwise after results.
 DESIGN = ("claims", "configurations", "seeds", "decision", "secondary", "sensitivity")
@@ -53,15 +54,15 @@ def registration(results: Results) -> list[str]:
     registered, study = results.registered, results.study
     if registered is None:
         return []
-    members = len(results.members)
-    count = f"the first of {members} members" if members > 1 else "the first member"
-    said = f"Registered before {count} finished ({registered.when})"
+    said = _registered(results, registered.when)
     if results.exploratory:
         named = f"{len(registered.configurations)} configurations"
         found = " and the best that the search finds" if registered.explore else ""
         most = "up to " if registered.seeds.until == "decided" else ""
         said += f": {named}{found}, {most}{registered.seeds.compare} seeds of each"
     sentences = [f"{said}."]
+    if results.taken:
+        sentences.append(f"{in_words(results.taken)}: what became of these may have been known before.")
     if otherwise := [name for name in DESIGN if getattr(registered, name) != getattr(study, name)]:
         sentences.append(f"The study says otherwise by now of its {join(otherwise)}: what was registered decides.")
     if registered.analysis != RULES:
@@ -70,6 +71,16 @@ def registration(results: Results) -> list[str]:
             f"follows version {RULES}."
         )
     return sentences
+
+
+def _registered(results: Results, when: str) -> str:
+    """Before which members that was: before the first that this run trained itself."""
+    members = len(results.members)
+    if own := members - results.taken.total():
+        its = "its own " if results.taken else ""
+        first = f"the first of {its}{own} members" if own > 1 else f"{its or 'the first '}member"
+        return f"Registered before {first} finished ({when})"
+    return f"Registered ({when})" if members else f"Registered before the first member finished ({when})"
 
 
 def look(results: Results, comparison: Comparison) -> list[str]:
@@ -122,8 +133,15 @@ def tests(comparison: Comparison, *, bold: bool = True) -> str:
         )
     counted = "pairs, axes and looks" if rules.looked[1:] else "pairs and axes"
     marked = f"bold where it is at most {rules.level:g}" if bold else f"held against {rules.level:g}"
+    below = ""
+    if rules.below:
+        below = (
+            f" Claims that a share is below a number have {100 * rules.below:.3g} of the {100 * rules.level:g} %, the "
+            "axes the rest; the interval beside each is at its part."
+        )
     return (
-        f"{how}. Adjusted p: for all {counted}, {marked}. The intervals of an axis hold together for all its pairs; "
+        f"{how}. Adjusted p: for all {counted}, {marked}.{below} "
+        "The intervals of an axis hold together for all its pairs; "
         "one of P(converge) that ends at 0 has its side from the test; scores may differ though neither is better in "
         "most pairs of seeds. Those of exploratory rows are at 95 % each."
     )
@@ -132,6 +150,8 @@ def tests(comparison: Comparison, *, bold: bool = True) -> str:
 def share_interval(comparison: Comparison) -> str:
     """Of P(converge)."""
     compared = comparison.compared
+    if compared.rules.method.anytime and max(compared.reached, default=0):
+        return "by betting, which holds after every seed, the others Clopper-Pearson"
     looked = bool(compared.rules.looked[1:]) and max(compared.reached, default=0) > 0
     return "Clopper-Pearson" + ", all looks counted, the others as if there were one" * looked
 

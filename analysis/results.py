@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +23,9 @@ OUTCOME = ("outcome", *STEPS, "final", "best")
 #: Beginnings of the columns of the test split.
 TESTED = ("test_last_", "test_best_")
 RUN = ("host", "device", "engine", "cohort_seconds", "cohort_members")
-#: Where members differ in their code, or have more steps than were registered: the hash of the user's files, and the
-#: outcome at the registered length.
-CHANGED = ("code", "registered_outcome")
+#: Where members differ in their code, have more steps than were registered, or were taken from other runs: the hash of
+#: the user's files, the outcome at the registered length, and the run that trained a member, empty where this one did.
+CHANGED = ("code", "registered_outcome", "taken_from")
 #: A numeric path whose values span this factor has a logarithmic axis.
 DECADES = 100.0
 
@@ -75,6 +76,13 @@ class Results:
         """Steps that a member trains: as the study says, or, where it does not, as far as any was evaluated."""
         seen = int(self.evaluations.step.max()) if len(self.evaluations) else 1
         return max(self.study.training.steps, seen)
+
+    @functools.cached_property
+    def taken(self) -> Counter[str]:
+        """How many members were taken from other runs, by the run that trained them."""
+        if "taken_from" not in self.members:
+            return Counter()
+        return Counter(run for run in self.members.taken_from.fillna("").astype(str) if run)
 
     @functools.cached_property
     def compared(self) -> pd.DataFrame:
@@ -268,12 +276,16 @@ class Results:
         return members[self.score_column].fillna(self.worst).to_numpy(float)
 
     def last(self, members: pd.DataFrame, measure: str) -> np.ndarray:
-        """A measure of some compared members at their last evaluation, [n]; NaN where it is not finite any more, or
-        where there is none."""
+        """A measure of some compared members at their last evaluation, [n], of one that was stopped where it stopped;
+        NaN where it is not finite any more, or where there is none."""
         own = self.evaluations
         if measure not in own:
             return np.full(len(members), np.nan)
         own = own[(own.phase == "compare") & own.configuration.isin(members.configuration.unique())]
+        if members.stopped_at.notna().any():
+            ends = members.set_index(["configuration", "seed"]).stopped_at.astype(float)
+            keys = pd.MultiIndex.from_arrays([own.configuration.astype(str), own.seed])
+            own = own[~(own.step.to_numpy(float) > ends.reindex(keys).to_numpy(float))]
         found = own.sort_values("step").drop_duplicates(["configuration", "seed"], keep="last")
         index = pd.MultiIndex.from_arrays([found.configuration.astype(str), found.seed])
         wanted = pd.MultiIndex.from_arrays([members.configuration, members.seed])

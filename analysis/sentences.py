@@ -183,9 +183,10 @@ def _fits(results: Results, comparison: Comparison, axis: Axis) -> str:
     sizes = [len(group.converged) for group in comparison.compared.groups]
     rules, count = comparison.compared.rules, len(sizes)
     # With what this axis has of the level: no other has left it more.
-    own = replace(rules, level=axis.level, shares={axis.name: 1.0})
+    own = replace(rules, level=axis.level, shares={axis.name: 1.0}, below=0.0)
     if not attainable(own, count, min(sizes))[axis.name]:
-        enough = seeds_that_show(count, results.decision, tuple(rules.shares)) if axis.name == CONVERGING else None
+        first = rules.level * rules.shares[CONVERGING]
+        enough = seeds_that_show(count, first) if axis.name == CONVERGING else None
         could = f"; {enough} seeds could" if enough and not rules.looked[1:] else ""
         return (
             f"With {count} configurations, {seeds_each(sizes)} cannot tell any pair apart, whatever the results{could}."

@@ -1,89 +1,115 @@
-"""Lesions on whole slides and their FROC curve, as the Camelyon16 challenge scores it (Ehteshami Bejnordi 2017)."""
+"""What a run says of whole slides of the test split: a decision for each slide and seed, and FROC curves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import pandas as pd
 
-#: Mean false positives a slide at which the challenge reads off the sensitivity.
-AVERAGED_AT = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-#: Tumours nearer than this to one another are one lesion; smaller ones are isolated tumour cells. Micrometres.
-TOGETHER, ISOLATED = 75.0, 275.0
+from seedsweep.analysis.figures.style import Drawn, label_outer, panels, styled, title
+from seedsweep.analysis.results import Results
+from seedsweep.core.records.details import parts_of
+from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.paths import RunPaths
 
-
-@dataclass(frozen=True)
-class Detections:
-    """What is said of one slide: probability [n], and the place that each points to, x and y in pixels of the lesions'
-    mask, int [n,2]."""
-
-    probability: np.ndarray
-    places: np.ndarray
+#: Configurations that are drawn.
+MOST_PANELS = 6
+#: Above it the larger logit of a patch is the tumour's.
+ARGMAX = 0.5
+_IDENTITY = ("configuration", "label", "seed", "evaluation")
 
 
 @dataclass(frozen=True)
-class Lesions:
-    """Numbers [H,W]: 0 where there is no lesion; isolated: those that count as neither found nor false."""
+class Slides:
+    """Of compared members, at the `last` and, where it was kept, the `best` evaluation.
 
-    numbers: np.ndarray
-    isolated: frozenset[int]
-
-    @property
-    def count(self) -> int:
-        """Lesions that are to be found."""
-        return int(self.numbers.max()) - len(self.isolated)
-
-
-def lesions(mask: np.ndarray, pixel: float) -> Lesions:
-    """The lesions of a slide's mask, bool [H,W], whose pixels have sides of so many micrometres.
-
-    Pixels within half of TOGETHER of a tumour belong to it, holes are filled, and what then hangs together, corners
-    included, is one lesion; one whose longer axis (of the ellipse with its second moments) is below ISOLATED is cells.
+    decisions: configuration, label, seed, evaluation, slide, tumour (what it is), mean and max (probability of its
+               patches), called (tumour: whether any of its patches is).
+    curves:    configuration, label, seed, evaluation, false_positives (mean a slide), sensitivity (share of lesions).
     """
-    if not mask.any():
-        return Lesions(np.zeros(mask.shape, np.int64), frozenset())
-    near = ndimage.distance_transform_edt(~mask.astype(bool)) < TOGETHER / (2 * pixel)
-    numbers, count = ndimage.label(ndimage.binary_fill_holes(near), np.ones((3, 3)))
-    small = frozenset(n for n in range(1, count + 1) if longer_axis(numbers == n) * pixel < ISOLATED)
-    return Lesions(numbers.astype(np.int64), small)
+
+    decisions: pd.DataFrame
+    curves: pd.DataFrame
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """By the names of their files."""
+        return {"slides": self.decisions, "froc": self.curves}
 
 
-def longer_axis(region: np.ndarray) -> float:
-    """Of the ellipse that has the same second moments as a region, bool [H,W], in pixels."""
-    spread = np.cov(np.stack(np.nonzero(region)), bias=True)
-    return float(4 * np.sqrt(max(np.linalg.eigvalsh(spread)[-1], 0.0)))
+def read(run: RunPaths, results: Results) -> Slides | None:
+    """None where no member was tested on whole slides. Errors: LedgerError for a damaged record."""
+    compared = results.compared
+    labels = dict(zip(compared.configuration, compared.label, strict=True)) if len(compared) else {}
+    slides: dict[tuple[object, ...], dict[str, float]] = {}
+    points: list[tuple[object, ...]] = []
+    for record in Ledger(run.cohorts).records() if "froc" in results.study.measures else ():
+        spec = record.spec()
+        if spec.phase != "compare" or not record.finished or spec.configuration not in labels:
+            continue
+        for outcome in record.outcomes():
+            for when, measures in outcome.test.items():
+                who = (spec.configuration, labels[spec.configuration], outcome.seed, when)
+                for name, value in measures.items():
+                    kind, *rest = parts_of(name)
+                    if kind == "slide" and len(rest) == 2:
+                        slides.setdefault((*who, rest[0]), {})[rest[1]] = value
+                    elif kind == "froc" and len(rest) == 1:
+                        points.append((*who, float(rest[0]), value))
+    if not slides:
+        return None
+    # As everywhere in the report.
+    order = list(labels)
+    decisions = pd.DataFrame([dict(zip((*_IDENTITY, "slide"), who, strict=True)) | of for who, of in slides.items()])
+    decisions = _sorted(decisions, order)
+    decisions["tumour"] = decisions.tumour == 1
+    decisions["called"] = decisions["max"] > ARGMAX
+    curves = pd.DataFrame(points, columns=[*_IDENTITY, "false_positives", "sensitivity"])
+    return Slides(decisions, _sorted(curves, order))
 
 
-def froc(slides: Sequence[tuple[Detections, Lesions]]) -> tuple[np.ndarray, np.ndarray]:
-    """(mean false positives a slide, sensitivity), one of each for every threshold from the highest down, after (0, 0).
-
-    A lesion is found with the highest probability that points into it; more hits are neither true nor false. What
-    points to no lesion is false, and what points to isolated cells is neither.
-    Errors: ValueError without any lesion.
-    """
-    found: list[float] = []
-    false: list[float] = []
-    total = 0
-    for detections, truth in slides:
-        total += truth.count
-        best: dict[int, float] = {}
-        for p, (x, y) in zip(detections.probability.tolist(), detections.places.tolist(), strict=True):
-            number = int(truth.numbers[y, x])
-            if number == 0:
-                false.append(p)
-            elif number not in truth.isolated:
-                best[number] = max(p, best.get(number, 0.0))
-        found += best.values()
-    if not total:
-        raise ValueError("a FROC curve needs at least one lesion")
-    thresholds = np.unique([*found, *false])[::-1]
-    hits = (np.array(found)[None] >= thresholds[:, None]).sum(1) / total
-    wrong = (np.array(false)[None] >= thresholds[:, None]).sum(1) / len(slides)
-    return np.concatenate([[0.0], wrong]), np.concatenate([[0.0], hits])
+def _sorted(table: pd.DataFrame, order: list[str]) -> pd.DataFrame:
+    """By configuration in this order and by seed; else as it is."""
+    places = table.configuration.map(order.index)
+    keys = pd.DataFrame({"place": places, "seed": table.seed}).sort_values(["place", "seed"], kind="stable")
+    return table.loc[keys.index].reset_index(drop=True)
 
 
-def froc_score(false_positives: np.ndarray, sensitivity: np.ndarray) -> float:
-    """The challenge's number: the mean sensitivity at AVERAGED_AT, between points by a straight line."""
-    return float(np.interp(AVERAGED_AT, false_positives, sensitivity).mean())
+def doubtful(slides: Slides, score: str) -> pd.DataFrame:
+    """label, slide, tumour, called (in how many seeds) and seeds: of each slide that is called wrongly in some seed, at
+    the evaluation that is a member's score, the most often wrong first."""
+    own = slides.decisions[slides.decisions.evaluation == score]
+    counted = own.groupby(["label", "slide"], sort=False).agg(
+        tumour=("tumour", "first"), called=("called", "sum"), seeds=("seed", "size")
+    )
+    counted["wrong"] = np.where(counted.tumour, counted.seeds - counted.called, counted.called) / counted.seeds
+    ranked = counted[counted.wrong > 0].reset_index().sort_values("wrong", ascending=False, kind="stable")
+    return ranked.drop(columns="wrong").reset_index(drop=True)
+
+
+@styled
+def draw(slides: Slides, score: str) -> Drawn | None:
+    """FROC curves, a line a seed; None where there are none."""
+    own = slides.curves[slides.curves.evaluation == score]
+    if not len(own):
+        return None
+    groups = list(own.groupby("label", sort=False))[:MOST_PANELS]
+    figure, axes = panels(len(groups), sharex=True, sharey=True)
+    for axis, (label, group) in zip(axes, groups, strict=True):
+        for _, curve in group.groupby("seed"):
+            axis.plot(curve.false_positives, curve.sensitivity, color="0.65", lw=0.8)
+        median = group.groupby("false_positives").sensitivity.median()
+        axis.plot(median.index, median, color="#0072b2", lw=2)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks([0.125, 0.5, 2, 8], ["1/8", "1/2", "2", "8"])
+        axis.minorticks_off()
+        axis.set_ylim(-0.02, 1.02)
+        axis.set_title(title(str(label)))
+    label_outer(axes, "false positives a slide", "share of lesions found")
+    more = own.label.nunique() - len(groups)
+    left = f" {more} more configurations are in tables/froc.csv." if more else ""
+    caption = (
+        "FROC on the test slides: grey, a line a seed; blue, the median of the seeds. Candidates are the middles of "
+        f"patches that touch no better one.{left}"
+    )
+    return Drawn(figure, caption, own)

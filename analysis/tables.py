@@ -16,7 +16,9 @@ from seedsweep.analysis import changes, labels
 from seedsweep.analysis.results import CHANGED, IDENTITY, OUTCOME, STEPS, TESTED, Results, column_of, is_fixed
 from seedsweep.core.records.criterion import Criterion, Outcome, judge
 from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.details import is_detail
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.origins import origins_of
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.provenance import read_provenance
 from seedsweep.core.records.registration import Registration, read_registration
@@ -112,7 +114,11 @@ class Reader:
         where = {name: run[name] for name in ("host", "device", "engine")}
         where |= {"cohort_seconds": run["seconds"], "cohort_members": len(spec.seeds)}
         outcomes, curves = verified(record, criterion)
-        cohort = _Cohort(spec, [{**outcome_cells(outcome), **where} for outcome in outcomes], curves)
+        origins = origins_of(run)
+        members = [
+            {**outcome_cells(outcome), **where, "taken_from": origins.get(outcome.seed, "")} for outcome in outcomes
+        ]
+        cohort = _Cohort(spec, members, curves)
         self._finished[record.folder] = finished_at, cohort
         return cohort
 
@@ -170,10 +176,10 @@ def with_values(members: pd.DataFrame, values: Mapping[str, Mapping[str, Any]]) 
 
 
 def outcome_cells(outcome: Outcome) -> dict[str, Any]:
-    """A member's seed, OUTCOME and measures of the test split."""
+    """A member's seed, OUTCOME and measures of the test split, without their details."""
     cells = {name: getattr(outcome, name) for name in ("seed", *OUTCOME)}
     for when, measures in outcome.test.items():
-        cells |= {f"test_{when}_{name}": value for name, value in measures.items()}
+        cells |= {f"test_{when}_{name}": value for name, value in measures.items() if not is_detail(name)}
     return cells
 
 
@@ -227,7 +233,11 @@ def _registered_outcomes(cohort: _Cohort, study: Study, registered: Registration
 
 def _without_the_unchanged(members: pd.DataFrame) -> pd.DataFrame:
     """Without those columns of CHANGED that say nothing."""
-    same = {"code": members.code.nunique() == 1, "registered_outcome": members.registered_outcome.isna().all()}
+    same = {
+        "code": members.code.nunique() == 1,
+        "registered_outcome": members.registered_outcome.isna().all(),
+        "taken_from": (members.taken_from == "").all(),
+    }
     return members.drop(columns=[name for name in CHANGED if same[name]])
 
 

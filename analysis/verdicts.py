@@ -4,7 +4,8 @@ best, better   supported where better beyond doubt; refuted where worse beyond d
                difference of that size is ruled out.
 alike          supported where the interval of the difference lies within the margin, refuted where it lies outside; of
                scores, where the difference of two seeds' scores has its median.
-below          supported where the upper bound of P(converge) is below the share, refuted where the lower one is not.
+below          supported where the upper bound of P(converge) is below the share, refuted where the lower one is not
+               (`bounds_below`, at the part of the level that such claims have).
 All else is undecided.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from seedsweep.analysis.decisions import Decisions, Group, Pair, Rules
 from seedsweep.analysis.design import looks
 from seedsweep.analysis.pair_tests import counts
+from seedsweep.analysis.statistics.anytime import betting_interval
 from seedsweep.analysis.statistics.proportions import clopper_pearson
 from seedsweep.core.records.decision import CONVERGING, SCORE, Claim
 
@@ -41,11 +43,6 @@ def axis_of(claim: Claim, metric: str) -> str:
     return SCORE if claim.measure in (None, metric) else str(claim.measure)
 
 
-def absolute_claims(claims: Sequence[Claim]) -> int:
-    """How many claims `below` share a level, at least 1."""
-    return max(1, sum(claim.below is not None for claim in claims))
-
-
 def needs_intervals(claims: Sequence[Claim]) -> bool:
     """Whether a verdict on some claim asks for intervals, and not for tests alone."""
     return any(claim.margin is not None or claim.axis == SCORE for claim in claims)
@@ -66,13 +63,10 @@ def pairs_of(claim: Claim, compared: Compared, metric: str) -> list[Pair]:
     return [axis.pair(subject, other) for other in others]
 
 
-def verdict(claim: Claim, compared: Compared, metric: str, *, absolute: int = 1) -> str:
-    """One of VERDICTS. absolute: claims `below` that share a level. Errors: KeyError for a name that is not
-    compared."""
+def verdict(claim: Claim, compared: Compared, metric: str) -> str:
+    """One of VERDICTS. Errors: KeyError for a name that is not compared."""
     if claim.below is not None:
-        low, high = share_interval(
-            compared, list(compared.names).index(claim.below[0]), compared.rules.level / absolute
-        )
+        low, high = bounds_below(claim, compared)
         return _one(supported=high < claim.below[1], refuted=low >= claim.below[1])
     pairs = pairs_of(claim, compared, metric)
     ends = [
@@ -93,12 +87,22 @@ def verdict(claim: Claim, compared: Compared, metric: str, *, absolute: int = 1)
     return _one(supported=bool(pairs) and all(pair.better > 0 for pair in pairs), refuted=refuted)
 
 
+def bounds_below(claim: Claim, compared: Compared) -> tuple[float, float]:
+    """The interval of P(converge) that decides a claim `below`. Errors: KeyError for a name that is not compared."""
+    place = {name: number for number, name in enumerate(compared.names)}[claim.names[0]]
+    error = compared.rules.error_below(len(compared.groups))
+    return share_interval(compared, place, error) if error else (0.0, 1.0)
+
+
 def share_interval(compared: Compared, place: int, error: float) -> tuple[float, float]:
-    """Exact interval of a configuration's P(converge) at an error that all looks share."""
+    """Interval of a configuration's P(converge) at an error that all looks share: exact, or, where each seed is a look,
+    by betting."""
     group, rules = compared.groups[place], compared.rules
-    sizes = [None] if not rules.looked else list(rules.looked[: compared.reached[place]])
     if not compared.reached[place]:
         return 0.0, 1.0
+    if rules.method.anytime:
+        return betting_interval(group.converged, 1 - error)
+    sizes = [None] if not rules.looked else list(rules.looked[: compared.reached[place]])
     confidence = 1 - looks.nominal(error, rules.looked)
     found = [clopper_pearson(*counts(group.on(CONVERGING, size)), confidence) for size in sizes]
     low, high = max(low for low, _ in found), min(high for _, high in found)

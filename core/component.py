@@ -101,22 +101,28 @@ class Chosen(Generic[T]):
     A class with Settings is made of them; any other class, and a function, has none.
 
     home: module or package of the built-in ones, all public classes and functions in it.  base: class that all are made
-    from; None: any class or function.
+    from; None: any class or function.  besides: names of what is part of the chooser itself, and no component.
     """
 
     home: str
     base: type | None = None
+    besides: tuple[str, ...] = ()
 
     def read(self, value: Named, where: str = "settings") -> tuple[str, Any, Any]:
-        """The name of a component, its class or function, and its settings, or None where it has none.
+        """The name of a component, its class or function, and its settings, or None where it has none; of one
+        of `besides` neither.
 
         where: dotted path of the field, for messages.  Errors: UserError that names the field.
         """
         own = dict(value) if isinstance(value, Mapping) else {"name": value}
         name = own.pop("name", "")
         place = f"{where}.name" if isinstance(value, Mapping) else where
+        if name in self.besides:
+            for field in own:
+                raise UserError(f"{where}.{field}: {name} has no settings")
+            return name, None, None
         try:
-            found = resolve(name, self.home, self.base)
+            found = resolve(name, self.home, self.base, self.besides)
         except UserError as error:
             raise UserError(f"{place}: {error}") from error.__cause__
         if self.base and not (inspect.isclass(found) and issubclass(found, self.base)):
@@ -161,24 +167,23 @@ class Metric:
             raise ValueError(f"a metric's direction is max or min, not {self.direction!r}")
 
 
-def resolve(name: str, home: str, base: type | None = None) -> Any:
+def resolve(name: str, home: str, base: type | None = None, more: Iterable[str] = ()) -> Any:
     """The class or function of this name.
 
-    home: module or package of the built-in ones.  base: of a home's classes, those that are made from it.
+    home: module or package of the built-in ones.  base: of a home's classes, those that are made from it.  more: names
+    that could be meant, too.
     Errors: UserError that says what is wrong with the name, without naming the field.
     """
     if not isinstance(name, str) or not name:
-        raise UserError(f"{name!r} is no name; {choose(str(name), short_names(home, base))}")
+        raise UserError(f"{name!r} is no name; {choose(str(name), [*short_names(home, base), *more])}")
     where, colon, attribute = name.rpartition(":")
     if not colon:
         wanted = name.replace("_", "").lower()
         for own, member in _members(home, base):
             if own.replace("_", "").lower() == wanted:
                 return member
-        raise UserError(
-            f"there is no {name!r}; {choose(name, short_names(home, base))}, or an own one as file.py:Name or "
-            "package.module:Name"
-        )
+        known = choose(name, [*short_names(home, base), *more])
+        raise UserError(f"there is no {name!r}; {known}, or an own one as file.py:Name or package.module:Name")
     module = user_file(where) if where.endswith(".py") else imported(where)
     found: Any = module
     for part in attribute.split("."):

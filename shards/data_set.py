@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,17 @@ class DataSet(Component):
 
     def folder(self) -> Path | None:
         """Of a data set that is packed already; None: it is to be packed."""
+        return None
+
+    def absent(self) -> str:
+        """Why it cannot be packed here, as where a folder of the user's own is not named yet; empty: it can."""
+        return ""
+
+    def pack_under(self, root: Path, progress: Callable[[int, int], None], say: Callable[[str], None]) -> Path | None:
+        """Of a data set that makes its own shards: make them under `root`, unless they are there; returns their folder.
+
+        progress: told (done, of how many).  say: told a line of what a user should know.  None: `samples` are packed.
+        """
         return None
 
 
@@ -122,7 +133,7 @@ def _no_data_set(kind: Any) -> str | None:
     """What a thing lacks to be a data set, in words, or None."""
     if not inspect.isclass(kind) or not issubclass(kind, DataSet):
         return "is no data set; write it as `class ...(seedsweep.DataSet)`"
-    if kind.samples is DataSet.samples and kind.folder is DataSet.folder:
+    if all(getattr(kind, name) is getattr(DataSet, name) for name in ("samples", "folder", "pack_under")):
         return "has no method `samples(self, split)`"
     if not inspect.isclass(kind.Settings) or not dataclasses.is_dataclass(kind.Settings):
         return "has Settings that are no dataclass; write `@dataclass(frozen=True)` above `class Settings`"

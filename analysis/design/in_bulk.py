@@ -18,8 +18,7 @@ from scipy import special, stats
 from seedsweep.analysis.design import looks
 from seedsweep.analysis.design.stopping import CONTINUATIONS, FUTILE
 from seedsweep.analysis.statistics.multiplicity import most_true
-from seedsweep.analysis.statistics.proportions import clopper_pearson, same_share
-from seedsweep.analysis.verdicts import absolute_claims
+from seedsweep.analysis.statistics.proportions import clopper_pearson, lower_beyond, same_share
 from seedsweep.core.records.decision import Claim
 
 #: Seeds to which Boschloo's test is computed for all tables; beyond it is the pooled z test, which it comes to.
@@ -50,23 +49,30 @@ def told_apart(
     last = np.zeros((studies, len(first)))
     for look, size in enumerate(sizes):
         own, other = counts[:, first, look], counts[:, second, look]
-        p = _overall(boschloo_table(size)[own, other], tuple(sizes))
+        p = overall(boschloo_table(size)[own, other], tuple(sizes))
         p_values = np.where(look < seen, np.minimum(p_values, p), p_values)
         last = np.where(look < seen, np.sign(own - other), last)
+    found = stepped_down(p_values, groups, level)
     if groups == 2:
-        found = p_values <= level
         return np.where(found, last, 0).astype(np.int8), found[:, 0]
-    order = np.argsort(p_values, axis=1, kind="stable")
-    factors = [most_true(groups, max(rejected, 1)) for rejected in range(len(first))]
-    adjusted = np.maximum.accumulate(np.take_along_axis(p_values, order, 1) * factors, axis=1)
-    found = np.zeros(p_values.shape, bool)
-    np.put_along_axis(found, order, adjusted <= level, 1)
     rows = np.arange(studies) if omnibus else np.flatnonzero(found.any(1))
     differs = np.zeros(studies, bool)
     for look, size in enumerate(sizes):
         open_ones = rows[~differs[rows] & (look < reached[rows].min(1))]
         differs[open_ones] = _not_all_equal(counts[open_ones, :, look], size, tuple(sizes), level)
     return np.where(found & differs[:, None], last, 0).astype(np.int8), differs
+
+
+def stepped_down(p_values: np.ndarray, groups: int, level: float) -> np.ndarray:
+    """As `multiplicity.adjusted_pairs`, but for the omnibus test: which pairs are rejected, [studies,pairs]."""
+    if groups == 2:
+        return p_values <= level
+    order = np.argsort(p_values, axis=1, kind="stable")
+    factors = [most_true(groups, max(rejected, 1)) for rejected in range(p_values.shape[1])]
+    adjusted = np.maximum.accumulate(np.take_along_axis(p_values, order, 1) * factors, axis=1)
+    found = np.zeros(p_values.shape, bool)
+    np.put_along_axis(found, order, adjusted <= level, 1)
+    return found
 
 
 def _not_all_equal(drawn: np.ndarray, seeds: int, sizes: tuple[int, ...], level: float) -> np.ndarray:
@@ -82,7 +88,7 @@ def _not_all_equal(drawn: np.ndarray, seeds: int, sizes: tuple[int, ...], level:
     return np.array([looks.overall_of_several(p, sizes, groups - 1) <= level for p in p_values], bool)
 
 
-def _overall(p_values: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+def overall(p_values: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
     """`looks.overall` of many, to about 1 %: between nodes on a logarithmic scale."""
     if len(sizes) < 2:
         return p_values
@@ -132,17 +138,19 @@ def share_ends(seeds: int, error: float) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Claims:
-    """Claims of convergence, without margins and not `alike`, about groups. names: of the groups.  named: places of
-    those that the study names.  level: of the whole page, which claims `below` share."""
+    """Claims on one axis about groups. names: of the groups.  named: places of those that the study names.  level: of
+    the axis.  error_below: of the interval of a claim `below`."""
 
     claims: Sequence[Claim]
     names: Sequence[str]
     named: Sequence[int]
     level: float
+    error_below: float = 0.0
 
     @property
-    def _absolute(self) -> int:
-        return absolute_claims(self.claims)
+    def error(self) -> float:
+        """Of the interval of each pair."""
+        return self.level / max(1, math.comb(len(self.names), 2))
 
     def place(self, claim: Claim) -> int:
         """Of its subject."""
@@ -161,24 +169,69 @@ class Claims:
         """Whether it is so."""
         if claim.below is not None:
             return truth[self.place(claim)] < claim.below[1]
+        if claim.alike is not None:
+            ((i, j),) = self.pairs(claim)
+            return abs(truth[i] - truth[j]) < (claim.margin or 0.0)
         return all(truth[i] > truth[j] for i, j in self.pairs(claim))
 
     def judged(
         self, claim: Claim, signs: np.ndarray, counts: np.ndarray, sizes: Sequence[int], reached: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Whether it is supported, and whether it is refuted, [studies] each."""
-        groups = counts.shape[1]
-        if claim.below is None:
-            found = np.stack([sign(signs, groups, i, j) for i, j in self.pairs(claim)])
-            return np.all(found > 0, axis=0), np.any(found < 0, axis=0)
-        place, error = self.place(claim), looks.nominal(self.level / self._absolute, sizes)
+        if claim.below is not None:
+            return self._below(claim.below[1], counts[:, self.place(claim)], sizes, reached[:, self.place(claim)])
+        pairs = self.pairs(claim)
+        found = np.stack([sign(signs, counts.shape[1], i, j) for i, j in pairs])
+        seen = [np.minimum(reached[:, i], reached[:, j]) for i, j in pairs]
+        if claim.alike is not None and claim.margin is not None:
+            ((i, j),) = pairs
+            clear = np.zeros(len(counts), bool)
+            each = looks.nominal(self.error, sizes)
+            for look, size in enumerate(sizes):
+                clear |= (look < seen[0]) & (boschloo_table(size)[counts[:, i, look], counts[:, j, look]] < each)
+            ends = self._margins(counts, pairs, sizes, seen, claim.margin)
+            other = self._margins(counts, [(j, i)], sizes, seen, claim.margin)
+            # Told apart by the step-down test alone: within the margin, and not the same.
+            open_ones = (found[0] != 0) & ~clear
+            return ends[0][0] & other[0][0] & ~open_ones, (ends[1][0] | other[1][0]) & ~open_ones
+        refuted = np.any(found < 0, axis=0)
+        if claim.margin is not None:
+            refuted |= self._margins(counts, pairs, sizes, seen, claim.margin)[0].any(0)
+        return np.all(found > 0, axis=0), refuted
+
+    def _below(
+        self, share: float, counts: np.ndarray, sizes: Sequence[int], reached: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not self.error_below:
+            return np.zeros(len(counts), bool), np.zeros(len(counts), bool)
+        error = looks.nominal(self.error_below, sizes)
         low, high = np.zeros(len(counts)), np.ones(len(counts))
         for look, size in enumerate(sizes):
             lows, highs = share_ends(size, error)
-            seen, own = look < reached[:, place], counts[:, place, look]
+            seen, own = look < reached, counts[:, look]
             low = np.where(seen, np.maximum(low, lows[own]), low)
             high = np.where(seen, np.minimum(high, highs[own]), high)
-        return np.maximum(low, high) < claim.below[1], np.minimum(low, high) >= claim.below[1]
+        return np.maximum(low, high) < share, np.minimum(low, high) >= share
+
+    def _margins(
+        self,
+        counts: np.ndarray,
+        pairs: Sequence[tuple[int, int]],
+        sizes: Sequence[int],
+        seen: Sequence[np.ndarray],
+        margin: float,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of each pair, whether the upper bound of its difference is below the margin, and whether the lower one is
+        above it, at any look that it took part in, [pairs,studies] each."""
+        each = looks.nominal(self.error, sizes)
+        below, above = np.zeros((2, len(pairs), len(counts)), bool)
+        for number, ((i, j), own) in enumerate(zip(pairs, seen, strict=True)):
+            for look, size in enumerate(sizes):
+                one, other = counts[:, i, look], counts[:, j, look]
+                # The upper bound is the lower one of the other less the one.
+                below[number] |= (look < own) & lower_beyond(size, -margin, each)[other, one]
+                above[number] |= (look < own) & lower_beyond(size, margin, each)[one, other]
+        return below, above
 
     def open_ones(
         self, signs: np.ndarray, counts: np.ndarray, sizes: Sequence[int], reached: np.ndarray
@@ -196,7 +249,7 @@ class Claims:
                 columns.append(undecided)
                 places.append((self.place(claim),))
             for i, j in self.pairs(claim):
-                columns.append(undecided & (sign(signs, groups, i, j) == 0))
+                columns.append(undecided & ((sign(signs, groups, i, j) == 0) | (claim.alike is not None)))
                 places.append((i, j))
         return np.stack(columns, axis=1), places
 

@@ -1,50 +1,81 @@
-"""How many seeds: studies are simulated and decided as the real one will be, on the axis *converging* alone.
+"""How many seeds: studies are simulated and decided as the real one will be, on one axis at a time.
 
-P(converge) of each configuration is given, seeds are independent, and convergence has the level that the study gives
-it: scores decide nothing here, so that what they could show, or would pass on, is left out.
+Seeds are independent. Of convergence, P(converge) of each configuration is given; of scores, normal ones of equal
+spread, the mean of each in standard deviations. An axis has the part of the level that the study gives it: what the
+other would pass on is left out.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from seedsweep.analysis.decisions import Group, Rules, decide
-from seedsweep.analysis.design.in_bulk import Claims, share_ends, sign, stopped, told_apart
+from seedsweep.analysis.design import scores_in_bulk
+from seedsweep.analysis.design.in_bulk import Claims, sign, stopped, told_apart
 from seedsweep.analysis.design.stopping import Aims, progress
-from seedsweep.analysis.verdicts import VERDICTS, Compared, absolute_claims, verdict
-from seedsweep.core.records.decision import AXES, CONVERGING, Claim, Decision, SeedCounts
+from seedsweep.analysis.verdicts import VERDICTS, Compared, axis_of, needs_intervals, verdict
+from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, Decision, SeedCounts
 
 #: In so many studies a difference is to be found.
 POWER = 0.8
-#: Above so many seeds of each configuration no number is given.
-MOST_SEEDS = 1000
-#: Studies that are simulated, and how many pairs are tested for that at most.
-STUDIES, MOST_TESTS = 2000, 4_000_000
+#: Above so many seeds of each configuration no number is given, of convergence and of scores.
+MOST_SEEDS, MOST_SEEDS_OF_SCORES = 1000, 200
+#: Studies that are simulated, and how many pairs are tested for that at most; of scores so many.
+STUDIES, MOST_TESTS, SCORE_STUDIES = 2000, 4_000_000, 500
 #: Studies that are simulated where each look asks whether to go on.
 STOPPED_STUDIES = 200
+#: Beyond so many standard deviations nothing overlaps.
+FAR = 6.0
+
+
+@dataclass(frozen=True)
+class Design:
+    """What decides a study. claims: all of its claims, between which and the axes the level is shared.  metric: of its
+    scores."""
+
+    seeds: SeedCounts
+    decision: Decision = field(default_factory=Decision)
+    claims: tuple[Claim, ...] = ()
+    metric: str = ""
+
+    @property
+    def rules(self) -> Rules:
+        """By which it is decided."""
+        return Rules.of(self.seeds, self.decision, self.claims, self.metric)
+
+    def level(self, axis: str) -> float:
+        """What an axis has of the level."""
+        return self.rules.level * self.rules.shares[axis]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is taken to be so. shares: P(converge) of each configuration.  names: of them.  named: places of those that
-    the study names; None: all.  claims: what is claimed of them, as `judged_here` gives it."""
+    """What is taken to be so.
 
-    shares: tuple[float, ...]
+    values: of each configuration: P(converge), or of the axis `score` the mean, in standard deviations of its seeds.
+    names: of them.  named: places of those that the study names; None: all.  claims: what is claimed on this axis, a
+    margin on scores in standard deviations.
+    """
+
+    values: tuple[float, ...]
     names: tuple[str, ...] = ()
     named: tuple[int, ...] | None = None
     claims: tuple[Claim, ...] = ()
+    axis: str = CONVERGING
 
-    def claims_at(self, level: float) -> Claims:
-        """As they are judged on a page of this level."""
-        count = len(self.shares)
+    def claims_at(self, level: float, error_below: float) -> Claims:
+        """As they are judged where the axis has this level."""
+        count = len(self.values)
         names = self.names or tuple(map(str, range(count)))
-        return Claims(self.claims, names, tuple(range(count)) if self.named is None else self.named, level)
+        named = tuple(range(count)) if self.named is None else self.named
+        return Claims(self.claims, names, named, level, error_below)
 
 
 @dataclass(frozen=True)
@@ -69,131 +100,197 @@ class _Outcome:
     seeds: np.ndarray
 
 
-def level_of(decision: Decision, axes: tuple[str, ...] = AXES) -> float:
-    """What convergence has of a study's level."""
-    return decision.level * decision.shares_of(axes)[CONVERGING]
+def mean_apart(wins: float) -> float:
+    """By how many standard deviations two normal distributions are apart where a seed of the higher is better in so
+    many pairs of seeds."""
+    return float(np.clip(math.sqrt(2) * special.ndtri(wins), -FAR, FAR))
 
 
-def judged_here(claims: Sequence[Claim]) -> tuple[Claim, ...]:
-    """The claims that are simulated: of convergence, but for `alike`; without margins, which could refute them too."""
-    kept = (claim for claim in claims if claim.axis == CONVERGING and claim.alike is None)
-    return tuple(claim.model_copy(update={"margin": None}) for claim in kept)
-
-
-def simulate(
-    truth: Truth,
-    seeds: SeedCounts,
-    decision: Decision,
-    *,
-    axes: tuple[str, ...] = AXES,
-    studies: int | None = None,
-) -> Simulated:
-    """Studies of a design, the same at each call: all at once from counts of independent seeds, which is `one_by_one`
-    but for about 1 % of a p-value. `paired` studies and `looks: any` are simulated one by one."""
-    whole = Rules.of(seeds, decision, axes)
-    if seeds.paired or whole.method.anytime:
-        return one_by_one(truth, seeds, decision, axes=axes, studies=studies or STOPPED_STUDIES)
-    studies = studies or min(_studies(len(truth.shares)), STUDIES if seeds.until == "all" else STOPPED_STUDIES)
-    sizes, level = whole.sizes, level_of(decision, axes)
-    claims, counts = truth.claims_at(decision.level), _drawn(truth.shares, sizes, studies)
+def simulate(truth: Truth, design: Design, studies: int | None = None) -> Simulated:
+    """Studies of a design, the same at each call: all at once, which is `one_by_one` but for about 1 % of a p-value.
+    Those that are `paired` or have `looks: any` are simulated one by one, and of scores those that stop when
+    decided."""
+    seeds, scores = design.seeds, truth.axis == SCORE
+    whole = design.rules
+    if seeds.paired or whole.method.anytime or (scores and seeds.until == "decided"):
+        return one_by_one(truth, design, studies or STOPPED_STUDIES)
+    sizes, level = whole.sizes, design.level(truth.axis)
+    claims = truth.claims_at(level, whole.error_below(len(truth.values)))
+    if scores:
+        outcome = _of_scores(truth, claims, sizes, studies or SCORE_STUDIES)
+        return _summary(truth, claims, outcome)
+    studies = studies or min(_studies(len(truth.values)), STUDIES if seeds.until == "all" else STOPPED_STUDIES)
+    counts = _drawn(truth.values, sizes, studies)
     reached = np.full(counts.shape[:2], len(sizes))
     wanted = np.full(counts.shape[:2], sizes[-1])
     if seeds.until == "decided":
         reached, wanted = stopped(counts, sizes, level, claims)
     signs, _ = told_apart(counts, sizes, level, reached)
     judged = [claims.judged(claim, signs, counts, sizes, reached) for claim in truth.claims]
-    supported, refuted = (np.array([each[side] for each in judged]).reshape(-1, studies) for side in (0, 1))
-    return _summary(truth, claims, _Outcome(signs, supported, refuted, wanted.sum(1)))
+    return _summary(truth, claims, _Outcome(signs, *_sides(judged, studies), wanted.sum(1)))
 
 
-def one_by_one(
-    truth: Truth,
-    seeds: SeedCounts,
-    decision: Decision,
-    *,
-    axes: tuple[str, ...] = AXES,
-    studies: int = STOPPED_STUDIES,
-) -> Simulated:
+def one_by_one(truth: Truth, design: Design, studies: int = STOPPED_STUDIES) -> Simulated:
     """As `simulate`, each study by the functions that decide the real one."""
-    whole, claims = Rules.of(seeds, decision, axes), truth.claims_at(decision.level)
-    own = Rules(level_of(decision, axes), {CONVERGING: 1.0}, whole.sizes, whole.method)
+    whole, seeds, level = design.rules, design.seeds, design.level(truth.axis)
+    claims = truth.claims_at(level, whole.error_below(len(truth.values)))
+    own = replace(whole, level=level + whole.below, shares={truth.axis: 1.0})
     aims = Aims(truth.claims, tuple(claims.names), tuple(claims.named), "")
-    absolute = absolute_claims(truth.claims)
-    rng, shares = np.random.default_rng(0), np.array(truth.shares)
+    rng = np.random.default_rng(0)
     signs, said, spent = [], [], []
     for _ in range(studies):
-        drawn = rng.random((len(shares), seeds.sizes[-1])) < shares[:, None]
-        found = progress([Group(row, {}) for row in drawn], own, seeds, aims)
-        groups = [Group(row[:wanted], {}) for row, wanted in zip(drawn, found.wanted, strict=True)]
+        drawn = _groups(truth, seeds.sizes[-1], rng)
+        found = progress(drawn, own, seeds, aims)
+        groups = [_first(group, wanted) for group, wanted in zip(drawn, found.wanted, strict=True)]
         reached = [1] * len(groups) if own.method.anytime else list(found.reached)
-        decisions = decide(groups, own, reached, estimates=False, only=(CONVERGING,))
+        wanted = truth.axis == SCORE or needs_intervals(truth.claims)
+        decisions = decide(groups, own, reached, estimates=wanted, only=(truth.axis,))
         compared = Compared(claims.names, claims.named, groups, whole, reached, decisions)
-        signs.append([pair.differs for pair in decisions.axes[CONVERGING].pairs])
-        said.append([VERDICTS.index(verdict(claim, compared, "", absolute=absolute)) for claim in truth.claims])
+        signs.append([pair.better for pair in decisions.axes[truth.axis].pairs])
+        said.append([VERDICTS.index(verdict(claim, compared, "")) for claim in truth.claims])
         spent.append(sum(found.wanted))
     verdicts = np.array(said, int).reshape(studies, -1).T
     return _summary(truth, claims, _Outcome(np.array(signs), verdicts == 0, verdicts == 1, np.array(spent)))
 
 
+def _groups(truth: Truth, seeds: int, rng: np.random.Generator) -> list[Group]:
+    """So many seeds of each."""
+    values = np.array(truth.values)[:, None]
+    if truth.axis == CONVERGING:
+        return [Group(row, {}) for row in rng.random((len(values), seeds)) < values]
+    return [Group(np.zeros(seeds, bool), {SCORE: row}) for row in rng.standard_normal((len(values), seeds)) + values]
+
+
+def _first(group: Group, seeds: int) -> Group:
+    return Group(group.converged[:seeds], {axis: own[:seeds] for axis, own in group.scores.items()})
+
+
+def _of_scores(truth: Truth, claims: Claims, sizes: Sequence[int], studies: int) -> _Outcome:
+    groups = len(truth.values)
+    drawn = _drawn_scores(truth.values, sizes[-1], studies)
+    pairs = list(itertools.combinations(range(groups), 2)) if not truth.claims else []
+    signs = scores_in_bulk.told_apart(drawn, sizes, claims.level, pairs)
+    judged = [scores_in_bulk.judged(claims, claim, drawn, sizes) for claim in truth.claims]
+    return _Outcome(signs, *_sides(judged, studies), np.full(studies, groups * sizes[-1]))
+
+
+def _sides(judged: Sequence[tuple[np.ndarray, np.ndarray]], studies: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of all claims, what is supported and what is refuted."""
+    supported, refuted = (np.array([each[side] for each in judged], bool).reshape(-1, studies) for side in (0, 1))
+    return supported, refuted
+
+
 def _summary(truth: Truth, claims: Claims, outcome: _Outcome) -> Simulated:
-    shares, studies = truth.shares, len(outcome.seeds)
-    told, false = np.zeros((len(shares), len(shares))), np.zeros(studies, bool)
-    for (i, j), signs in zip(itertools.combinations(range(len(shares)), 2), outcome.signs.T, strict=True):
+    values, studies = truth.values, len(outcome.seeds)
+    told, false = np.zeros((len(values), len(values))), np.zeros(studies, bool)
+    # Of claims on scores, which ask about their own pairs alone, no other is tested.
+    for (i, j), signs in zip(itertools.combinations(range(len(values)), 2), outcome.signs.T, strict=False):
         told[i, j], told[j, i] = (signs > 0).mean(), (signs < 0).mean()
-        false |= (signs != 0) & (signs * np.sign(shares[i] - shares[j]) <= 0)
+        false |= (signs != 0) & (signs * np.sign(values[i] - values[j]) <= 0)
     verdicts = []
     for claim, supported, refuted in zip(truth.claims, outcome.supported, outcome.refuted, strict=True):
         yes, no = float(supported.mean()), float((refuted & ~supported).mean())
         verdicts.append(dict(zip(VERDICTS, (yes, no, 1 - yes - no), strict=True)))
-        false |= refuted & ~supported if claims.holds(claim, shares) else supported
+        if not claims.holds(claim, values):
+            false |= supported
+        elif claim.margin is None or claim.alike:
+            # One that is ahead by less than a margin is not better by it.
+            false |= refuted & ~supported
     return Simulated(studies, told, tuple(verdicts), float(false.mean()), float(outcome.seeds.mean()))
 
 
-def seeds_needed(
-    shares: Sequence[float], pairs: Sequence[tuple[int, int]], level: float, power: float = POWER
-) -> int | None:
+def seeds_needed(truth: Truth, pairs: Sequence[tuple[int, int]], level: float, power: float = POWER) -> int | None:
     """Least seeds of each configuration, with one look, with which in so many studies every one of these pairs is told
     apart, the first being the better; None beyond MOST_SEEDS.
 
-    shares: P(converge) of each.  level: of convergence. By bisection on simulated studies: the power of 2000 is right
-    to 2 points.
+    level: of the axis. By bisection on simulated studies: the power of 2000 is right to 2 points, of 500 of scores to
+    4.
     """
-    return _least(tuple(map(float, shares)), tuple(pairs), (), level, power)
+    values = truth.values
+    if any(values[i] <= values[j] for i, j in pairs):
+        return None
+
+    def enough(seeds: int) -> bool:
+        if truth.axis == SCORE:
+            drawn = _drawn_scores(values, seeds, SCORE_STUDIES)
+            found = (scores_in_bulk.told_apart(drawn, (seeds,), level, pairs) > 0).all(1)
+        else:
+            signs, _ = told_apart(_drawn(values, (seeds,), _studies(len(values))), (seeds,), level)
+            found = np.stack([sign(signs, len(values), i, j) > 0 for i, j in pairs]).all(0)
+        return bool(found.mean() >= power)
+
+    return _bisect(enough, _most_seeds(truth.axis))
 
 
-def seeds_to_decide(compared: Compared, claim: Claim, metric: str, *, absolute: int = 1) -> int | None:
-    """Least seeds of each configuration with which a new study would decide a claim of convergence, either way, in 80 %
-    of studies, if P(converge) were as seen; None where that is beyond MOST_SEEDS, for other claims, and where nothing
-    was seen.
+def seeds_to_support(truth: Truth, design: Design) -> int | None:
+    """Least seeds of each configuration, with one look, with which the truth's first claim is supported in 80 % of
+    studies; None beyond MOST_SEEDS."""
+    rules = design.rules
+    return _least(truth, design.level(truth.axis), rules.error_below(len(truth.values)), either=False)
 
-    For one look and independent seeds, and without what a margin would decide.  metric: of the study's scores.
-    absolute: claims `below` that share a level.  Errors: ValueError for a name that is not compared. Cached; about a
-    second where it is not.
+
+def seeds_to_decide(compared: Compared, claim: Claim, metric: str) -> int | None:
+    """Least seeds of each configuration with which a new study would decide a claim, either way, in 80 % of studies, if
+    all were as seen, or, of `alike`, if the two were equal: None where that is beyond MOST_SEEDS, and where nothing was
+    seen.
+
+    As seen: P(converge); of scores how often a seed of the claim's subject is better than one of another, and, for a
+    margin, their spread. For one look and independent seeds.  metric: of the study's scores. Errors: ValueError for a
+    name that is not compared. Cached; seconds where it is not.
     """
-    axis = compared.decisions.axes.get(CONVERGING)
+    axis = compared.decisions.axes.get(axis_of(claim, metric))
     sizes = [len(group.converged) for group in compared.groups]
-    if claim.axis != CONVERGING or claim.alike is not None or axis is None or not min(sizes, default=0):
+    error = compared.rules.error_below(len(sizes))
+    if axis is None or not min(sizes, default=0) or not (error if claim.below else axis.level):
         return None
-    if claim.measure not in (None, metric):
+    truth = _as_seen(compared, claim.model_copy(update={"measure": None}), axis.name)
+    if truth is None:
         return None
-    seen = tuple(float(group.converged.mean()) for group in compared.groups)
-    about = Claims((claim,), compared.names, compared.named, compared.rules.level)
-    if claim.below is not None:
-        return _least_below(seen[about.place(claim)], claim.below[1], compared.rules.level / absolute)
-    pairs = about.pairs(claim)
-    if not pairs or not axis.level:
-        return None
-    return _least(seen, tuple(pairs), tuple((j, i) for i, j in pairs), axis.level)
+    return _least(truth, axis.level, error, either=True)
 
 
-def seeds_that_show(groups: int, decision: Decision, axes: tuple[str, ...] = AXES, most: int = 64) -> int | None:
+def _as_seen(compared: Compared, claim: Claim, axis: str) -> Truth | None:
+    """What was seen, as the truth; None where it says nothing of scores."""
+    about = Claims((claim,), compared.names, compared.named, 0.0)
+    place, pairs, groups = about.place(claim), about.pairs(claim), compared.groups
+    if not pairs and claim.below is None:
+        return None
+    if axis == CONVERGING:
+        values = [float(group.converged.mean()) for group in groups]
+    else:
+        # Only pairs that are shown have an estimate.
+        own = compared.decisions.axes[axis]
+        wins = [own.pair(place, other).estimate if other != place else 0.5 for other in range(len(groups))]
+        if any(math.isnan(share) for share in wins):
+            return None
+        values = [-mean_apart(share) for share in wins]
+        if claim.margin is not None:
+            spread = _spread([groups[place].on(axis), *(groups[other].on(axis) for _, other in pairs)])
+            if not spread:
+                return None
+            claim = claim.model_copy(update={"margin": claim.margin / spread})
+    if claim.alike is not None:
+        ((i, j),) = pairs
+        values[i] = values[j] = (values[i] + values[j]) / 2
+    kind = CONVERGING if axis == CONVERGING else SCORE
+    return Truth(tuple(values), tuple(compared.names), tuple(compared.named), (claim,), kind)
+
+
+def _spread(scores: Sequence[np.ndarray]) -> float:
+    """Standard deviation of seeds of one configuration, over some; 0 where it is not known."""
+    finite = [own[np.isfinite(own)] for own in scores]
+    freedom = sum(max(len(own) - 1, 0) for own in finite)
+    squares = sum(float(((own - own.mean()) ** 2).sum()) for own in finite if len(own))
+    return math.sqrt(squares / freedom) if freedom else 0.0
+
+
+def seeds_that_show(groups: int, level: float, most: int = 64) -> int | None:
     """Least seeds of each configuration with which, at one look, some result could tell a pair apart by convergence, as
-    `decisions.attainable` tries it; None beyond `most`."""
+    `decisions.attainable` tries it; None beyond `most`. level: of convergence."""
     if groups < 2:
         return None
     # A part of the groups is as good as can be and the rest as bad.
     good = np.array([np.arange(groups) < number for number in {1, groups // 2, groups - 1}], int)[:, :, None]
-    level = level_of(decision, axes)
     return _bisect(lambda seeds: bool(told_apart(good * seeds, (seeds,), level)[0].any()), most)
 
 
@@ -211,38 +308,27 @@ def _bisect(enough: Callable[[int], bool], most: int) -> int | None:
 
 
 @functools.lru_cache(maxsize=256)
-def _least(
-    shares: tuple[float, ...],
-    all_of: tuple[tuple[int, int], ...],
-    any_of: tuple[tuple[int, int], ...],
-    level: float,
-    power: float = POWER,
-) -> int | None:
-    """Seeds with which every pair of the first is told apart, or any of the second."""
-    if any(shares[i] <= shares[j] for i, j in all_of) and not any(shares[i] > shares[j] for i, j in any_of):
-        return None
-    studies, groups = _studies(len(shares)), len(shares)
+def _least(truth: Truth, level: float, error_below: float, *, either: bool) -> int | None:
+    """Seeds with which the truth's claim is supported, or decided either way."""
+    (claim,) = truth.claims
+    claims, count = truth.claims_at(level, error_below), len(truth.values)
+    if claim.below is None and claim.alike is None and claim.margin is None:
+        ahead = [truth.values[i] - truth.values[j] for i, j in claims.pairs(claim)]
+        if min(ahead) <= 0 and not (either and min(ahead) < 0):
+            return None
 
     def enough(seeds: int) -> bool:
-        signs, _ = told_apart(_drawn(shares, (seeds,), studies), (seeds,), level)
-        found = np.stack([sign(signs, groups, i, j) > 0 for i, j in all_of]).all(0)
-        for i, j in any_of:
-            found |= sign(signs, groups, i, j) > 0
-        return bool(found.mean() >= power)
+        sizes = (seeds,)
+        if truth.axis == SCORE:
+            drawn = _drawn_scores(truth.values, seeds, SCORE_STUDIES)
+            supported, refuted = scores_in_bulk.judged(claims, claim, drawn, sizes)
+        else:
+            counts = _drawn(truth.values, sizes, _studies(count))
+            signs, _ = told_apart(counts, sizes, level)
+            supported, refuted = claims.judged(claim, signs, counts, sizes, np.ones(counts.shape[:2], int))
+        return bool((supported | (refuted & either)).mean() >= POWER)
 
-    return _bisect(enough, MOST_SEEDS)
-
-
-@functools.lru_cache(maxsize=256)
-def _least_below(share: float, bound: float, error: float) -> int | None:
-    """Seeds with which it is decided whether P(converge) is below a bound; exact."""
-
-    def enough(seeds: int) -> bool:
-        low, high = share_ends(seeds, error)
-        chances = stats.binom.pmf(np.arange(seeds + 1), seeds, share)
-        return bool(chances[(high < bound) | (low >= bound)].sum() >= POWER)
-
-    return _bisect(enough, MOST_SEEDS)
+    return _bisect(enough, _most_seeds(truth.axis))
 
 
 def _studies(groups: int) -> int:
@@ -254,3 +340,14 @@ def _drawn(shares: tuple[float, ...], sizes: Sequence[int], studies: int) -> np.
     rng = np.random.default_rng(sizes[-1])
     more = [rng.binomial(size, shares, size=(studies, len(shares))) for size in np.diff(sizes, prepend=0)]
     return np.cumsum(np.stack(more, axis=2), axis=2)
+
+
+def _drawn_scores(means: tuple[float, ...], seeds: int, studies: int) -> np.ndarray:
+    """[studies,G,seeds]."""
+    rng = np.random.default_rng(seeds)
+    drawn: np.ndarray = rng.standard_normal((studies, len(means), seeds)) + np.array(means)[:, None]
+    return drawn
+
+
+def _most_seeds(axis: str) -> int:
+    return MOST_SEEDS_OF_SCORES if axis == SCORE else MOST_SEEDS

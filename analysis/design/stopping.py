@@ -15,7 +15,6 @@ from seedsweep.analysis.pair_tests import Forecast
 from seedsweep.analysis.verdicts import (
     UNDECIDED,
     Compared,
-    absolute_claims,
     axis_of,
     needs_intervals,
     pairs_of,
@@ -119,6 +118,9 @@ def _still_open(look: _Look) -> tuple[frozenset[int], str]:
     ends = [last if place in look.going else own for place, own in enumerate(look.reached)]
     ahead = replace(rules, method=Forecast(rules.method))
     for number in range(CONTINUATIONS if len(groups) <= MOST_FORECAST else 0):
+        if min(shut) >= FUTILE * CONTINUATIONS:
+            # More would not take it back.
+            break
         made = _continued(groups, look, number)
         still = _open_wishes(_compared(made, ahead, ends, aims, margins=margins, only=axes), aims)
         for place, wish in enumerate(wishes):
@@ -147,14 +149,14 @@ def _open_wishes(compared: Compared, aims: Aims) -> list[_Wish]:
             if not any(axis.pair(pair.first, pair.second).differs for axis in axes.values()):
                 found.append((CONVERGING, (pair.first, pair.second)))
         return found
-    absolute = absolute_claims(aims.claims)
     for claim in aims.claims:
-        if verdict(claim, compared, aims.metric, absolute=absolute) != UNDECIDED:
+        if verdict(claim, compared, aims.metric) != UNDECIDED:
             continue
         if claim.below is not None:
             found.append(("", (list(aims.names).index(claim.below[0]),)))
         for pair in pairs_of(claim, compared, aims.metric):
-            if not pair.differs or claim.alike:
+            # Scores may differ, and neither be the better one yet.
+            if not pair.better or claim.alike:
                 found.append((axis_of(claim, aims.metric), (pair.first, pair.second)))
     return list(dict.fromkeys(found))
 
@@ -174,16 +176,24 @@ def _compared(
 
 def _continued(groups: Sequence[Group], look: _Look, number: int) -> list[Group]:
     """The groups that go on with all their seeds: what is missing is drawn from what there is, P(converge) from its
-    posterior with Jeffreys' prior, scores from those of members of the same outcome."""
+    posterior with Jeffreys' prior, scores from those of members of the same outcome by the Bayesian bootstrap (Rubin
+    1981): few seeds do not know how likely each of their scores is."""
     made = list(groups)
     for place in look.going:
         group, known = groups[place], groups[place].converged
-        # By name: what is drawn does not depend on the order of the configurations.
-        rng = np.random.default_rng([number, look.most, zlib.crc32(look.aims.names[place].encode())])
+        # By name: what is drawn does not depend on the order of the configurations. What the search found, one at
+        # most, has none of the study's.
+        name = look.aims.names[place] if place in look.aims.named else ""
+        rng = np.random.default_rng([number, look.most, zlib.crc32(name.encode())])
         share = rng.beta(known.sum() + 0.5, (~known).sum() + 0.5)
         drawn = rng.random(look.most - len(known)) < share
-        own = [np.flatnonzero(known == outcome) for outcome in (False, True)]
-        like = np.array([rng.choice(own[int(each)] if len(own[int(each)]) else len(known)) for each in drawn], int)
+        like = np.empty(len(drawn), int)
+        for outcome in (False, True):
+            own = np.flatnonzero(known == outcome)
+            own = own if len(own) else np.arange(len(known))
+            weights = np.cumsum(rng.dirichlet(np.ones(len(own))))
+            where = np.flatnonzero(drawn == outcome)
+            like[where] = own[np.minimum(np.searchsorted(weights, rng.random(len(where))), len(own) - 1)]
         scores = {axis: np.concatenate([values, values[like]]) for axis, values in group.scores.items()}
         made[place] = Group(np.concatenate([known, drawn]), scores)
     return made

@@ -58,7 +58,7 @@ def draw(results: Results, configurations: pd.DataFrame, importance: pd.DataFram
             ("learning_curves", learning_curves, MOST_PANELS),
             ("final_scores", score_figures.final_scores, MOST_ROWS),
             ("profiles", score_figures.profiles, MOST_PANELS),
-            ("expected_best", score_figures.best_of_n, MOST_PANELS),
+            ("best_of_n", score_figures.best_of_n, MOST_PANELS),
         ):
             if name in OVER_STEPS and results.evaluations.step.nunique() < 2:
                 continue
@@ -231,7 +231,7 @@ def _shares(results: Results, intervals: _Intervals) -> pd.DataFrame:
     explored = results.members[results.members.phase == "explore"]
     own = ["phase", "number", "label", *results.varying_columns]
     rows = [
-        (*group[own].iloc[0], k, n, k / n, low, high)
+        (*(group[name].iloc[0] for name in own), k, n, k / n, low, high)
         for group in (*results.shown, *(group for _, group in explored.groupby("number")))
         for k, n, low, high in [_rate(group, intervals)]
     ]

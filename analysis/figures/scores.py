@@ -39,18 +39,22 @@ def final_scores(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     each = max(MOST_DOTS // len(groups), 10)
     figure = Figure(figsize=(6.4, 0.55 * len(groups) + 1.3))
     axes = figure.subplots()
+    dots: dict[str, list[np.ndarray]] = {outcome: [] for outcome in OUTCOMES}
     for place, group in enumerate(groups):
-        for outcome, (marker, colour, _) in OUTCOMES.items():
-            drawn = some(results, group, each)
-            chosen = drawn[drawn.outcome == outcome]
-            scores = results.scores(chosen)
+        drawn = some(results, group, each)
+        scores, seeds, outcomes = results.scores(drawn), drawn.seed.to_numpy(), drawn.outcome.to_numpy()
+        for outcome, found in dots.items():
+            chosen = outcomes == outcome
             # Spread by the seed's rank, not at random: the same ledger gives the same picture.
-            heights = place + (chosen.seed.rank().to_numpy(float) / (len(group) + 1) - 0.5) * 0.5
-            axes.scatter(scores, heights, marker=marker, color=colour, s=26, lw=1.2, alpha=0.9)
-        median = float(np.median(results.scores(group)))
-        axes.plot([median, median], [place - 0.33, place + 0.33], color="black", lw=2)
-    for marker, colour, label in OUTCOMES.values():
+            ranks = 1 + np.argsort(np.argsort(seeds[chosen]))
+            found.append(np.column_stack([scores[chosen], place + (ranks / (len(group) + 1) - 0.5) * 0.5]))
+    # One collection of each kind: many small ones take most of the time of a figure.
+    for outcome, (marker, colour, label) in OUTCOMES.items():
+        at, heights = np.concatenate(dots[outcome]).T
+        axes.scatter(at, heights, marker=marker, color=colour, s=26, lw=1.2, alpha=0.9)
         axes.scatter([], [], marker=marker, color=colour, label=label)
+    medians, places = [float(np.median(results.scores(group))) for group in groups], np.arange(len(groups))
+    axes.vlines(medians, places - 0.33, places + 0.33, color="black", lw=2, zorder=2)
     axes.set_yticks(range(len(groups)), [title(group.label.iloc[0], ROW_WIDTH) for group in groups])
     every = np.concatenate([results.span, *(results.scores(group) for group in groups)])
     span = (float(every.min()), float(every.max()))

@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from seedsweep.analysis.results import Results
@@ -146,14 +147,22 @@ def banded(curves: Sequence[Banded], *, step: bool = False, **options: Any) -> t
     drawn: Any = {"drawstyle": "steps-post"} if step else {}
     filled: Any = {"step": "post"} if step else {}
     figure, every = panels(len(curves), **options)
+    others = [_path(curve, step=step) for curve in curves]
     for place, (panel, curve) in enumerate(zip(every, curves, strict=True)):
-        for other in curves:
-            panel.plot(other.x, other.value, color="0.75", lw=0.8, **drawn)
+        # One collection: a line each would take most of the time of a figure.
+        panel.add_collection(LineCollection(others, colors="0.75", linewidths=0.8))
         line = look(place, len(curves), curve.members)
         panel.plot(curve.x, curve.value, **drawn, **line)
         panel.fill_between(curve.x, curve.low, curve.high, color=line["color"], alpha=0.15, lw=0, **filled)
         panel.set_title(title(curve.title))
     return figure, every
+
+
+def _path(curve: Banded, *, step: bool) -> np.ndarray:
+    """A curve as points, [N,2]; one that jumps has two at each x but the first."""
+    if not step:
+        return np.column_stack([curve.x, curve.value])
+    return np.column_stack([np.repeat(curve.x, 2)[1:], np.repeat(curve.value, 2)[:-1]])
 
 
 def in_rows(table: pd.DataFrame, marks: Sequence[tuple[str, str]], *, every: float) -> tuple[Figure, Axes]:
@@ -164,8 +173,10 @@ def in_rows(table: pd.DataFrame, marks: Sequence[tuple[str, str]], *, every: flo
     figure = Figure(figsize=(6.4, 1.0 + every * len(table)))
     axes = figure.subplots()
     ends = table[["share", "low", "high"]].to_numpy(float)
-    for place, ((share, low, high), (colour, marker)) in enumerate(zip(ends, marks, strict=True)):
-        axes.errorbar(share, place, xerr=[[share - low], [high - share]], fmt=marker, color=colour, capsize=4, ms=7)
+    for colour, marker in dict.fromkeys(marks):
+        places = np.flatnonzero([mark == (colour, marker) for mark in marks])
+        share, low, high = ends[places].T
+        axes.errorbar(share, places, xerr=[share - low, high - share], fmt=marker, color=colour, capsize=4, ms=7)
     axes.set_yticks(range(len(table)), [title(label, ROW_WIDTH) for label in table.label])
     axes.set(xlim=(-0.04, 1.04), ylim=(len(table) - 0.5, -0.7))
     return figure, axes

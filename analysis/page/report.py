@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from seedsweep.analysis import export, external, methods, sensitivity, strata, tables
+from seedsweep.analysis import export, external, methods, sensitivity, slides, strata, tables
 from seedsweep.analysis.answer import Answer, answer
 from seedsweep.analysis.comparison import Comparison, compare
 from seedsweep.analysis.figures import convergence, criteria, glimpses
@@ -28,6 +28,8 @@ from seedsweep.core.records.provenance import read_provenance
 
 #: How many pairs, configurations, failures and launches the page shows; `tables/` and the ledger have all.
 MOST_PAIRS, MOST_CONFIGURATIONS, MOST_FAILURES, MOST_LAUNCHES = 200, 300, 50, 10
+#: Likewise of slides that are called wrongly.
+MOST_SLIDES = 200
 
 
 def write(run_folder: Path, reader: tables.Reader | None = None) -> Answer:
@@ -45,6 +47,7 @@ def write(run_folder: Path, reader: tables.Reader | None = None) -> Answer:
         glimpses.Images(run),
         _launches(run),
         failures=_failures(run),
+        of_slides=slides.read(run, results),
         page_alone=reader is not None,
     )
 
@@ -58,6 +61,7 @@ def publish(
     *,
     source: str = "",
     failures: Sequence[tuple[str, str]] = (),
+    of_slides: slides.Slides | None = None,
     page_alone: bool = False,
 ) -> Answer:
     """Write a report to its folder; returns the answer.
@@ -73,6 +77,8 @@ def publish(
     drawn = convergence.draw(results, comparison.configurations, pd.DataFrame() if importance is None else importance)
     if images and (watched := glimpses.choose(results, images)):
         drawn["glimpses"] = glimpses.draw(watched)
+    if of_slides and (curves := slides.draw(of_slides, results.study.score)):
+        drawn["froc"] = curves
     # While a study runs this would take longer than all else.
     varied = None if page_alone else sensitivity.vary(results, comparison)
     if varied and (by_others := criteria.draw(results, varied)):
@@ -81,7 +87,7 @@ def publish(
     if page_alone:
         pictures = {name: svg(one.figure) for name, one in drawn.items()}
     else:
-        export.write(results, comparison, report.tables, ("parquet", "csv"))
+        export.write(results, comparison, report.tables, ("parquet", "csv"), of_slides.tables() if of_slides else None)
         pictures = {name: one.save(report.figures, name) for name, one in drawn.items()}
     configurations = comparison.configurations
     # Before the first look there are none but exploratory ones.
@@ -103,6 +109,7 @@ def publish(
         **_columns(configurations),
         secondary=comparison.secondary[:MOST_CONFIGURATIONS].to_dict("records"),
         all_secondary=len(comparison.secondary),
+        **_of_slides(of_slides, results),
         together=strata.together(results).to_dict("records"),
         pairs=_likeliest(pairs).to_dict("records"),
         all_pairs=len(pairs),
@@ -121,6 +128,15 @@ def publish(
     )
     replace(report.page, page.encode())
     return said
+
+
+def _of_slides(of_slides: slides.Slides | None, results: Results) -> dict[str, Any]:
+    """What the page says of whole slides."""
+    if of_slides is None:
+        return {"slides": [], "all_slides": 0, "slides_tested": 0}
+    wrong = slides.doubtful(of_slides, results.study.score)
+    tested = of_slides.decisions.slide.nunique()
+    return {"slides": wrong[:MOST_SLIDES].to_dict("records"), "all_slides": len(wrong), "slides_tested": tested}
 
 
 def follow(run_folder: Path) -> None:

@@ -82,7 +82,7 @@ class _Field:
         prod_j P(x_j < x_i) + u P(x_j = x_i), integrated over u.
         """
         # Rounds are done in parts, to bound memory.
-        size = max(1, MOST_AT_ONCE // self._owns.size)
+        size = max(1, MOST_AT_ONCE // (len(self._nodes) * sum(self.sizes)))
         parts = [slice(i, i + size) for i in range(0, len(own), size)]
         wins = np.concatenate([self._wins(others[part], worse[part]) for part in parts])
         # A sum of shares may be above 1 by rounding.
@@ -90,16 +90,23 @@ class _Field:
 
     def _wins(self, others: np.ndarray, worse: np.ndarray) -> np.ndarray:
         """How often each score is above those of all other configurations, [R,N]."""
-        split = np.split(others, self._starts[1:], axis=1)
-        reached = [np.cumsum(np.column_stack(both), axis=1) for both in zip(worse.T, split, strict=True)]
-        below = np.stack([shares[:, at] for shares, at in zip(reached, self._below, strict=True)], axis=1)
-        up_to = np.stack([shares[:, at] for shares, at in zip(reached, self._up_to, strict=True)], axis=1)
-        equal = np.where(self._owns, 0.0, up_to - below)
-        below = np.where(self._owns, 1.0, below)
-        wins = np.zeros((len(others), self._owns.shape[1]))
-        for node, weight in zip(self._nodes, self._weights, strict=True):
-            wins += weight * (below + node * equal).prod(1)
-        return wins
+        products = np.ones((len(self._nodes), others.shape[1], len(others)))
+        for place, (start, size) in enumerate(zip(self._starts, self.sizes, strict=True)):
+            own = slice(start, start + size)
+            # A row a share: whole rows are taken, which is many times faster than columns.
+            reached = np.ascontiguousarray(np.cumsum(np.column_stack([worse[:, place], others[:, own]]), axis=1).T)
+            below, up_to = self._below[place], self._up_to[place]
+            above = reached[below]
+            above[own] = 1.0
+            tied = np.flatnonzero(below != up_to)
+            tied = tied[(tied < own.start) | (tied >= own.stop)]
+            lower, equal = reached[below[tied]], reached[up_to[tied]] - reached[below[tied]]
+            above[tied] = 1.0
+            products *= above
+            for number, node in enumerate(self._nodes):
+                products[number, tied] *= lower + node * equal
+        found: np.ndarray = np.tensordot(self._weights, products, 1).T
+        return found
 
 
 def median_best(

@@ -120,6 +120,38 @@ def _least_difference(a: int, m: int, b: int, n: int, significance: float) -> fl
     return max(root, math.ulp(0.0)) if found else root
 
 
+@functools.lru_cache(maxsize=128)
+def lower_beyond(seeds: int, apart: float, significance: float) -> np.ndarray:
+    """Whether the lower bound of `difference` is above `apart`, for each k of so many seeds less l of as many,
+    [n+1,n+1]: all tables at once, to about 1 % of the probabilities. significance: 1 less the confidence.
+
+    As `_least_difference` orders them: the bound is above where the tables from the top of the order to the own one
+    have less than half of the significance at this difference.
+    """
+    if (seeds + 1) ** 2 > MOST_TABLES:
+        return _newcombe_lower(seeds, seeds, 1 - significance) > apart
+    fisher, bound = _fisher_greater(seeds, seeds), np.round(_newcombe_lower(seeds, seeds), 9)
+    found = _found(seeds, seeds, significance / 2) > 0
+    if apart == 0:
+        return found
+    order = -bound
+    if apart < 0:
+        # What the test finds is above 0. The others begin with Fisher's p.
+        start = _found(seeds, seeds, max(significance / 2, FIRST_IN_ORDER)) > 0
+        order = np.where(start, np.log(np.maximum(fisher, 1e-300)).round(9) - 1e3, order)
+    values, place = np.unique(order, return_inverse=True)
+    place, largest, k = place.ravel(), np.zeros(len(values)), np.arange(seeds + 1)
+    low = max(0.0, -apart)
+    room = min(1.0, 1 - apart) - low
+    for angle in np.linspace(0, np.pi / 2, 65 + 12 * math.isqrt(seeds)):
+        q = low + room * np.sin(angle) ** 2
+        own, other = (_binomial(np.array([share]), seeds)[0] for share in (min(max(q + apart, 0.0), 1.0), q))
+        chances = np.bincount(place, np.outer(own, other).ravel(), len(values))
+        np.maximum(largest, np.cumsum(chances), out=largest)
+    above = largest[place].reshape(len(k), len(k)) < significance / 2
+    return found | above if apart < 0 else found & above
+
+
 @functools.lru_cache(maxsize=256)
 def _found(m: int, n: int, level: float) -> np.ndarray:
     """1 for each table whose one-sided p by Boschloo, "first greater", is below the level, [m+1,n+1]."""
@@ -139,11 +171,11 @@ def _wilson(share: np.ndarray, members: np.ndarray, confidence: float = 0.95) ->
 
 
 @functools.lru_cache(maxsize=64)
-def _newcombe_lower(m: int, n: int) -> np.ndarray:
-    """Lower bound of the difference of k of m and l of n by Newcombe's method 10 (1998) at 95 %, [m+1,n+1]."""
+def _newcombe_lower(m: int, n: int, confidence: float = 0.95) -> np.ndarray:
+    """Lower bound of the difference of k of m and l of n by Newcombe's method 10 (1998), [m+1,n+1]."""
     own, other = np.arange(m + 1) / m, np.arange(n + 1) / n
-    low, _ = _wilson(own, np.full(m + 1, m))
-    _, high = _wilson(other, np.full(n + 1, n))
+    low, _ = _wilson(own, np.full(m + 1, m), confidence)
+    _, high = _wilson(other, np.full(n + 1, n), confidence)
     found: np.ndarray = np.subtract.outer(own, other) - np.hypot.outer(own - low, high - other)
     return found
 

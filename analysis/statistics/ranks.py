@@ -65,13 +65,34 @@ def _doubled_wins(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _at_most(wins: int, size: int, ties: tuple[int, ...]) -> float:
     """Probability that `size` of the scores, drawn by lot, have at most so many doubled wins over the others."""
+    if _is_counted(size, sum(ties)):
+        return float(_distribution(size, ties)[wins])
+    return float(_normal(np.array(wins), size, ties))
+
+
+def _is_counted(size: int, total: int) -> bool:
+    return min(size, total - size) * size * (total - size) * total <= MOST_ADDITIONS
+
+
+def _normal(wins: np.ndarray, size: int, ties: tuple[int, ...]) -> np.ndarray:
+    """As `_at_most`, of many seeds, of any shape."""
     total = sum(ties)
     pairs = size * (total - size)
-    if min(size, total - size) * pairs * total <= MOST_ADDITIONS:
-        return float(_distribution(size, ties)[wins])
     tied = sum(count**3 - count for count in ties) / (total * (total - 1))
     variance = pairs / 12 * (total + 1 - tied)
-    return float(special.ndtr((wins - pairs + 1) / 2 / math.sqrt(variance))) if variance > 0 else 1.0
+    found: np.ndarray = special.ndtr((wins - pairs + 1) / 2 / math.sqrt(variance)) if variance > 0 else np.ones(())
+    return found
+
+
+@functools.lru_cache(64)
+def chances_of_wins(size: int) -> np.ndarray:
+    """Probability that one of two groups of so many seeds each, all scores different and of one distribution, has at
+    most w wins over the other, w = 0 .. size^2: [size^2+1]. `rank_sum` is twice the smaller of those of w and of
+    size^2 - w, at most 1."""
+    ties = (1,) * (2 * size)
+    if _is_counted(size, 2 * size):
+        return _distribution(size, ties)[::2]
+    return _normal(2 * np.arange(size**2 + 1), size, ties)
 
 
 @functools.lru_cache(512)
@@ -129,22 +150,35 @@ def _same_scores(groups: tuple[bytes, ...]) -> float:
     if len(ties) == 1:
         return 1.0
     ranks = (2 * np.cumsum(ties) - ties)[places].astype(np.int32)
+    sums = np.add.reduceat(ranks, starts, dtype=np.int64).astype(float)
+    return share_of_permutations((sums**2 / sizes).sum(), tuple(sizes.tolist()), tuple(ties.tolist()))
 
-    def statistic(ranks: np.ndarray) -> np.ndarray:
-        sums = np.add.reduceat(ranks, starts, axis=-1, dtype=np.int64).astype(float)
-        found: np.ndarray = (sums**2 / sizes).sum(-1)
-        return found
 
+def share_of_permutations(observed: float, sizes: tuple[int, ...], ties: tuple[int, ...]) -> float:
+    """P-value of `same_scores`, from the sum of the squared sums of doubled ranks over the sizes of groups.
+
+    sizes: growing.  ties: how many scores are equal to each distinct one.
+    """
+    every = _permuted(sizes, ties)
     # Permutations with the same statistic may differ in the last digits.
-    observed = statistic(ranks) * (1 - 1e-12)
-    rng = np.random.default_rng(0)
-    hits, rest, pooled = 0, DRAWS, np.sort(ranks)
-    while rest:
-        count = min(rest, max(MOST_PERMUTED // len(ranks), 1))
-        drawn = rng.permuted(np.broadcast_to(pooled, (count, len(pooled))), axis=1)
-        hits += int((statistic(drawn) >= observed).sum())
-        rest -= count
+    hits = len(every) - int(np.searchsorted(every, observed * (1 - 1e-12)))
     return (1 + hits) / (1 + DRAWS)
+
+
+@functools.lru_cache(256)
+def _permuted(sizes: tuple[int, ...], ties: tuple[int, ...]) -> np.ndarray:
+    """The statistic of DRAWS permutations, growing: where no scores are equal the same for all of these sizes."""
+    counts = np.array(ties)
+    pooled = np.repeat(2 * np.cumsum(counts) - counts, counts).astype(np.int32)
+    starts = np.cumsum(sizes, dtype=np.int64) - np.array(sizes)
+    rng, found, rest = np.random.default_rng(0), list[np.ndarray](), DRAWS
+    while rest:
+        count = min(rest, max(MOST_PERMUTED // len(pooled), 1))
+        drawn = rng.permuted(np.broadcast_to(pooled, (count, len(pooled))), axis=1)
+        sums = np.add.reduceat(drawn, starts, axis=-1, dtype=np.int64).astype(float)
+        found.append((sums**2 / np.array(sizes)).sum(-1))
+        rest -= count
+    return np.sort(np.concatenate(found))
 
 
 def superiority(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -170,20 +204,32 @@ def _superiority(first: bytes, second: bytes, confidence: float) -> tuple[float,
     x, y = np.frombuffer(first), np.frombuffer(second)
     won, lost = _doubled_wins(x, y), _doubled_wins(y, x)
     m, n, fewer = len(x), len(y), min(len(x), len(y))
-    wins = float(won.sum() / (2 * m * n))
-    # One over the effective number of seeds.
-    inverse, spread = 1 / fewer, wins * (1 - wins)
-    if fewer > 1 and spread > 0:
+    wins, variance = float(won.sum() / (2 * m * n)), 0.0
+    if fewer > 1:
         variance = float(np.var(won / (2 * n), ddof=1) / m + np.var(lost / (2 * m), ddof=1) / n)
-        # The nearer to 0 or 1, the fewer seeds show a variance.
-        showing = 4 * spread * fewer
-        inverse = min((showing * variance / spread + PRIOR_SEEDS / fewer) / (showing + PRIOR_SEEDS), inverse)
-    above, below, side = wins / inverse, (1 - wins) / inverse, (1 - confidence) / 2
-    low = float(special.betaincinv(above, below + 1, side)) if wins > 0 else 0.0
-    high = float(special.betaincinv(above + 1, below, 1 - side)) if wins < 1 else 1.0
+    low, high = (float(end) for end in superiority_ends(np.array(wins), np.array(variance), fewer, confidence))
     if _rank_sum(first, second) >= _level(confidence):
         low, high = min(low, 0.5), max(high, 0.5)
     return wins, low, high
+
+
+def superiority_ends(
+    wins: np.ndarray, variance: np.ndarray, fewer: int, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of `superiority`, but for what the rank sum says, of any shape. wins: its estimate.  variance: DeLong's.
+    fewer: the smaller of the two numbers of seeds."""
+    # One over the effective number of seeds.
+    inverse, spread, side = np.full(np.shape(wins), 1 / fewer), wins * (1 - wins), (1 - confidence) / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if fewer > 1:
+            # The nearer to 0 or 1, the fewer seeds show a variance.
+            showing = 4 * spread * fewer
+            shown = (showing * variance / spread + PRIOR_SEEDS / fewer) / (showing + PRIOR_SEEDS)
+            inverse = np.where(spread > 0, np.minimum(shown, inverse), inverse)
+        above, below = wins / inverse, (1 - wins) / inverse
+        low = np.where(wins > 0, special.betaincinv(above, below + 1, side), 0.0)
+        high = np.where(wins < 1, special.betaincinv(above + 1, below, 1 - side), 1.0)
+    return low, high
 
 
 def _level(confidence: float) -> float:

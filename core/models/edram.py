@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seedsweep.core.component import Choice, Named, Range
+from seedsweep.core.component import Choice, Chosen, Named, Range
 from seedsweep.core.models import glimpses
 from seedsweep.core.models.extractions import Gaussian
+from seedsweep.core.models.features import Backbone, WithBackbone
 from seedsweep.core.models.glimpse_task import EXTRACTION, GlimpseSettings, GlimpseTask
 from seedsweep.core.models.glimpses import Extraction, Window
 from seedsweep.core.models.images import whole_images, whole_masks
@@ -21,7 +22,10 @@ from seedsweep.core.models.normalisation import StepNorm
 from seedsweep.core.models.rollout import Rollout
 from seedsweep.core.training.batch import Batch
 
-#: Convolutions of the glimpse network: padding of each, and whether it is followed by pooling.
+#: Its own glimpse network, in place of a backbone.
+PUBLISHED = "published"
+BACKBONE: Chosen[Backbone] = Chosen("seedsweep.core.models.backbones", Backbone, besides=(PUBLISHED,))
+#: Convolutions of that network: padding of each, and whether it is followed by pooling.
 PADDING = (1, 0, 1, 1, 1, 0)
 POOLED = (False, True, False, True, False, False)
 #: What they leave something of.
@@ -33,23 +37,26 @@ CONTEXT, CONTEXT_KERNELS = 12, (5, 3, 3)
 class Edram(GlimpseTask):
     """Glimpses whose windows the model moves and scales."""
 
-    coarse = ("glimpse.convolutions.",)
+    coarse = ("glimpse.convolutions.", "glimpse.backbone.")
+    backbones = BACKBONE
 
     @dataclass(frozen=True)
     class Settings(GlimpseSettings):
         """Settings of the model, beside those of GlimpseSettings; the model's defaults are the published ones.
 
+        backbone:     `published`, its own glimpse network; or another one, and a linear layer (the report's).
         extraction:   the published spatial transformer takes the whole affine; the Gaussian one its scales and its
                       place.
         initial:      of the first LSTM state: `context`, from the image at 12 px; `overview`, from glimpse 0 (the
                       report's).
         prediction:   `last`, the classifier's at the last step; `all`, from all glimpses' features (the report's).
         state:        width of the LSTMs.  features: of the glimpse network's output.  classifier: of its hidden layers.
-        convolutions: widths of the glimpse network's.
+        convolutions: widths of the published glimpse network's.
         """
 
+        backbone: Annotated[Named, BACKBONE] = PUBLISHED
         glimpses: Annotated[int, Range(1, 64)] = 6
-        glimpse_size: Annotated[int, Range(LEAST_GLIMPSE)] = 26
+        glimpse_size: Annotated[int, Range(2)] = 26
         extraction: Annotated[Named, EXTRACTION] = "spatial_transformer"
         initial: Annotated[str, Choice("context", "overview")] = "context"
         prediction: Annotated[str, Choice("last", "all")] = "last"
@@ -66,6 +73,10 @@ class Edram(GlimpseTask):
         s = self.settings
         if s.initial == "context" and s.state % 32:
             yield f"settings.state: {s.state} is no multiple of 32, as the context network makes it"
+        if s.backbone == PUBLISHED and s.glimpse_size < LEAST_GLIMPSE:
+            yield f"settings.glimpse_size: {s.glimpse_size} is out of range; the published network needs at least 14"
+        if s.backbone == PUBLISHED and s.frozen:
+            yield "settings.frozen: the published network has no weights of its own: choose another, or leave it out"
         if type(self.extraction).affine is Extraction.affine:
             yield "settings.extraction: has no `affine`, and this model scales its windows"
 
@@ -74,10 +85,12 @@ class Edram(GlimpseTask):
         return EdramNet(self.settings, self.data.shapes["image"][0], self.mean, self.std)
 
     def overview(self, images: Tensor) -> Tensor:
-        """[B,C,12,12] for the context network, or glimpse 0, [B,C,G,G]."""
+        """[B,C,12,12] for the context network; or glimpse 0, [B,C,G,G], with a frozen backbone its features,
+        [B, features]."""
         s = self.settings
-        size = CONTEXT if s.initial == "context" else s.glimpse_size
-        return glimpses.overview(images, Window(Gaussian(), size, 1.0))
+        if s.initial == "context":
+            return glimpses.overview(images, Window(Gaussian(), CONTEXT, 1.0))
+        return self.as_given(glimpses.overview(images, Window(Gaussian(), s.glimpse_size, 1.0)))
 
 
 class EdramNet(nn.Module):
@@ -88,13 +101,14 @@ class EdramNet(nn.Module):
         """channels: of the image.  mean, std: of the training images' pixels."""
         super().__init__()
         self.settings, self.mean, self.std = settings, mean, std
-        s = settings
+        s, pixels = settings, (channels, mean, std)
         self.extraction = EXTRACTION.make(s.extraction)
         overview = s.initial == "overview"
-        self.glimpse = _GlimpseNet(s, channels, s.glimpses + overview)
+        steps = s.glimpses + overview
+        self.glimpse = _Published(s, *pixels, steps) if s.backbone == PUBLISHED else _OfBackbone(s, *pixels)
         # Before a normalisation a bias has no effect, and a gradient that is rounding alone.
         self.where = nn.Linear(6, s.features, bias=False)
-        self.norms = nn.ModuleList([StepNorm(s.glimpses + overview, s.features) for _ in range(2)])
+        self.norms = nn.ModuleList([StepNorm(steps, s.features) for _ in range(2)])
         self.start = nn.Linear(s.features, 2 * s.state) if overview else _Context(channels, s.state)
         self.encoder = PeepholeLSTM(s.features, s.state)
         self.decoder = PeepholeLSTM(s.state, s.state)
@@ -110,14 +124,14 @@ class EdramNet(nn.Module):
             nn.Linear(s.classifier, classes),
         )
         if s.prediction == "all":
-            self.aggregate = nn.Linear(s.features * (s.glimpses + overview), classes)
+            self.aggregate = nn.Linear(s.features * steps, classes)
 
     def forward(self, batch: Batch) -> Rollout:
         """One rollout."""
         s = self.settings
         images, masks = whole_images(batch), whole_masks(batch)
         zeros = images.new_zeros(len(images), s.state)
-        overview = (batch["overview"] - self.mean) / self.std
+        overview = batch["overview"]
         encoder, decoder = (zeros, zeros), (zeros, zeros)
         features, states, affines, coverages, norms = [], [], [], [], []
         first = 0
@@ -130,16 +144,18 @@ class EdramNet(nn.Module):
             norms.append(f.detach().norm(dim=-1))
             first = 1
         else:
-            decoder = (self.start(overview), zeros)
+            decoder = (self.start((overview - self.mean) / self.std), zeros)
+        looking = [decoder[0]]
         for step in range(first, first + s.glimpses):
             affine = self.emit(decoder[0])
             glimpse, covered = self.extraction.affine(images, masks, affine, s.glimpse_size)
-            f = self.glimpse((glimpse - self.mean) / self.std, step)
+            f = self.glimpse(glimpse, step)
             g = F.relu(self.norms[0](f, step)) * F.relu(self.norms[1](self.where(affine), step))
             encoder = self.encoder(g, encoder)
             decoder = self.decoder(encoder[0], decoder)
             features.append(f)
             states.append(encoder[0])
+            looking.append(decoder[0])
             affines.append(affine)
             coverages.append(covered)
             norms.append(g.detach().norm(dim=-1))
@@ -154,6 +170,7 @@ class EdramNet(nn.Module):
             torch.cat([emitted[..., 0:2], emitted[..., 3:5]], -1),
             torch.stack(coverages),
             torch.stack(norms),
+            torch.stack(looking),
         )
 
     def emit(self, h: Tensor) -> Tensor:
@@ -182,11 +199,24 @@ class PeepholeLSTM(nn.Module):
         return torch.sigmoid(o + to_o * c_next) * torch.tanh(c_next), c_next
 
 
-class _GlimpseNet(nn.Module):
-    """Six 3x3 convolutions and a linear layer: [B,C,G,G] -> [B, features]."""
+class _OfBackbone(WithBackbone):
+    """A backbone and a linear layer: [B,C,G,G] in [0,1] -> [B, features]."""
 
-    def __init__(self, s: Edram.Settings, channels: int, steps: int):
+    def __init__(self, s: Edram.Settings, channels: int, mean: float, std: float):
+        super().__init__(s.backbone, channels, s.glimpse_size, mean, std, frozen=s.frozen)
+        self.linear = nn.Linear(self.features, s.features, bias=False)
+
+    def forward(self, x: Tensor, step: int) -> Tensor:
+        features: Tensor = self.linear(self.see(x))
+        return features
+
+
+class _Published(nn.Module):
+    """Six 3x3 convolutions and a linear layer: [B,C,G,G] in [0,1] -> [B, features]."""
+
+    def __init__(self, s: Edram.Settings, channels: int, mean: float, std: float, steps: int):
         super().__init__()
+        self.mean, self.std = mean, std
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         side = s.glimpse_size
         for width, padding, pooled in zip(s.convolutions, PADDING, POOLED, strict=True):
@@ -197,6 +227,7 @@ class _GlimpseNet(nn.Module):
         self.linear = nn.Linear(side * side * channels, s.features, bias=False)
 
     def forward(self, x: Tensor, step: int) -> Tensor:
+        x = (x - self.mean) / self.std
         for convolution, norm, pooled in zip(self.convolutions, self.norms, POOLED, strict=True):
             x = F.relu(norm(convolution(x.to(next(convolution.parameters()).dtype)).float(), step))
             x = F.max_pool2d(x, 2) if pooled else x

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from torch.func import vmap
 
 from seedsweep.core.component import Chosen, Metric, Named, Range
 from seedsweep.core.models import images, losses
+from seedsweep.core.models.features import BACKBONE, Backbone, seen_by_all
 from seedsweep.core.models.glimpses import Extraction
 from seedsweep.core.models.losses import LEAST_COVERAGE, LocationInputs, LocationLoss
-from seedsweep.core.models.metrics import CLASSIFICATION, SLIDES, classification_metrics, slide_metrics
+from seedsweep.core.models.metrics import CLASSIFICATION, classification_metrics
 from seedsweep.core.models.rollout import IMAGE_AXES, Rollout
+from seedsweep.core.models.slides import ARRAYS, METRICS, slide_measures
 from seedsweep.core.task import Values
 from seedsweep.core.training.batch import Batch, Data
 
@@ -31,6 +33,8 @@ LOCATION_LOSS: Chosen[Callable[[LocationInputs], Tensor]] = Chosen("seedsweep.co
 class GlimpseSettings:
     """Settings of the glimpses and the losses.
 
+    backbone:       from a glimpse to its features.
+    frozen:         the backbone is not trained: all members share it.
     glimpses:       P, looked at after glimpse 0, the whole image.
     glimpse_size:   G, pixels.
     extraction:     how glimpses are cut.
@@ -40,6 +44,8 @@ class GlimpseSettings:
     location:       the location loss, which gamma weighs.
     """
 
+    backbone: Annotated[Named, BACKBONE] = "small"
+    frozen: bool = False
     glimpses: Annotated[int, Range(0, 64)] = 3
     glimpse_size: Annotated[int, Range(2)] = 16
     extraction: Annotated[Named, EXTRACTION] = "gaussian"
@@ -52,12 +58,15 @@ class GlimpseSettings:
 class GlimpseTask(images.ImageTask):
     """Classification of images, uint8 [C,H,W] with masks, by a network that takes a Batch and gives a Rollout."""
 
+    #: What may be a backbone.
+    backbones: ClassVar[Chosen[Backbone]] = BACKBONE
     #: Between which a location's coordinates lie.
     ends: tuple[float, float] = (-1.0, 1.0)
 
     def __init__(self, settings: Any = None, data: Data | None = None):
         super().__init__(settings, data)
         s = self.settings
+        _, self._backbone, self._own = self.backbones.read(s.backbone)
         self.extraction = EXTRACTION.make(s.extraction)
         self._classification = CLASSIFICATION_LOSS.make(s.classification)
         self._location = LOCATION_LOSS.make(s.location)
@@ -65,6 +74,12 @@ class GlimpseTask(images.ImageTask):
         self._recorded: dict[str, LocationLoss] = {}
         for each in (*map(LOCATION_LOSS.make, LOCATION_LOSS.built_in()), self._location):
             self._recorded |= each.recorded() if isinstance(each, LocationLoss) else {}
+
+    @property
+    def fused(self) -> bool:
+        """Whether the backbone trains with others; a frozen one does not train."""
+        fused: bool = self.settings.frozen or self._backbone is None or self._backbone.fused
+        return fused
 
     @property
     def hyperparameters(self) -> Mapping[str, Range]:
@@ -80,11 +95,12 @@ class GlimpseTask(images.ImageTask):
         shares += [f"coverage_{p}" for p in range(1, count + 1)]
         metrics = {name: Metric("max", 0, 1) for name in shares}
         if self._of_slides:
-            metrics |= {name: Metric("max", 0, 1, optional=True) for name in SLIDES}
+            metrics |= {name: Metric("max", 0, 1, optional=True) for name in METRICS}
         if count > 1:
             metrics["location_distance"] = Metric("max", 0)
         if count:
             metrics |= {"saturation": Metric("min", 0, 1), "empty_mask": Metric("min", 0, 1)}
+            metrics |= {"state_change": Metric("max", 0, 1), "window_iou": Metric("max", 0, 1)}
         return {**metrics, "what_where": Metric("max", 0), **{name: Metric("min") for name in self._terms}}
 
     @property
@@ -98,8 +114,14 @@ class GlimpseTask(images.ImageTask):
 
     def check(self) -> Iterable[str]:
         """See the base."""
+        s, image = self.settings, None
         if hasattr(self, "data"):
             yield from images.misfits(self.data)
+            image = self.data.shapes.get("image")
+        if self._backbone is not None:
+            channels = image[0] if image else None
+            problems = self._backbone.check(self._own, channels, s.glimpse_size, frozen=s.frozen)
+            yield from (f"settings.{problem}" for problem in problems)
 
     def derive(self, split: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """overview: see there.  regions: [N,3,2], see `images.mask_regions`."""
@@ -112,6 +134,12 @@ class GlimpseTask(images.ImageTask):
     def overview(self, images: Tensor) -> Tensor:
         """What the network takes of whole images [B,C,H,W] in [0,1], [B,...]."""
 
+    def as_given(self, glimpse: Tensor) -> Tensor:
+        """Glimpse 0 in [0,1], [B,C,G,G], as it is; of a frozen backbone its features, [B, features]."""
+        if not self.settings.frozen:
+            return glimpse
+        return seen_by_all(self._backbone, self._own, glimpse, self.mean, self.std)
+
     def loss(self, model: nn.Module, batch: Batch, hp: Values) -> Mapping[str, Tensor]:
         """`loss` is the total, classification + rank + gamma * location."""
         rollout = model(batch)
@@ -120,29 +148,35 @@ class GlimpseTask(images.ImageTask):
     def measure(self, model: nn.Module, batch: Batch, hp: Values) -> Mapping[str, Tensor]:
         """score, overview_score: [B], tumour-minus-normal logits, from all glimpses and from glimpse 0 alone (a model
         without one: from its first glimpse).  locations: [B,P,2].  extents: [B,P,2], along x and y.  coverage: [B,P].
-        what_where: [B,S].  label, and the loss terms: [B].  Of patches, slide and slide_label: [B]."""
+        what_where: [B,S].  state_change: [B,P], see `state_changes`.  window_iou: [B], of the last glimpse.  label, and
+        the loss terms: [B].  Of patches of slides, `slides.ARRAYS`."""
         rollout: Rollout = model(batch)
-        labels = batch["label"]
+        labels, extents = batch["label"], rollout.linear[:-1, :, ::3]
         kept = {
             "score": rollout.logits[:, 1] - rollout.logits[:, 0],
             "overview_score": rollout.glimpse_logits[0, :, 1] - rollout.glimpse_logits[0, :, 0],
             "locations": rollout.locations[:-1].movedim(1, 0),
-            "extents": rollout.linear[:-1, :, ::3].movedim(1, 0),
+            "extents": extents.movedim(1, 0),
             "coverage": rollout.coverage.movedim(1, 0),
             "what_where": rollout.what_where.movedim(1, 0),
             "label": labels,
         }
-        if "slide" in batch:
-            kept |= {"slide": batch["slide"], "slide_label": batch["slide_label"]}
+        if self.settings.glimpses:
+            kept["state_change"] = state_changes(rollout.states).movedim(1, 0)
+            last = rollout.locations[-2:-1], extents[-1:], batch["regions"][:, 1:]
+            # But for rounding it is at most 1.
+            kept["window_iou"] = losses.iou(*last).squeeze(0).clamp_max(1)
+        kept |= {name: batch[name] for name in ARRAYS if name in batch}
         return kept | self._losses_of_each(rollout, labels, batch["regions"], hp)
 
     def summarise(self, kept: Mapping[str, Tensor]) -> Mapping[str, float | Tensor]:
         """Every metric, and more.
 
         overview_*: from glimpse 0 alone.  x, y: mean centre, and window: mean extent along x of each glimpse.
-        coverage: mean over tumour images.  location_distance: mean Euclidean distance between two of the glimpses 1..P.
-        slide_auc_*: see `metrics.slide_metrics`.  saturation: share of coordinates within 1 % of the ends.
-        what_where: mean norm.  empty_mask: share of tumour glimpses that see none of the mask.
+        coverage, window_iou: mean over tumour images.  location_distance: mean Euclidean distance between two of the
+        glimpses 1..P.  slide_auc_*: see `metrics.slide_metrics`.  saturation: share of coordinates within 1 % of the
+        ends.  what_where: mean norm.  state_change: mean; 0 where the state, and so the location, stays.  empty_mask:
+        share of tumour glimpses that see none of the mask.
         """
         kept = {name: values.detach().cpu() for name, values in kept.items()}
         labels, scores = kept["label"].numpy(), kept["score"].double().numpy()
@@ -169,8 +203,11 @@ class GlimpseTask(images.ImageTask):
             "what_where": kept["what_where"].double().mean().item(),
             "empty_mask": (tumour <= LEAST_COVERAGE).double().mean().item(),
         }
+        if count:
+            values["state_change"] = kept["state_change"].double().mean().item()
+            values["window_iou"] = kept["window_iou"][kept["label"] == 1].double().mean().item()
         if "slide" in kept:
-            values |= slide_metrics(scores, kept["slide"].numpy(), kept["slide_label"].numpy())
+            values |= slide_measures(scores, {name: kept[name].numpy() for name in ARRAYS if name in kept})
         return values | {name: kept[name].double().mean().item() for name in self._terms}
 
     def windows(self, kept: Mapping[str, Tensor]) -> np.ndarray:
@@ -204,3 +241,13 @@ class GlimpseTask(images.ImageTask):
             rollout, labels, regions
         )
         return of_each
+
+
+def state_changes(states: Tensor) -> Tensor:
+    """|h_p - h_(p-1)| / (|h_p| + |h_(p-1)|) of states h_0..h_P [P+1,B,D], Euclidean norms: [P,B] in [0,1]; 0 where both
+    are zero."""
+    norms = states.norm(dim=-1)
+    together = (norms[1:] + norms[:-1]).clamp_min(torch.finfo(states.dtype).tiny)
+    changes: Tensor = (states[1:] - states[:-1]).norm(dim=-1) / together
+    # By the triangle inequality at most 1, but for rounding.
+    return changes.clamp_max(1)

@@ -107,13 +107,21 @@ def squared_error(locations: Tensor, centres: Tensor, labels: Tensor) -> Tensor:
 def overlap(locations: Tensor, windows: Tensor, corners: Tensor, labels: Tensor) -> Tensor:
     """(1/B) sum_i y_i (1 - IoU(window at l, box_i)), summed over glimpses. Without overlap there is no gradient.
 
+    See `iou`.
+    """
+    return ((1 - iou(locations, windows, corners)).sum(0) * labels).mean()
+
+
+def iou(locations: Tensor, windows: Tensor, corners: Tensor) -> Tensor:
+    """Of each glimpse's window and the mask's box the intersection over the union, [P,B]; 0 where a mask is empty.
+
     locations: [P,B,2].  windows: [P,B,2], the glimpses' extents as shares of the image, so that one reaches so far to
     either side of its centre in units of locations.  corners: [B,2,2], the box's first and last.
     """
     first, last = corners[:, 0], corners[:, 1]
     shared = F.relu(torch.minimum(locations + windows, last) - torch.maximum(locations - windows, first)).prod(-1)
     union = (2 * windows).prod(-1) + (last - first).prod(-1) - shared
-    return ((1 - shared / union.clamp_min(1e-12)).sum(0) * labels).mean()
+    return shared / union.clamp_min(1e-12)
 
 
 #: Of (a11, a12, tx, a21, a22, ty) in EDRAM's supervision: its authors' code.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,13 +12,13 @@ from torch.nn import functional as F
 
 from seedsweep.core.component import Chosen, Named, Range
 from seedsweep.core.models import glimpses
-from seedsweep.core.models.features import Backbone, shared
+from seedsweep.core.models.features import BACKBONE, WithBackbone
 from seedsweep.core.models.glimpse_task import EXTRACTION, GlimpseSettings, GlimpseTask
 from seedsweep.core.models.glimpses import Window
 from seedsweep.core.models.rollout import Rollout
 from seedsweep.core.training.batch import Batch, Data
 
-BACKBONE: Chosen[Backbone] = Chosen("seedsweep.core.models.backbones", Backbone)
+EMISSION: Chosen[nn.Module] = Chosen("seedsweep.core.models.emissions", nn.Module)
 LOCATION_MAP: Chosen[Callable[[Tensor], Tensor]] = Chosen("seedsweep.core.models.location_maps")
 CLASSES = 2
 
@@ -32,42 +32,29 @@ class RecurrentAttention(GlimpseTask):
     class Settings(GlimpseSettings):
         """Settings of the model, beside those of GlimpseSettings.
 
-        backbone:     from a glimpse to its features.
-        frozen:       the backbone is not trained: all members share it.
         window:       extent of glimpses 1..P as a share of the image.
+        emission:     from the LSTM's state to the location map's input.
         location_map: from the emission's output to a location.
         state:        width of the LSTM and of the what and where features.
         normalise:    layer normalisation before the relu of what and of where (EDRAM has it).
+        where_bias:   of the where features at the start; with 0 the product of what and where is nearly zero there.
         """
 
         backbone: Annotated[Named, BACKBONE] = "small"
-        frozen: bool = False
         window: Annotated[float, Range(1e-3, 2)] = 0.3
+        emission: Annotated[Named, EMISSION] = "linear"
         location_map: Annotated[Named, LOCATION_MAP] = "tanh"
         state: Annotated[int, Range(1)] = 64
         normalise: bool = False
+        where_bias: float = 1.0
 
     settings: Settings
 
     def __init__(self, settings: Any = None, data: Data | None = None):
         super().__init__(settings, data)
-        _, self._backbone, self._own = BACKBONE.read(self.settings.backbone)
         infinity = torch.tensor([-torch.inf, torch.inf])
         low, high = sorted(LOCATION_MAP.make(self.settings.location_map)(infinity).tolist())
         self.ends = low, high
-
-    @property
-    def fused(self) -> bool:
-        """Whether the backbone trains with others; a frozen one does not train."""
-        fused: bool = self.settings.frozen or self._backbone.fused
-        return fused
-
-    def check(self) -> Iterable[str]:
-        """See the base."""
-        yield from super().check()
-        s, image = self.settings, self.data.shapes.get("image") if hasattr(self, "data") else None
-        problems = self._backbone.check(self._own, image[0] if image else None, s.glimpse_size, frozen=s.frozen)
-        yield from (f"settings.{problem}" for problem in problems)
 
     def model(self) -> nn.Module:
         """See the base. Errors: UserError."""
@@ -75,44 +62,29 @@ class RecurrentAttention(GlimpseTask):
 
     def overview(self, images: Tensor) -> Tensor:
         """Glimpse 0, the whole image, [B,C,G,G]; with a frozen backbone its features, [B, features]."""
-        s = self.settings
-        glimpse = glimpses.overview(images, _window(s, 1.0))
-        if not s.frozen:
-            return glimpse
-        given = glimpse if self._backbone.own_scale else (glimpse - self.mean) / self.std
-        features: Tensor = shared(self._backbone, self._own, images.shape[1], s.glimpse_size, images.device)(given)
-        return features
+        return self.as_given(glimpses.overview(images, _window(self.settings, 1.0)))
 
 
-class AttentionNet(nn.Module):
+class AttentionNet(WithBackbone):
     """Per glimpse: f = backbone(glimpse); w = relu(W_f f) * relu(W_l l); h = LSTM(w); next location from h."""
 
     def __init__(self, settings: RecurrentAttention.Settings, channels: int, mean: float, std: float):
-        """channels: of the image.  mean, std: of the training images' pixels; glimpses are centred and scaled by
-        them (the banks' rows sum to one, so that this equals doing it to the image). Errors: UserError."""
-        super().__init__()
-        self.settings, self.mean, self.std = settings, mean, std
+        """See the base. Errors: UserError."""
+        super().__init__(settings.backbone, channels, settings.glimpse_size, mean, std, frozen=settings.frozen)
+        self.settings = settings
         self.window = _window(settings, settings.window)
         self.to_location = LOCATION_MAP.make(settings.location_map)
-        _, self.kind, self.own = BACKBONE.read(settings.backbone)
-        state = settings.state
-        if settings.frozen:
-            features = shared(self.kind, self.own, channels, settings.glimpse_size, torch.device("cpu")).features
-        else:
-            self.backbone = self.kind(self.own, channels, settings.glimpse_size)
-            features = self.backbone.features
+        state, features = settings.state, self.features
         self.what = nn.Linear(features, state)
         self.where = nn.Linear(2, state)
-        # Bias 1: the product of what and where is not nearly zero at the start.
-        nn.init.ones_(self.where.bias)
+        nn.init.constant_(self.where.bias, settings.where_bias)
         self.norms = nn.ModuleList([nn.LayerNorm(state), nn.LayerNorm(state)] if settings.normalise else [])
         self.gates = nn.Linear(2 * state, 4 * state)
         nn.init.zeros_(self.gates.bias)
         # Gate order i, f, o, g; the forget gate starts open (Jozefowicz et al. 2015).
         nn.init.ones_(self.gates.bias.data[state : 2 * state])
-        self.emission = nn.Linear(state, 2)
-        nn.init.normal_(self.emission.weight, std=0.01)
-        nn.init.zeros_(self.emission.bias)
+        _, emission, own = EMISSION.read(settings.emission)
+        self.emission = emission(own, state)
         self.glimpse_classifier = nn.Linear(state, CLASSES)
         self.classifier = nn.Linear(features * (settings.glimpses + 1), CLASSES)
 
@@ -125,7 +97,7 @@ class AttentionNet(nn.Module):
         features, states, locations, coverages, norms = [], [], [], [], []
         for p in range(s.glimpses + 1):
             if p == 0:
-                f = whole if s.frozen else self._features(whole)
+                f = self.see(whole)
             else:
                 location = self.to_location(self.emission(h))
                 # Only what a window sees is read: the whole split's bytes are given.
@@ -134,31 +106,24 @@ class AttentionNet(nn.Module):
                 )
                 locations.append(location)
                 coverages.append(covered)
-                f = self._features(glimpse)
+                f = self.see(glimpse)
             w = self._what_where(f, location)
             h, c = self._lstm(w, h, c)
             features.append(f)
             states.append(h)
             norms.append(w.detach().norm(dim=-1))
         locations.append(self.to_location(self.emission(h)))
+        all_states = torch.stack(states)
         return Rollout(
-            self.glimpse_classifier(torch.stack(states)),
+            self.glimpse_classifier(all_states),
             self.classifier(torch.cat(features, -1)),
             torch.stack(locations),
             # Not from a list of numbers: that would be copied from the host in each step.
             (torch.eye(2, device=location.device).flatten() * s.window).expand(s.glimpses + 1, count, 4),
             torch.stack(coverages) if coverages else location.new_zeros(0, count),
             torch.stack(norms),
+            all_states,
         )
-
-    def _features(self, glimpse: Tensor) -> Tensor:
-        if not self.kind.own_scale:
-            glimpse = (glimpse - self.mean) / self.std
-        if self.settings.frozen:
-            given: Tensor = shared(self.kind, self.own, glimpse.shape[1], glimpse.shape[-1], glimpse.device)(glimpse)
-            return given
-        features: Tensor = self.backbone(glimpse.to(next(self.backbone.parameters()).dtype))
-        return features.float()
 
     def _what_where(self, feature: Tensor, location: Tensor) -> Tensor:
         what, where = self.what(feature), self.where(location)

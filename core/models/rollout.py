@@ -16,6 +16,7 @@ class Rollout(NamedTuple):
     linear: [P+1,B,4], a11, a12, a21, a22 of each window's affine: (window, 0, 0, window) for a fixed window.
     coverage: [P,B], mean of each glimpse of the mask.
     what_where: [S,B], norm of the product of what and where.
+    states: [P+1,B,D], h of the LSTM that emits the locations, before glimpse 1 and after each of 1..P.
     """
 
     glimpse_logits: Tensor
@@ -24,7 +25,8 @@ class Rollout(NamedTuple):
     linear: Tensor
     coverage: Tensor
     what_where: Tensor
+    states: Tensor
 
 
 #: Axis of the images in each part, in their order.
-IMAGE_AXES = (1, 0, 1, 1, 1, 1)
+IMAGE_AXES = (1, 0, 1, 1, 1, 1, 1)

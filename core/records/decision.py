@@ -10,9 +10,11 @@ from seedsweep.core.records import parts
 from seedsweep.core.records.section import Part
 
 #: Version of the rules by which `analysis` decides: raised when the same outcomes may get another verdict.
-RULES = 1
+RULES = 2
 #: Axes on which configurations are compared; of each other measure that a claim names there is one more.
 CONVERGING, SCORE = AXES = ("converging", "score")
+#: What claims `below` have of the level, beside the axes.
+BELOW = "below"
 
 
 class SeedCounts(Part):
@@ -89,8 +91,9 @@ class SeedCounts(Part):
 
 
 class Decision(Part):
-    """level: of all that a page claims, in all axes and looks.  shares: of the level, by axis: `converging`, `score`,
-    and each measure that a claim names; left out: half for converging, the rest in equal parts."""
+    """level: of all that a page claims, in all axes and looks.  shares: of the level: of `converging`, `score`, each
+    measure that a claim names, and `below`, all claims of that kind; left out: half for converging, the rest in equal
+    parts."""
 
     level: float = Field(0.05, gt=0, lt=0.5)
     shares: dict[str, float] = Field(default_factory=dict)
@@ -101,14 +104,14 @@ class Decision(Part):
             raise ValueError(f".shares: {self.shares} are no parts of a whole; give numbers from 0 up, not all 0")
         return self
 
-    def shares_of(self, axes: tuple[str, ...]) -> dict[str, float]:
-        """Of so many axes, converging the first, each one's part of the level: they add up to 1."""
-        given = {axis: self.shares.get(axis, 0.0) for axis in axes} if self.shares else {}
+    def shares_of(self, parts: tuple[str, ...]) -> dict[str, float]:
+        """What each of `parts_of`, converging the first, has of the level: they add up to 1."""
+        given = {part: self.shares.get(part, 0.0) for part in parts} if self.shares else {}
         if not sum(given.values()):
-            rest = len(axes) - 1
-            given = {axis: 0.5 / rest if number else 0.5 for number, axis in enumerate(axes)} if rest else {axes[0]: 1}
+            first, *rest = parts
+            given = {first: 0.5 if rest else 1.0, **{part: 0.5 / len(rest) for part in rest}}
         whole = sum(given.values())
-        return {axis: share / whole for axis, share in given.items()}
+        return {part: share / whole for part, share in given.items()}
 
 
 class Claim(Part):
@@ -167,6 +170,11 @@ def axes_of(claims: tuple[Claim, ...], metric: str) -> tuple[str, ...]:
     """On which configurations are compared: AXES, and the measures beside the criterion's that claims name."""
     named = dict.fromkeys(claim.measure for claim in claims if claim.measure not in (None, metric))
     return (*AXES, *(str(measure) for measure in named))
+
+
+def parts_of(claims: tuple[Claim, ...], metric: str) -> tuple[str, ...]:
+    """What the level is divided between: `axes_of`, and BELOW where a claim is of that kind."""
+    return (*axes_of(claims, metric), *([BELOW] if any(claim.below for claim in claims) else []))
 
 
 class Sensitivity(Part):

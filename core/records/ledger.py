@@ -28,22 +28,21 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records import lease
+from seedsweep.core.records.cohort_spec import PHASES, CohortSpec
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.files import copy_if_there, create, replace
-from seedsweep.core.records.parts import VARIED, Part, Parts, parts_of
+from seedsweep.core.records.origins import origins_of
 
 __all__ = [
     "PHASES", "Claim", "CohortRecord", "CohortSpec", "FencedError", "Ledger", "LedgerError", "create", "replace",
 ]  # fmt: skip
-
-PHASES = ("explore", "compare")
 
 
 class LedgerError(SeedsweepError):
@@ -52,54 +51,6 @@ class LedgerError(SeedsweepError):
 
 class FencedError(LedgerError):
     """This worker was taken for dead and its cohort given to another: it has nothing to write any more."""
-
-
-@dataclass(frozen=True)
-class CohortSpec:
-    """What a cohort is.
-
-    phase:         one of PHASES.
-    number:        of the configuration within its phase: in `explore` the order in which it was asked.
-    configuration: hash of all that changes a member's result except its seed and the code.
-    name:          of a configuration that the study names; empty for one that the search found.
-    overrides:     what is said of it, dotted path -> value.
-    values:        all values that it was resolved to, dotted path -> value.
-    seeds:         one member each.
-    steps:         that each member trains.
-    code:          hash of the user's files that it was made with; empty where there are none.
-    varied:        the parts of a member that follow its seed.
-    """
-
-    phase: str
-    number: int
-    configuration: str
-    name: str
-    overrides: dict[str, Any]
-    values: dict[str, Any]
-    seeds: tuple[int, ...]
-    steps: int
-    code: str = ""
-    varied: tuple[Part, ...] = VARIED
-
-    @property
-    def parts(self) -> list[Parts]:
-        """Of each member, the seeds of its parts."""
-        return [parts_of(seed, self.varied) for seed in self.seeds]
-
-    @property
-    def origin(self) -> str:
-        """`named` for the configurations that the study names, `search` for what the search found."""
-        return "named" if self.name else "search"
-
-    @property
-    def block(self) -> str:
-        """Name of the seed block."""
-        return f"{self.phase}-{self.seeds[0]:06d}-{self.seeds[-1]:06d}"
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Identity of the cohort: no two have the same."""
-        return self.configuration, self.block
 
 
 class CohortRecord:
@@ -189,6 +140,28 @@ class CohortRecord:
         with _readable(self._outcome):
             return dict(_read_json(self._outcome)["run"])
 
+    def origins(self) -> dict[int, str]:
+        """Of a finished cohort, the run that trained each member that was taken from another, by its seed.
+
+        Errors: LedgerError.
+        """
+        return origins_of(self.run())
+
+    def taken_from(self) -> str:
+        """Name of the run that a finished cohort's members were taken from, `A, B` of several; empty where all were
+        trained here. Errors: LedgerError."""
+        return ", ".join(sorted(set(self.origins().values())))
+
+    def curves_hash(self) -> str:
+        """Of the curves that a finished cohort's outcomes were judged from. Errors: LedgerError."""
+        with _readable(self._outcome):
+            return str(_read_json(self._outcome)["curves_sha256"])
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a user's function or command left files of its own."""
+        return bool(self._versions("files.*"))
+
     def verified_curves(self) -> Curves:
         """The curves of a finished cohort after their hash was checked. Errors: LedgerError."""
         with _readable(self._outcome):
@@ -267,10 +240,10 @@ class Claim:
         if not self._owner.held:
             raise FencedError(f"{self.record.folder} was given to another worker")
 
-    def files(self) -> Path:
+    def files(self, begin: CohortRecord | None = None) -> Path:
         """This owner's folder for a member's own files. It starts as a copy of the last owner's, which is then removed.
 
-        Errors: OSError.
+        begin: another cohort, whose last owner's files are taken in place of this one's.  Errors: OSError.
         """
         folder = self.record.folder
         mine, partial = folder / f"files.{self.number}", folder / f".files.{self.number}"
@@ -279,8 +252,8 @@ class Claim:
             if int(leftover.suffix[1:]) <= self.number:
                 shutil.rmtree(leftover, ignore_errors=True)
         earlier = [path for path in self.record._versions("files.*") if int(path.suffix[1:]) < self.number]
-        if earlier:
-            shutil.copytree(earlier[0], partial, symlinks=True, copy_function=copy_if_there)
+        if source := begin._versions("files.*") if begin else earlier:
+            shutil.copytree(source[0], partial, symlinks=True, copy_function=copy_if_there)
         else:
             partial.mkdir()
         partial.rename(mine)

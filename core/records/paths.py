@@ -117,8 +117,12 @@ class RunPaths:
         return self.probe / f"{program}.json".replace("/", "-")
 
     def start(self, digest: str) -> Path:
-        """Weights that members start from, by the hash of their content."""
+        """A member's weights that others start from, by the hash of their content."""
         return self.starts / f"{digest}.pt"
+
+    def start_list(self, digest: str) -> Path:
+        """Which of those a configuration's members start from, in their order, by the hash of all their content."""
+        return self.starts / f"{digest}.json"
 
     def source_copy(self, digest: str) -> Path:
         """A copy of this package's source, by its hash."""

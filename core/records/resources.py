@@ -52,6 +52,7 @@ class Resources(Part):
     cohort:     most members of one cohort, or auto: as many as the device trains well together.
     checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
     keep_weights: keep what each member has learnt, for `init_from` of another study.
+    reuse:      take members from other runs of the folder that have trained the same ones; false: train all anew.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.
     allocation: what is asked of SLURM on a cluster.
     """
@@ -62,6 +63,7 @@ class Resources(Part):
     cohort: int | str = AUTO
     checkpoint_seconds: float = Field(10.0, ge=0)
     keep_weights: bool = False
+    reuse: bool = True
     retries: int = Field(2, ge=0)
     allocation: Allocation = Allocation()
 

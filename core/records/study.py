@@ -36,12 +36,16 @@ class Stop(Part):
 
 
 class Training(Part):
-    """steps of `batch` samples each, or epochs of whole batches.
+    """How long members are trained, and how often they are measured.
 
+    steps: of `batch` samples each.  epochs: in place of steps, of whole batches.  batch: samples of a step.
+    stop: when a member is frozen before the end.
     microbatch: samples of one pass, whose gradients are added up; 0: the whole batch.  evaluate_every: steps between
     two evaluations on the validation split, the last one at the end; 0: an epoch, or a hundredth of the steps.
     clip: largest norm of a member's gradient; longer ones are scaled down to it, and one that is not finite is dropped;
-    0: neither.  precision: `bfloat16` for convolutions and linear layers that a task names, all else in float32.
+    0: neither.  measure_train: each evaluation measures the training split, too, as many samples of it as the
+    validation split has, the first ones: `train_NAME`.  precision: `bfloat16` for convolutions and linear layers that a
+    task names, all else in float32.
     """
 
     steps: int = Field(0, ge=0)
@@ -50,6 +54,7 @@ class Training(Part):
     microbatch: int = Field(0, ge=0)
     evaluate_every: int = Field(0, ge=0)
     clip: float = Field(0.0, ge=0)
+    measure_train: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     stop: Stop | None = None
 
@@ -191,20 +196,34 @@ class InitFrom(Part):
     """A member of another run, beside this one, from whose weights every member starts.
 
     run: its name; it must have been run with `resources.keep_weights`.  configuration: name of one that it compared;
-    empty: any.  seed: of the member; none: of those that converged the one with the best final score.
+    empty: any.  seed: of the member; none: of those that converged the one with the best final score; `each`: seed n
+    starts from the n-th of those that converged, the best first, and from the first again after the last.
     """
 
     run: str
     configuration: str = ""
-    seed: int | None = None
+    seed: int | Literal["each"] | None = None
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _seed_or_each(cls, given: Any) -> Any:
+        if isinstance(given, str) and given != "each":
+            raise ValueError(f"is the seed of a member, or each, not {given!r}")
+        return given
 
 
 class Study(Part):
     """A study at one scale.
 
+    name: of its run's folder; left out: of its file.  question: what it asks, as the report's title.
     task: name or import path of a Task, or of a function of one run.  command: in its place, a program.
-    settings, data, optimizer, schedules, hyperparameters: of the task, each as the component defines them.
+    settings, data, optimizer, schedules, hyperparameters: of the task, each as the component defines them; data and
+    optimizer have a `name`, and schedules are by the hyperparameter.  training: how long, in which batches.
+    init_from: the weights that every member starts from.
     configurations: name -> overrides, dotted path -> value: what is compared.
+    claims: what somebody says of them, each judged.  search: where others are looked for.  seeds: how many, and when
+    the comparison is tested.  criterion: when a member has converged.  sensitivity: other criteria, by which
+    the verdict is tried.  decision: how the level is shared.  resources: where and how it runs.
     score: `last` or `best`: which evaluation is a member's final score.
     secondary: measures that are estimated beside the score, `test_last_NAME` of the test split among them; nothing is
     decided by them.

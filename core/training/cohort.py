@@ -46,14 +46,14 @@ class Cohort:
         at_once: int,
         *,
         no_decay: Sequence[str] = (),
-        start: Mapping[str, Tensor] | None = None,
+        start: Sequence[Mapping[str, Tensor]] = (),
         criterion: Criterion | None = None,
         compiler: Compiler | None = None,
     ):
         """task: prepared (`core.training.prepare`).  training: resolved, with steps.  at_once: members of a group; a
-        group that runs out of memory is halved.  no_decay: patterns of parameters without weight decay.  start: the
-        weights by name that every member starts from, in place of its seed's.  criterion: by which an evaluation is
-        the best; needed for a test split.  compiler: compiles what a group computes; None: it runs as it is.
+        group that runs out of memory is halved.  no_decay: patterns of parameters without weight decay.  start: of
+        each member the weights by name that it starts from, in place of its seed's.  criterion: by which an evaluation
+        is the best; needed for a test split.  compiler: compiles what a group computes; None: it runs as it is.
 
         Errors: ValueError for a start that does not fit; UserError for what a task gives.
         """
@@ -65,8 +65,8 @@ class Cohort:
         self.windows: list[np.ndarray] = []
         count, self._device = len(self.members), task.data.device
         models = [build(task, member.parts.init) for member in self.members]
-        for model in models if start else ():
-            start_from(model, start or {})
+        for model, weights in zip(models, start, strict=True) if start else ():
+            start_from(model, weights)
         declared = {**task.hyperparameters, **optimizer.hyperparameters}
         self._names = [name for name in self.members[0].hyperparameters if declared[name].tensor]
         numbers = {name: v for name, v in self.members[0].hyperparameters.items() if name not in self._names}
@@ -274,11 +274,14 @@ class Cohort:
 
     def _evaluate(self) -> None:
         measured, kept = self._measure("validation")
+        of_train = self._measure("train")[0] if self.training.measure_train else [{} for _ in self.members]
         at, total = max(self.step - 1, 0), self.training.steps
         trained = {name: (values / self._summed).double().cpu().numpy() for name, values in self._sums.items()}
         for values, member, place in zip(measured, self.members, range(len(self.members)), strict=True):
             scheduled = [name for name in member.hyperparameters if name == "lr" or name in member.schedules]
             own = {name: member.value(name, at, total) for name in scheduled}
+            # A loss term that is measured and trained is recorded as trained, over all samples since the last time.
+            own |= {f"train_{name}": value for name, value in of_train[place].items()}
             own |= {f"train_{name}": float(means[place]) for name, means in trained.items()}
             if taken := own.keys() & values.keys():
                 raise UserError(

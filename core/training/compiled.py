@@ -36,8 +36,10 @@ from seedsweep.core.training.program import Constants, Program, State, Terms
 
 #: Where inductor keeps what it compiles.
 _PLACE = "TORCHINDUCTOR_CACHE_DIR"
-#: And what it compiles the headers to, which all its code includes, and their locks.
-_HEADERS = ("_HEADER_DIR", "_HEADER_LOCK_DIR")
+#: And what it compiles headers to, and their locks.
+_OF_HEADERS = ("_HEADER_DIR", "_HEADER_LOCK_DIR")
+#: Folder of those, in ours.
+HEADERS = "headers"
 #: Of inductor. Propagating constants takes minutes for an unrolled recurrence. A buffer that was written over while it
 #: was still to be read gave wrong gradients where loops were fused side by side (torch 2.15, float64).
 OPTIONS = {"constant_and_index_propagation": False, "inplace_buffers": False}
@@ -56,13 +58,14 @@ class NotKeptError(CompileError):
 class Compiler:
     """Compiles into `folder`, each program into a folder of its own, which is whole once it holds a file `done`.
 
-    count: programs that were compiled or loaded.
+    count: programs that were compiled or loaded.  version: of the C++ compiler.
     """
 
     def __init__(self, folder: Path):
         """Errors: CompileError without a C++ compiler, or where others may write to the folder."""
         self.count = 0
-        self._folder, self._version = folder, _compiler_version()
+        self._folder, self.version = folder, _compiler_version()
+        self._headers: dict[str, str] = {}
         self._known: WeakKeyDictionary[Task, dict[Any, dict[Any, Callable[..., Any]]]] = WeakKeyDictionary()
         self._only_kept = False
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,45 +138,53 @@ class Compiler:
                 )
             return found
 
+        before = [*self._folder.glob(f"{key}/done"), *self._folder.glob(f"{HEADERS}/*/done")]
         try:
             return made()
         except Exception as error:
-            done = self._folder / key / "done"
-            if ran_out(error) or not done.exists():
+            if ran_out(error) or not before:
                 raise
             # What was whole may be damaged now: once more from nothing.
-            done.unlink()
+            for done in before:
+                done.unlink(missing_ok=True)
+            self._headers.clear()
             return made()
 
     @contextlib.contextmanager
     def _kept(self, key: str) -> Iterator[None]:
-        """Let inductor use the program's folder. One process fills it while others wait; what a killed one has left is
-        removed: half of a library would be loaded."""
+        """Let inductor use the program's folder, and ours for headers."""
         # It takes a second to import, and only what compiles needs it.
         from torch._inductor import codecache
 
-        place, before = self._folder / key, os.environ.get(_PLACE)
-        os.environ[_PLACE] = str(place)
-        # Headers are code, too, and where inductor would keep them others may write. It remembers where it put them.
-        headers = {name: getattr(codecache, name) for name in _HEADERS}
-        vars(codecache).update({name: str(place / "headers") for name in _HEADERS})
-        codecache._precompile_header.cache_clear()
+        before, precompile = os.environ.get(_PLACE), codecache._precompile_header
+        os.environ[_PLACE] = str(self._folder / key)
+        vars(codecache)["_precompile_header"] = functools.partial(self._header, precompile.__wrapped__)
         try:
-            with open(self._folder / f"{key}.lock", "w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if not (place / "done").exists():
-                    shutil.rmtree(place, ignore_errors=True)
-                    place.mkdir(mode=0o700)
-                    yield
-                    (place / "done").touch()
-                    return
-            yield
+            with _filled(self._folder / key):
+                yield
         finally:
-            vars(codecache).update(headers)
-            codecache._precompile_header.cache_clear()
+            vars(codecache)["_precompile_header"] = precompile
             os.environ.pop(_PLACE)
             if before is not None:
                 os.environ[_PLACE] = before
+
+    def _header(self, precompile: Callable[..., str], *given: Any, **named: Any) -> str:
+        """What inductor's function of these arguments compiles a header to, once for all programs: it takes 5 s and
+        150 MB. A header is code, too, and where inductor would keep it others may write."""
+        from torch._inductor import codecache
+
+        key = hashlib.sha256(repr((given, sorted(named.items()))).encode()).hexdigest()[:24]
+        if key not in self._headers:
+            place = self._folder / HEADERS / key
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            theirs = {name: getattr(codecache, name) for name in _OF_HEADERS}
+            vars(codecache).update({name: str(place) for name in _OF_HEADERS})
+            try:
+                with _filled(place):
+                    self._headers[key] = precompile(*given, **named)
+            finally:
+                vars(codecache).update(theirs)
+        return self._headers[key]
 
     def _key(self, graph: torch.fx.GraphModule, arguments: list[Tensor]) -> str:
         """Of all that decides what the compiler makes."""
@@ -181,7 +192,7 @@ class Compiler:
         # Tensors that the task holds, and the compiler may take for constants.
         held = {name: value for name, value in vars(graph).items() if isinstance(value, Tensor)} | graph.state_dict()
         constants = [(name, value.tolist()) for name, value in sorted(held.items())]
-        machine = (torch.__version__, platform.python_version(), _processor(), self._version, torch.get_num_threads())
+        machine = (torch.__version__, platform.python_version(), _processor(), self.version, torch.get_num_threads())
         parts = machine, sorted(OPTIONS.items()), layout, constants, graph.code
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
@@ -227,6 +238,21 @@ class CompiledProgram:
             arguments = *own, split, *given
             self._compiled[known] = self._compiler.compile(getattr(self._program, what), arguments)
         return self._compiled[known](tensors)
+
+
+@contextlib.contextmanager
+def _filled(place: Path) -> Iterator[None]:
+    """Fill a folder of compiled code, or use what is there. One process fills it while others wait; what a killed one
+    has left is removed: half of a library would be loaded."""
+    with open(place.parent / f"{place.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "done").exists():
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(mode=0o700)
+            yield
+            (place / "done").touch()
+            return
+    yield
 
 
 def _aligned(tensor: Tensor) -> Tensor:

@@ -27,13 +27,16 @@ BATCH = 64
 def measured(
     program: Program | CompiledProgram, groups: Groups, state: State, constants: Constants, split: str, values: Tensor
 ) -> list[dict[str, Tensor]]:
-    """Of each member, what its task measures of every sample of a split, [N, ...] by name, on the host.
+    """Of each member, what its task measures of every sample of a split, [N, ...] by name, on the host; of the training
+    split, of no more samples than the validation split has.
 
     values: present values of the hyperparameters, [M,H].  Errors: OutOfMemoryError, UserError.
     """
     data = program.task.data
-    arrays: dict[str, Tensor] = getattr(data, split)
-    batches = torch.arange(data.count(split), device=data.device).split(BATCH)
+    # Of the validation split's size, so that one compiled program measures both.
+    count = min(data.count(split), data.count("validation")) if split == "train" else data.count(split)
+    arrays = Split({name: value[:count] for name, value in getattr(data, split).items()})
+    batches = torch.arange(count, device=data.device).split(BATCH)
     # The same for all members, whenever: what is random in a model is no part of its score.
     keys = torch.tensor([measure_key(number) for number in range(len(batches))], device=data.device)
 

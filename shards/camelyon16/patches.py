@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedsweep.shards.camelyon16.annotations import Polygon, paint, read_asap
+from seedsweep.shards.camelyon16.lesions import DOWNSAMPLE, lesions
 from seedsweep.shards.camelyon16.settings import DEBUG_PATCHES, CamelyonSettings
 from seedsweep.shards.camelyon16.slides import Slide
 from seedsweep.shards.camelyon16.sources import PARTLY_ANNOTATED, Source, rank
@@ -16,10 +17,20 @@ from seedsweep.shards.images import BALANCES
 
 @dataclass(frozen=True)
 class Cells:
-    """Patches of a slide with enough tissue: corners int [n,2] (x, y of level 0), share of tumour [n]."""
+    """Patches of a slide with enough tissue: corners int [n,2] (x, y of level 0), share of tumour [n].
+
+    Of a slide of the test split: lesion int [n], at the middle of each patch, as `Lesions.numbers` has it; and how many
+    lesions there are to be found. -1: of others they are not known.
+    """
 
     corners: np.ndarray
     coverage: np.ndarray
+    lesion: np.ndarray
+    lesions: int
+
+    def of(self, part: np.ndarray | slice) -> Cells:
+        """Some of them, by their numbers."""
+        return Cells(self.corners[part], self.coverage[part], self.lesion[part], self.lesions)
 
 
 class Truth:
@@ -29,10 +40,10 @@ class Truth:
         self._size, self._downsample = settings.size, settings.downsample
         self._polygons: list[Polygon] = []
         self._slide: Slide | None = None
-        if source.annotation and source.annotation.suffix.lower() == ".xml":
+        if source.annotation and source.annotation.outlined:
             self._polygons = read_asap(source.annotation)
         elif source.annotation:
-            self._slide = Slide(source.annotation)
+            self._slide = Slide(source.annotation.path)
 
     def close(self) -> None:
         """Let go of the mask slide."""
@@ -44,6 +55,10 @@ class Truth:
         if self._slide:
             return self._slide.read_mask(x, y, self._size, self._downsample)
         return paint(self._polygons, x, y, (self._size, self._size), self._downsample)
+
+    def small(self, width: int, height: int) -> np.ndarray:
+        """Of outlines, the mask of a whole slide, smaller by DOWNSAMPLE: uint8 [h,w]. width, height: of level 0."""
+        return paint(self._polygons, 0, 0, (-(-height // DOWNSAMPLE), -(-width // DOWNSAMPLE)), DOWNSAMPLE)
 
 
 def cells(source: Source, settings: CamelyonSettings) -> Cells:
@@ -62,12 +77,21 @@ def cells(source: Source, settings: CamelyonSettings) -> Cells:
                 if inside >= settings.tissue * max((bottom - top) * (right - left), 1):
                     corners.append((x, y))
                     coverage.append(float(truth.mask(x, y).mean()))
-    return Cells(np.array(corners, np.int64).reshape(-1, 2), np.array(coverage))
+        at = np.array(corners, np.int64).reshape(-1, 2)
+        if not source.test:
+            return Cells(at, np.array(coverage), np.full(len(at), -1), -1)
+        found = lesions(truth.small(slide.width, slide.height), DOWNSAMPLE * settings.micrometres)
+        middle = (at + side // 2) // DOWNSAMPLE
+        return Cells(at, np.array(coverage), found.numbers[middle[:, 1], middle[:, 0]], found.count)
 
 
-def choose(found: dict[Source, Cells], settings: CamelyonSettings, most: int) -> dict[Source, np.ndarray]:
-    """Which cells of each slide of a split are cut: their numbers in order. The choice is by a hash of seed, slide and
-    place, so that more slides or a larger `most` only add."""
+def choose(
+    found: dict[Source, Cells], settings: CamelyonSettings, split: str = "train", most: int = 0
+) -> dict[Source, np.ndarray]:
+    """Which cells of each slide of a split are cut, at most so many (0: all): their numbers in order. The choice is by
+    a hash of seed, slide and place, so that more slides or a larger `most` only add. Of the test split all are."""
+    if split == "test":
+        return {source: np.arange(len(those.corners)) for source, those in found.items() if len(those.corners)}
     ranked: dict[bool, list[tuple[bytes, Source, int]]] = {False: [], True: []}
     for source, those in found.items():
         for number, (corner, share) in enumerate(zip(those.corners, those.coverage, strict=True)):
@@ -76,12 +100,13 @@ def choose(found: dict[Source, Cells], settings: CamelyonSettings, most: int) ->
             if tumour or (share == 0 and source.name.lower() not in PARTLY_ANNOTATED):
                 ranked[tumour].append((rank(settings.seed, source.name, *corner), source, number))
     normal, tumours = sorted(ranked[False], key=lambda r: r[0]), sorted(ranked[True], key=lambda r: r[0])
-    if settings.kind == "debug":
+    kind = settings.kind_of(split)
+    if kind == "debug":
         most = min(most or DEBUG_PATCHES, DEBUG_PATCHES)
-    if settings.kind == "main":
+    if kind == "main":
         taken = sorted([*normal, *tumours], key=lambda r: r[0])[: most or None]
     else:
-        every = BALANCES["skewed" if settings.kind == "skewed" else "balanced"]
+        every = BALANCES["skewed" if kind == "skewed" else "balanced"]
         count = min(len(tumours), len(normal) // (every - 1), most // every if most else len(tumours))
         # What does not divide evenly is normal.
         spare = most % every if most and count == most // every else 0

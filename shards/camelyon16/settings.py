@@ -13,15 +13,18 @@ DEBUG_PATCHES = 32
 
 @dataclass(frozen=True)
 class CamelyonSettings:
-    """kind:     one of KINDS.
-    size:        side of a patch, pixels.  downsample: of level 0, a whole number.
-    coverage:    least share of tumour of a tumour patch.  tissue: least share of tissue of any patch.
-    held_out:    share of the slides in the validation split, of tumour and of normal ones.
+    """kind:         of the training split, one of KINDS.
+    validation_kind: of the validation split; empty: as `kind`.
+    size:            side of a patch, pixels.  downsample: of level 0, a whole number.
+    coverage:        least share of tumour of a tumour patch.  tissue: least share of tissue of any patch.
+    held_out:        share of the training slides in the validation split, of tumour and of normal ones.
     train, validation: at most so many patches; 0: all. A smaller set is part of a larger one.
-    seed:        of the split and of the choice.
+    micrometres:     side of a pixel of level 0, by which lesions are measured; the challenge's for all slides.
+    seed:            of the split and of the choice.
     """
 
     kind: Annotated[str, Choice(*KINDS)] = "balanced"
+    validation_kind: Annotated[str, Choice("", *KINDS)] = ""
     size: Annotated[int, Range(8, 2**15)] = 512
     downsample: Annotated[int, Range(1, 1024)] = 1
     coverage: Annotated[float, Range(0, 1)] = 0.5
@@ -29,4 +32,9 @@ class CamelyonSettings:
     held_out: Annotated[float, Range(0, 1)] = 0.3
     train: Annotated[int, Range(0)] = 0
     validation: Annotated[int, Range(0)] = 0
+    micrometres: Annotated[float, Range(0.001, 1000)] = 0.243
     seed: Annotated[int, Range(0)] = 0
+
+    def kind_of(self, split: str) -> str:
+        """Of a split."""
+        return (self.validation_kind if split == "validation" else "") or self.kind

@@ -19,7 +19,7 @@ class Ellipses(GeneratedImages):
     def sample(self, split: str, index: int) -> Arrays:
         """See `images`."""
         rng = self.rng(split, index)
-        size, label = self.settings.size, self.label(index)
+        size, label = self.settings.size, self.label(split, index)
         mask = np.zeros((size, size), np.uint8)
         centre = np.zeros(2, np.float32)
         if label:

@@ -13,9 +13,10 @@ from rich.markup import escape
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.source import PACKAGE
+from seedsweep.shards.data_set import make
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.study.configuration import named
-from seedsweep.sweeps.study.loading import STUDIES, load
+from seedsweep.sweeps.study.loading import DEFAULT_SCALE, STUDIES, load
 
 
 def launch_all(
@@ -34,7 +35,8 @@ def launch_all(
     Returns whether all went well.
     """
     first, last, problems = in_order(on, scale, overrides)
-    studies = first if leaves else [*first, *last]
+    absent = {path: reason for path in first if (reason := _absent(path, scale, overrides, on))}
+    studies = [path for path in (first if leaves else [*first, *last]) if path not in absent]
     well = []
     for number, path in enumerate(studies):
         name = path.stem
@@ -42,7 +44,9 @@ def launch_all(
         begun = time.monotonic()
         # Each in a process of its own: Ray cannot be configured twice in one process.
         command = [sys.executable, str(PACKAGE / "sweeps" / "launch.py"), str(path)]
-        code = subprocess.run([*command, "--runs", str(runs), *options], check=False).returncode
+        # So that the runs of several scales are side by side in one folder.
+        own = [] if scale in (None, DEFAULT_SCALE) else ["--name", f"{name}-{scale}"]
+        code = subprocess.run([*command, *own, "--runs", str(runs), *options], check=False).returncode
         took = duration(time.monotonic() - begun)
         if code == 0:
             well.append(f"{name}: {took}")
@@ -53,6 +57,8 @@ def launch_all(
         console.print(f"[green]done[/]:   {escape(line)}")
     for path in last if leaves else ():
         console.print(f"later:  {escape(path.stem)}, when the run that it starts from has ended")
+    for path, reason in absent.items():
+        console.print(f"not run: {escape(f'{path.stem}: {reason}')}")
     for line in problems:
         console.print(f"[red]failed[/]: {escape(line)}")
     console.print(f"runs:   {escape(str(runs))}")
@@ -77,3 +83,9 @@ def in_order(on: str, scale: str | None, overrides: Sequence[str]) -> tuple[list
             continue
         (last if study.init_from or any(each.study.init_from for each in named(study)) else first).append(path)
     return first, last, problems
+
+
+def _absent(path: Path, scale: str | None, overrides: Sequence[str], on: str) -> str:
+    """Why a study's data are not here; empty where they are, or can be made."""
+    data = load(str(path), scale, overrides, on=on).data
+    return make(data).absent() if data else ""

@@ -11,18 +11,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Study, Training
 from seedsweep.core.training import memory
 from seedsweep.core.training.engine import choose_engine
-from seedsweep.core.training.probe import expected_rate, probe
+from seedsweep.core.training.probe import Rate, expected_rate, probe
 from seedsweep.shards import data_set
 from seedsweep.shards.index import read_index
 from seedsweep.shards.samples import Samples
 from seedsweep.slurm import detect
 from seedsweep.slurm.settings import asked
 from seedsweep.sweeps.commands import power
-from seedsweep.sweeps.commands.power import ASSUMED
+from seedsweep.sweeps.commands.gpu_hours import SUSTAINED, operations
+from seedsweep.sweeps.commands.power import Assumed
 from seedsweep.sweeps.commands.sampled import sampled_task
 from seedsweep.sweeps.running.engines import THE_STUDY, Measured, most_members
 from seedsweep.sweeps.running.group_size import cohort_size
@@ -47,14 +49,14 @@ class _Timed:
     validation: int
 
 
-def show(study: Study, run: RunDirectory, on: str, console: Console, pair: tuple[float, float] = ASSUMED) -> None:
+def show(study: Study, run: RunDirectory, on: str, console: Console, asked_of: Assumed | None = None) -> None:
     """Print the configurations, seeds and cohorts, where they run, the estimated time, and what the seeds would tell
-    apart. pair: two P(converge), of which that is asked."""
+    apart. asked_of: the differences of which that is asked."""
     what = kind(study)
     timed: list[_Timed] = []
     if what == "task":
         with console.status("timing a few steps"):
-            timed = [_time(each) for each in named(study) or [configuration(study, study.name)]]
+            timed = [_time(each, most_members(study)) for each in named(study) or [configuration(study, study.name)]]
     most = _most(study, timed, on)
     scale = f" ({study.scale} scale)" if study.scale else ""
     console.print(f"[bold]{escape(study.name)}[/]{scale}: {escape(study.question.strip())}")
@@ -68,7 +70,7 @@ def show(study: Study, run: RunDirectory, on: str, console: Console, pair: tuple
         else:
             values = f"{dimension.low:g} to {dimension.high:g}{' (log)' if dimension.log else ''}"
         console.print(f"  search {escape(path)}: {escape(values)}")
-    finished = sum(record.finished for record in run.ledger.records())
+    finished = [record for record in run.ledger.records() if record.finished]
     parallel = 1 if on == "inline" else max(1, cores() // study.resources.cpus)
     here = "on this node of the allocation" if detect.in_allocation() else "on this machine"
     console.print(
@@ -76,22 +78,17 @@ def show(study: Study, run: RunDirectory, on: str, console: Console, pair: tuple
         f"results in {escape(str(run.paths.folder))}"
     )
     if finished:
-        console.print(f"{finished} cohorts are finished already and will not run again")
+        taken = f" ({said})" if (said := in_words(taken_by(finished))) else ""
+        console.print(escape(f"{len(finished)} cohorts are finished already and will not run again{taken}"))
     cost = None
     if what != "task":
         console.print(f"estimated time: not known of a {what}: the launch says it once a member has ended")
     else:
         cost = _Cost(study, timed, on, parallel)
-        words = _rates_in_words(timed, min(study.seeds.compare, most))
-        if study.resources.gpus:
-            words.append("on this machine's cores: on a GPU both the rate and the size of cohorts are measured there")
-        elif study.resources.engine == "compiled":
-            words.append("timed before compiling, which takes a minute or two once on a machine")
-        took = duration(cost.seconds(study.seeds.compare) / parallel + OVERHEAD_SECONDS)
-        at_most = "at most " if study.seeds.until == "decided" else ""
-        console.print(f"estimated time: {at_most}{took} ({escape('; '.join(words))})")
+        at_most = "at most " if study.seeds.until == "decided" and not cost.counted else ""
+        console.print(f"estimated time: {at_most}{escape(cost.said(min(study.seeds.compare, most)))}")
     with console.status("simulating studies"):
-        lines = power.lines(study, pair, cost.words if cost else None)
+        lines = power.lines(study, asked_of or Assumed(), cost.words if cost else None)
     for line in lines:
         console.print(escape(textwrap.fill(line, console.width)) if isinstance(line, str) else line)
 
@@ -122,8 +119,8 @@ def _most(study: Study, timed: list[_Timed], on: str) -> int:
     return cohort_size([one.measured for one in timed], study, slots)
 
 
-def _time(each: Configuration) -> _Timed:
-    """By a timed probe of this machine's cores."""
+def _time(each: Configuration, most: int) -> _Timed:
+    """By a timed probe of this machine's cores, of so many members at most."""
     study = each.study
     torch.set_num_threads(study.resources.cpus)
     memory.keep_freed()
@@ -134,8 +131,11 @@ def _time(each: Configuration) -> _Timed:
     if chosen == AUTO:
         engine = choose_engine(task, member, training, optimizer)
         chosen, reason = engine.name, engine.reason
-    most = most_members(study) if chosen == "fused" else 1
-    rates = probe(task, member, training, optimizer, most, share=device_share(study))
+    if study.resources.gpus and not torch.cuda.is_available():
+        rate = SUSTAINED / operations(task, member, training, optimizer)
+        return _Timed(each, Measured(chosen, reason, [Rate(1, rate, 0.0)]), _whole(study), validation)
+    at_once = most if chosen == "fused" else 1
+    rates = probe(task, member, training, optimizer, at_once, share=device_share(study))
     return _Timed(each, Measured(chosen, reason, rates), _whole(study), validation)
 
 
@@ -173,15 +173,33 @@ class _Cost:
         size = company * min(study.seeds.search, most)
         return found + search.explore * _seconds_of(first, study.seeds.search, size)
 
+    def said(self, size: int) -> str:
+        """Of the whole study, in cohorts of `size`, and how that is known."""
+        seconds = self.seconds(self.study.seeds.compare)
+        if self.counted:
+            hours = seconds * self.study.resources.gpus / 3600
+            return (
+                f"at least {hours:.{0 if hours > 10 else 1}f} GPU hours, those of its operations at "
+                f"{SUSTAINED / 1e12:g} TFLOP/s (counted; nothing is timed here, and small networks keep up less)"
+            )
+        words = _rates_in_words(self.timed, size)
+        if self.study.resources.engine == "compiled":
+            words.append("timed before compiling, which takes a minute or two once on a machine")
+        return f"{duration(seconds / self.parallel + OVERHEAD_SECONDS)} ({'; '.join(words)})"
+
+    @property
+    def counted(self) -> bool:
+        """Whether the rates are of a GPU that is not here."""
+        return bool(self.study.resources.gpus) and not torch.cuda.is_available()
+
     def words(self, seeds: int) -> tuple[str, str]:
-        """Time here, and hours of a node: of the allocation that the study asks for, or else this machine. GPUs are not
-        timed here."""
+        """Time here, and hours of a node: of the allocation that the study asks for, or else this machine."""
         wanted, seconds = asked(self.study.resources), self.seconds(seeds)
         given = self.study.resources.allocation.cpus is not None or self.on == "slurm"
         slots = max(1, slots_of_allocation(self.study) // wanted.nodes) if given else self.parallel
         here = seconds / self.parallel + OVERHEAD_SECONDS
         hours = (seconds / slots + OVERHEAD_SECONDS) / 3600
-        return duration(here), "not timed" if self.study.resources.gpus else f"{hours:.{0 if hours > 10 else 2}f}"
+        return "not timed" if self.counted else duration(here), f"{hours:.{0 if hours > 10 else 2}f}"
 
 
 def _one_program(study: Study) -> bool:

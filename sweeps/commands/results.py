@@ -83,9 +83,11 @@ def _show(write: Callable[[], Answer], report: ReportPaths, console: Console) ->
     """Write a report, and say its answer, line by line, and where it is."""
     with console.status("writing the report"):
         answer = write()
-    said, *lines = answer.lines
-    console.print(f"[bold]{escape(said)}[/]", soft_wrap=False)
-    for line in lines:
+    first, *paragraphs = answer.paragraphs
+    console.print(f"[bold]{escape(first)}[/]", soft_wrap=False)
+    for paragraph in paragraphs:
+        console.print(escape(paragraph), soft_wrap=False)
+    for line in answer.lines[len(answer.paragraphs) :]:
         console.print(escape(line))
     console.print()
     say("report", report.page, console)

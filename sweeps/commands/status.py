@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -17,6 +17,8 @@ from seedsweep.analysis.labels import searched, short_label
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import OUTCOMES, Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec
+from seedsweep.core.records.origins import in_words, taken_by
+from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
@@ -72,8 +74,12 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(table)
     if len(rows) > MOST_ROWS:
         console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
+    if said := _look(study, read_registration(run.paths), cohorts):
+        console.print(said)
     left = _time_left(study, cohorts, lease.started_at(holder)) if holder else ""
     console.print(_summary(cohorts) + left)
+    if said := in_words(taken_by([cohort.record for cohort in cohorts if cohort.outcomes is not None])):
+        console.print(escape(said))
     if gone := len(run.ledger.records(superseded=True)) - len(cohorts):
         console.print(f"left out: {gone} cohorts of data, start weights or defaults that the study has no more")
     for record, text in errors:
@@ -108,6 +114,44 @@ def _summary(cohorts: Sequence[_Cohort]) -> str:
         f"{counts['converged']} converged, {counts['fell_back']} fell back, {counts['never']} never, "
         f"{counts['diverged']} diverged"
     )
+
+
+def _look(study: Study, registered: Registration | None, cohorts: Sequence[_Cohort]) -> str:
+    """`look 2 of 4 (12 of 40 seeds)`, and why no more follows; empty where all seeds are looked at at once."""
+    if registered:
+        decides = {"seeds": registered.seeds, "decision": registered.decision, "claims": registered.claims}
+        study = study.model_copy(update=decides)
+    sizes = study.seeds.sizes
+    if len(sizes) < 2:
+        return ""
+    # SciPy takes a second to import, and most studies have one look.
+    from seedsweep.sweeps.search.looks import looked
+
+    known: dict[int, dict[int, Outcome]] = defaultdict(dict)
+    names: dict[int, str] = {}
+    for cohort in cohorts:
+        if cohort.spec.phase == "compare":
+            names[cohort.spec.number] = cohort.spec.name
+            known[cohort.spec.number] |= {outcome.seed: outcome for outcome in cohort.outcomes or ()}
+    found = looked(
+        study, [*names.values()], [known[number] for number in names], entered=_entered(study, names, cohorts)
+    )
+    seen, most = max(found.reached, default=0), sizes[-1]
+    if not seen:
+        return f"before look 1 of {len(sizes)} (at {sizes[0]} of {most} seeds)"
+    ended = {"decided": "; no more follows: all is decided", "futile": "; no more follows: more would not decide it"}
+    return f"look {seen} of {len(sizes)} ({sizes[seen - 1]} of {most} seeds){ended.get(found.stopped, '')}"
+
+
+def _entered(study: Study, names: Mapping[int, str], cohorts: Sequence[_Cohort]) -> bool:
+    """Whether all that is compared has a cohort: the named ones, and what the search adds, which is nothing where it
+    explored the named ones alone."""
+    if not set(study.configurations) <= set(names.values()):
+        return False
+    explored = [cohort for cohort in cohorts if cohort.spec.phase == "explore"]
+    all_named = all(cohort.spec.name and cohort.outcomes is not None for cohort in explored)
+    ended = all_named and len({cohort.spec.number for cohort in explored}) >= study.search.explore
+    return not study.found or "" in names.values() or ended
 
 
 def _time_left(study: Study, cohorts: Sequence[_Cohort], since: float) -> str:

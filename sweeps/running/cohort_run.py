@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +19,10 @@ from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.shares import share_of
 from seedsweep.sweeps.running import engines
+from seedsweep.sweeps.running.environment import Environment, environment, named_engine
 from seedsweep.sweeps.running.failures import failed_in_company
 from seedsweep.sweeps.running.prepared_task import device_of, load_task, resolved_training
-from seedsweep.sweeps.running.start_weights import read_start
+from seedsweep.sweeps.running.start_weights import read_starts
 from seedsweep.sweeps.running.trial_state import latest, members_of, save
 from seedsweep.sweeps.study.configuration import Configuration, make_optimizer, members
 
@@ -44,8 +46,8 @@ class CohortRun:
         data: str,
         start: str,
     ):
-        """claims, specs, own: of each cohort.  data: folder of the packed data set.  start: file of the weights to
-        start from, or empty.
+        """claims, specs, own: of each cohort.  data: folder of the packed data set.  start: file that names the weights
+        to start from, or empty.
 
         Errors: ApartError where cohorts are at different steps; UserError and others.
         """
@@ -65,13 +67,15 @@ class CohortRun:
             optimizer,
             at_once,
             no_decay=study.optimizer.get("no_decay", ()),
-            start=read_start(Path(start)) if start else None,
+            start=read_starts(paths, Path(start), [member.parts.init for member in group]) if start else (),
             criterion=study.criterion,
             compiler=engines.compiler() if chosen.engine == "compiled" else None,
         )
         self._seconds = 0.0
         self._tests: list[dict[str, dict[str, float]]] | None = None
-        self._members = members_of(specs)
+        self._members, self._specs = members_of(specs), tuple(specs)
+        #: In which other environments they were trained before.
+        self._before: list[Environment] = []
         stored = latest([claim.record for claim in claims], specs, device)
         if stored is not None:
             # One of another version or of other code has another layout: then training starts again.
@@ -79,6 +83,8 @@ class CohortRun:
                 state = share_of(stored, [stored["members"].index(member) for member in self._members])
                 self.cohort.load(state)
                 self._seconds = state["seconds"] * len(self._members) / len(stored["members"])
+                # Of a state that does not say it, in one that is none of this version's.
+                self._before = json.loads(state.get("environments", "[{}]"))
                 # What was measured before steps were added is of a shorter training.
                 self._tests = state.get("tests") if self.cohort.done else None
         self._resumed_at = self.cohort.step
@@ -101,7 +107,7 @@ class CohortRun:
         """Where and how they train."""
         cohort = self.cohort
         return {
-            "engine": "compiled" if cohort.compiled else "fused" if cohort.at_once > 1 else "loop",
+            "engine": named_engine(cohort.at_once, compiled=cohort.compiled),
             "engine_reason": self._engine,
             "at_once": cohort.at_once,
             "together": self._together,
@@ -109,7 +115,16 @@ class CohortRun:
             "device": self._device,
             "resumed_at": self._resumed_at,
             "seconds": self._seconds,
+            "environments": self._environments,
         }
+
+    @property
+    def _environments(self) -> list[Environment]:
+        """Those in which they were trained, the present one last."""
+        cohort = self.cohort
+        engine = named_engine(cohort.at_once, compiled=cohort.compiled)
+        now = environment(self._study, self._specs, engine, cohort.at_once)
+        return [*(one for one in self._before if one != now), now]
 
     def advance(self, seconds: float) -> bool:
         """Train for about so long; whether all is trained. Errors: FencedError once no cohort is this worker's any
@@ -163,11 +178,13 @@ class CohortRun:
         save([share.claim.checkpoint for share in held], self._state(seconds))
 
     def _state(self, seconds: float) -> dict[str, Any]:
-        """members: their names, empty of those that are another worker's.  tests: of each, once they are measured."""
+        """members: their names, empty of those that are another worker's.  tests: of each, once they are measured.
+        environments: as text, which no share of the state cuts."""
         held = set(members_of([share.spec for share in self.shares]))
         members = [name if name in held else "" for name in self._members]
         tests = {} if self._tests is None else {"tests": self._tests}
-        return {**self.cohort.state(), "seconds": seconds, "members": members, **tests}
+        environments = json.dumps(self._environments)
+        return {**self.cohort.state(), "seconds": seconds, "members": members, "environments": environments, **tests}
 
 
 class Share:

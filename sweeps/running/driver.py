@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
 from seedsweep.sweeps.places import CLIENT, HERE, INLINE
@@ -70,6 +71,9 @@ def launch(
         ahead = configurations if on == HERE and first.waiting and kind(study) == "task" else []
         with compiling_ahead(study, ahead, run.paths, copy, data):
             done = execute(Job(study, run, number, copy, inputs, agenda, console, stop), on)
+        before = {spec.key for spec in first.finished}
+        if said := in_words(taken_by([run.ledger.record(spec) for spec in done.finished if spec.key not in before])):
+            console.print(escape(said), highlight=False, soft_wrap=True)
         _write_views(study, run, done)
         return [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
 

@@ -19,7 +19,7 @@ import torch
 from seedsweep.core.records.ledger import create
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import AUTO
-from seedsweep.core.records.study import Study, Training
+from seedsweep.core.records.study import Study, Training, read_study
 from seedsweep.core.task import Task
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.compiled import CompileError, Compiler, NotKeptError
@@ -88,8 +88,13 @@ def compiler() -> Compiler:
 
 
 def most_members(study: Study) -> int:
-    """As many as a cohort could have."""
-    return min(max(study.seeds.compare, study.seeds.search), MOST)
+    """As many as a trial could have: of one configuration, or of those that the search asks together.
+
+    study: the whole one; a configuration's knows of no search.
+    """
+    seeds, search = study.seeds, study.search
+    together = min(search.together, search.explore) if study.found else 1
+    return min(max(seeds.compare, together * seeds.search), MOST)
 
 
 def choose(
@@ -147,7 +152,8 @@ def measured(
         found = _read(file)
         if found is None:
             file.unlink(missing_ok=True)
-            found = _measured(study, task, member, training, optimizer, to_come)
+            most = most_members(read_study(paths.study))
+            found = _measured(study, task, member, training, optimizer, to_come, most)
             file.parent.mkdir(parents=True, exist_ok=True)
             create(file, (json.dumps(asdict(found), indent=1) + "\n").encode())
     # Another node may have been the first to write.
@@ -160,7 +166,7 @@ def any_compiled(paths: RunPaths) -> bool:
 
 
 def _measured(
-    study: Study, task: Task, member: Member, training: Training, optimizer: Optimizer, to_come: float
+    study: Study, task: Task, member: Member, training: Training, optimizer: Optimizer, to_come: float, most: int
 ) -> Measured:
     engine, without = study.resources.engine, ""
     if engine == "compiled":
@@ -170,8 +176,8 @@ def _measured(
         except CompileError as error:
             without = f"{error}; "
     chosen = choose_engine(task, member, training, optimizer)
-    most = most_members(study) if chosen.name == "fused" else 1
-    rates = probe(task, member, training, optimizer, most, share=device_share(study))
+    at_once = most if chosen.name == "fused" else 1
+    rates = probe(task, member, training, optimizer, at_once, share=device_share(study))
     found = Measured(chosen.name, f"{without}{chosen.reason}", list(rates))
     if engine != AUTO or task.data.device.type != "cpu" or not to_come:
         return found

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.shards.data_set import make
@@ -26,6 +27,7 @@ class Inputs:
         self._run, self._console = run, console
         self._folders: dict[str, Path] = {}
         self._starts: dict[InitFrom, Path] = {}
+        self._said: set[str] = set()
 
     def data_of(self, study: Study) -> str:
         """Folder of the packed data set; empty where there is none.
@@ -50,7 +52,8 @@ class Inputs:
         return read_index(Path(data)).samples("train") if data else 0
 
     def start_of(self, study: Study) -> str:
-        """File of the weights that members start from; empty where they start from their seeds. Errors: UserError."""
+        """File that names the weights that members start from; empty where they start from their seeds. Errors:
+        UserError."""
         return str(self._start(study.init_from)) if study.init_from else ""
 
     def start_fingerprint(self, init: InitFrom) -> str:
@@ -74,7 +77,13 @@ class Inputs:
             def progress(done: int, total: int) -> None:
                 status.update(f"packing {name}: {done} of {total}")
 
-            folder = pack(name, make(data), data, self._run.paths.data, code_of(name), progress)
+            folder = pack(name, make(data), data, self._run.paths.data, code_of(name), progress, self._say)
             status.update(f"checking {name}")
             read(folder)
         return folder
+
+    def _say(self, line: str) -> None:
+        """Once, though several data sets are of the same slides."""
+        if line not in self._said:
+            self._said.add(line)
+            self._console.print(escape(line))

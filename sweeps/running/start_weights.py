@@ -1,16 +1,18 @@
-"""Weights that members start from: those of a member of another run."""
+"""Weights that members start from: those of members of another run."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion, Outcome
-from seedsweep.core.records.ledger import CohortRecord, Ledger
+from seedsweep.core.records.ledger import CohortRecord, Ledger, replace
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import InitFrom
 from seedsweep.core.training import checkpoint
@@ -18,15 +20,50 @@ from seedsweep.sweeps.running.run_directory import RunDirectory
 
 
 def take(init: InitFrom, paths: RunPaths) -> Path:
-    """Copy a member's weights into the run, so that it depends on the other run no more. The file's name is the hash of
-    their content. Errors: UserError."""
+    """Copy the weights that members may start from into the run, so that it depends on the other run no more.
+
+    Returns a list of them, the best first, with the members that have learnt them; the file's name is the hash of all
+    the weights. Errors: UserError.
+    """
     other = RunDirectory(paths.beside(init.run))
     if not other.exists:
         raise UserError(
             f"init_from.run: there is no run {init.run!r} in {paths.runs}: first `seedsweep launch {init.run} "
             "--set resources.keep_weights=true`"
         )
-    record, seed = _member(init, other.study().criterion, other.ledger)
+    members = _members(init, other.study().criterion, other.ledger)
+    digests = [_copied(init, record, outcome.seed, paths) for record, outcome in members]
+    path = paths.start_list(hashlib.sha256("".join(digests).encode()).hexdigest())
+    if not path.exists():
+        listed = [
+            {"weights": digest, "configuration": record.spec().name, "seed": outcome.seed, "final": outcome.final}
+            for digest, (record, outcome) in zip(digests, members, strict=True)
+        ]
+        replace(path, (json.dumps({"run": init.run, "members": listed}, indent=1) + "\n").encode())
+    return path
+
+
+def read_starts(paths: RunPaths, listed: Path, seeds: Sequence[int]) -> list[dict[str, Tensor]]:
+    """Of each member the weights by name: of seed n the n-th of the list, modulo their number, whoever its company is.
+
+    listed: what `take` has given.  seeds: of the members' initial weights.  Errors: UserError.
+    """
+    try:
+        digests = [str(member["weights"]) for member in json.loads(listed.read_text())["members"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _damaged(listed) from None
+    own = [digests[seed % len(digests)] for seed in seeds]
+    weights = {digest: checkpoint.load(paths.start(digest)) for digest in dict.fromkeys(own)}
+    found = []
+    for digest in own:
+        if (of_member := weights[digest]) is None:
+            raise _damaged(paths.start(digest))
+        found.append(of_member)
+    return found
+
+
+def _copied(init: InitFrom, record: CohortRecord, seed: int, paths: RunPaths) -> str:
+    """Put a member's weights into the run; the hash of their content."""
     stored = checkpoint.load(record.weights)
     if stored is None:
         raise UserError(
@@ -41,32 +78,26 @@ def take(init: InitFrom, paths: RunPaths) -> Path:
     if not path.exists():
         paths.starts.mkdir(parents=True, exist_ok=True)
         checkpoint.save(path, weights)
-    return path
+    return digest.hexdigest()
 
 
-def read_start(path: Path) -> dict[str, Tensor]:
-    """The weights by name. Errors: UserError."""
-    weights = checkpoint.load(path)
-    if weights is None:
-        raise UserError(f"{path} is missing or damaged: remove it and launch again")
-    return weights
-
-
-def _member(init: InitFrom, criterion: Criterion, ledger: Ledger) -> tuple[CohortRecord, int]:
-    """The cohort and the seed that are asked for; of several that converged the best. criterion: of the other run."""
+def _members(init: InitFrom, criterion: Criterion, ledger: Ledger) -> list[tuple[CohortRecord, Outcome]]:
+    """The member that is asked for, or of those that converged the best; with `each` all of them, the best first.
+    criterion: of the other run."""
     named = [
         record
         for record in ledger.records()
         if record.finished and (spec := record.spec()).phase == "compare" and init.configuration in ("", spec.name)
     ]
+    of_a_seed = isinstance(init.seed, int)
     found = [
         (record, outcome)
         for record in named
         for outcome in record.outcomes()
-        if (outcome.outcome == "converged" if init.seed is None else outcome.seed == init.seed)
+        if (outcome.seed == init.seed if of_a_seed else outcome.outcome == "converged")
     ]
     if not found:
-        wanted = f"seed {init.seed}" if init.seed is not None else "converged member"
+        wanted = f"seed {init.seed}" if of_a_seed else "converged member"
         where = f" of {init.configuration}" if init.configuration else ""
         raise UserError(f"init_from: {init.run} has no {wanted}{where} in its comparison")
     sign = 1 if criterion.direction == "max" else -1
@@ -75,5 +106,9 @@ def _member(init: InitFrom, criterion: Criterion, ledger: Ledger) -> tuple[Cohor
         final = pair[1].final
         return (-math.inf if final is None else sign * final), -pair[1].seed
 
-    record, outcome = max(found, key=merit)
-    return record, outcome.seed
+    ordered = sorted(found, key=merit, reverse=True)
+    return ordered if init.seed == "each" else ordered[:1]
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is missing or damaged: remove it and launch again")

@@ -25,11 +25,13 @@ from seedsweep.core.training import memory
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.cohort_run import CohortRun, Share
 from seedsweep.sweeps.running.command_task import CommandRun
+from seedsweep.sweeps.running.environment import ALONE, Environment, environment, expected
 from seedsweep.sweeps.running.evaluations import OwnCodeError, warnings_of
 from seedsweep.sweeps.running.failures import record_failure
 from seedsweep.sweeps.running.function_task import FunctionRun
 from seedsweep.sweeps.running.run_directory import RunDirectory
-from seedsweep.sweeps.study.configuration import configuration, kind
+from seedsweep.sweeps.running.taken_members import OtherRuns
+from seedsweep.sweeps.study.configuration import Configuration, configuration, kind
 
 #: A report at least this often, so that progress shows and a lost worker costs little.
 REPORT_SECONDS = 2.0
@@ -45,7 +47,7 @@ class Assignment:
 
     folders: of the cohorts, which are one program.  run: of the run directory.  launch: number of the run's lease.
     code: name of the copy of the user's files, or empty.  data: folder of the packed data set, or empty.  start: file
-    of the weights that members start from, or empty.
+    that names the weights that members start from, or empty.
     """
 
     folders: tuple[str, ...]
@@ -72,16 +74,23 @@ class CohortWorker:
     def __init__(self, assignment: Assignment, *, same_thread: bool = False):
         """same_thread: see `FunctionRun`."""
         self.assignment, self._same_thread = assignment, same_thread
+        self._paths = RunPaths(Path(assignment.run))
         #: Of the cohorts that are not finished when the first `advance` looks.
         self.records = [CohortRecord(Path(folder)) for folder in assignment.folders]
         self.specs: list[CohortSpec] = []
+        self._own: list[Configuration] = []
         self._run: Run | None = None
+        #: Of a function's or a command's member; a Task's says it itself.
+        self._environments: list[Environment] = []
         self._outcomes: dict[str, list[str]] = {}
         self._warning, self._warned = "", set[str]()
+        #: What was not taken from other runs, by the cohort's folder.
+        self._doubts: dict[str, list[str]] = {}
         self._started_at = time.monotonic()
 
     def advance(self, seconds: float = REPORT_SECONDS) -> Report:
         """Train for about so long, from the last checkpoint on in the first call; the last call commits the outcomes.
+        What other runs of the folder have trained is taken from there in the first.
 
         Errors: whatever went wrong, after it was put on record in the cohorts' folders.
         """
@@ -91,7 +100,11 @@ class CohortWorker:
                 self.records = [record for record in self.records if not record.finished]
                 if not self.records:
                     return Report(done=True, steps_done=steps)
-                self.specs = [record.spec() for record in self.records]
+                self._enter()
+                if self.study.resources.reuse:
+                    self._take()
+                if not self.records:
+                    return self._report(done=True, step=steps)
                 self._run = self.open()
             report = self._advance(self._run, seconds)
         except BaseException as error:
@@ -112,23 +125,55 @@ class CohortWorker:
 
     def open(self) -> Run:
         """Claim the cohorts, and resume from what their last owner left. Errors: FencedError, UserError and others."""
-        given, paths = self.assignment, RunPaths(Path(self.assignment.run))
-        user_code.use(paths, given.code)
-        study = RunDirectory(paths).study()
-        own = [configuration(study, spec.name, spec.overrides) for spec in self.specs]
-        # Of several all that is read here is the same.
-        self.study = own[0].study
-        memory.keep_freed()
-        torch.set_num_threads(self.study.resources.cpus)
-        what = kind(self.study)
+        given, paths = self.assignment, self._paths
         claims = [record.claim(given.launch) for record in self.records]
         self._started_at = time.monotonic()
+        what = kind(self.study)
         if what == "task":
-            run = CohortRun(claims, self.specs, own, paths, data=given.data, start=given.start)
+            run = CohortRun(claims, self.specs, self._own, paths, data=given.data, start=given.start)
             self._warning = run.warning
             return run
+        # Of one that had an owner before, nobody knows where it began.
+        self._environments = [environment(self.study, self.specs, what, 1)] if claims[0].number == 1 else []
         member = claims[0], self.specs[0], self.study, user_code.folder_in_use(paths)
         return FunctionRun(*member, same_thread=self._same_thread) if what == "function" else CommandRun(*member)
+
+    def _enter(self) -> None:
+        """Turn to the study, its code, and the cohorts that are not finished."""
+        self._started_at = time.monotonic()
+        user_code.use(self._paths, self.assignment.code)
+        study = RunDirectory(self._paths).study()
+        self.specs = [record.spec() for record in self.records]
+        self._own = [configuration(study, spec.name, spec.overrides) for spec in self.specs]
+        # Of several all that is read here is the same.
+        self.study = self._own[0].study
+        memory.keep_freed()
+        torch.set_num_threads(self.study.resources.cpus)
+
+    def _take(self) -> None:
+        """Take the cohorts from other runs that have all of their members; the rest are left to train: all of them, if
+        their results depend on who trains together. Errors: FencedError, OSError."""
+        where = expected(self._paths, self.study, self.specs)
+        if where is None:
+            return
+        found = []
+        for record, spec, own in zip(self.records, self.specs, self._own, strict=True):
+            others = OtherRuns(self._paths)
+            found.append(others.find(spec, own.study, where))
+            self._doubts[str(record.folder)] = others.doubts
+        if where["engine"] not in ALONE and None in found:
+            return
+        left = []
+        for place, (record, copy) in enumerate(zip(self.records, found, strict=True)):
+            if copy is None:
+                left.append(place)
+                continue
+            here = {name: fact for name, fact in self._facts().items() if name != "environments"}
+            copy.commit(record.claim(self.assignment.launch), here)
+            self._outcomes[str(record.folder)] = [outcome.outcome for outcome in copy.outcomes]
+        self.records = [self.records[place] for place in left]
+        self.specs = [self.specs[place] for place in left]
+        self._own = [self._own[place] for place in left]
 
     def _advance(self, run: Run, seconds: float) -> Report:
         done, lost = run.advance(seconds), list[FencedError]()
@@ -143,7 +188,10 @@ class CohortWorker:
                 lost.append(error)
         if lost and len(lost) == len(run.shares):
             raise lost[0]
-        return Report(done, run.step, [self._outcomes.get(folder, []) for folder in self.assignment.folders])
+        return self._report(done=done, step=run.step)
+
+    def _report(self, *, done: bool, step: int) -> Report:
+        return Report(done, step, [self._outcomes.get(folder, []) for folder in self.assignment.folders])
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -151,6 +199,7 @@ class CohortWorker:
             "visible_devices": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
             "threads": torch.get_num_threads(),
             "seconds": round(time.monotonic() - self._started_at, 3),
+            "environments": self._environments,
         }
 
     def _judged(self, one: OneCohort, curves: Curves, tests: list[dict[str, dict[str, float]]]) -> list[Outcome]:
@@ -162,7 +211,7 @@ class CohortWorker:
         if str(record.folder) not in self._warned:
             trained = [at is None or at >= curves.steps[0] for at in diverged]
             first = {name: curves.column(name)[0, trained].tolist() for name in curves.columns}
-            warnings = [self._warning] if self._warning else []
+            warnings = [*self._doubts.get(str(record.folder), ()), *([self._warning] if self._warning else [])]
             warnings += warnings_of(self.study, first, f"at the first evaluation, at step {curves.steps[0]}")
             if warnings:
                 record.warn("; ".join(warnings))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
-from seedsweep.analysis.decisions import Group, Rules
-from seedsweep.analysis.design.stopping import Aims, progress
 from seedsweep.analysis.search_certainty import Certainty, certainty, merit, objective
-from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.decision import AXES, SCORE
-from seedsweep.core.records.ledger import PHASES, CohortSpec, Ledger
+from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.search.exploration import Exploration
+from seedsweep.sweeps.search.looks import looked
+from seedsweep.sweeps.search.seeds_on_record import Key, SeedsOnRecord
 from seedsweep.sweeps.search.space import Point, Space, contains, space_of
 from seedsweep.sweeps.study.configuration import Configuration, configuration, named
 
@@ -26,19 +23,6 @@ FIRST_SEARCH_SEED = 1_000_000
 
 #: Re-runs of the search seeds that are simulated, a fifth of them of many configurations.
 RERUNS, MANY_EXPLORED = 500, 100
-
-Key = tuple[str, str]
-
-
-@dataclass
-class _Seeds:
-    """Of a configuration in one phase: its number and cohorts on record, the seeds that they have, and the outcomes of
-    those that finished."""
-
-    number: int = 0
-    cohorts: set[Key] = field(default_factory=set)
-    taken: set[int] = field(default_factory=set)
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
 
 
 class Agenda:
@@ -70,7 +54,7 @@ class Agenda:
     ):
         self.study, self.ledger = study, ledger
         self._data_fingerprint, self._start_fingerprint, self._samples = data_fingerprint, start_fingerprint, samples
-        self._most_together, self._code = most_together, code
+        self._code = code
         self._search_seeds = range(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + study.seeds.search)
         #: How many configurations are explored.
         self._to_explore = study.search.explore if study.found else 0
@@ -87,18 +71,13 @@ class Agenda:
         self.exploration = Exploration(search.sampler, search.seed, search.window, space, first, search.together)
         #: All explored ones before this number have every search seed in a cohort.
         self._begun_to = 0
-        #: By phase and configuration.
-        self._seeds: dict[str, dict[str, _Seeds]] = {phase: defaultdict(_Seeds) for phase in PHASES}
-        self._specs: dict[Key, CohortSpec] = {}
-        self._finished: dict[Key, CohortSpec] = {}
+        self._known = SeedsOnRecord(most_together)
         self._begun: list[CohortSpec] = []
         self._running: set[Key] = set()
         self._given_up: set[Key] = set()
         #: Those that failed in company.
         self._alone: set[Key] = set()
         self._failures: Counter[Key] = Counter()
-        #: Of the members of all finished cohorts.
-        self.outcomes: Counter[str] = Counter()
         self.superseded: set[str] = set()
         self._read()
         self._ask_ahead()
@@ -111,9 +90,9 @@ class Agenda:
         for spec in trial:
             if spec in self._begun:
                 self._begun.remove(spec)
-            if self._specs.get(spec.key) != spec:
+            if self._known.specs.get(spec.key) != spec:
                 self.ledger.record(spec).create(spec)
-                self._know(spec)
+                self._known.add(spec)
             self._running.add(spec.key)
         if trial:
             self._ask_ahead()
@@ -136,7 +115,7 @@ class Agenda:
     def finish(self, spec: CohortSpec) -> None:
         """A cohort's outcome was committed."""
         self._running.discard(spec.key)
-        self._take_over(spec)
+        self._known.finish(spec, self.ledger.record(spec).outcomes())
         self._tell_all(spec)
         self._ask_ahead()
 
@@ -161,7 +140,7 @@ class Agenda:
     def retry(self) -> None:
         """Take up again what was given up, as a new launch would."""
         for key in sorted(self._given_up):
-            spec = self._specs[key]
+            spec = self._known.specs[key]
             self._failures.pop(key)
             self._begun.append(spec)
         self._given_up.clear()
@@ -169,24 +148,33 @@ class Agenda:
     @property
     def failed(self) -> list[CohortSpec]:
         """Cohorts given up in this launch."""
-        return [self._specs[key] for key in sorted(self._given_up)]
+        return [self._known.specs[key] for key in sorted(self._given_up)]
 
     @property
     def finished(self) -> list[CohortSpec]:
         """Cohorts whose outcome is in the ledger."""
-        return list(self._finished.values())
+        return list(self._known.finished.values())
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Of the members of all finished cohorts."""
+        return self._known.outcomes
 
     @property
     def total(self) -> tuple[int, int]:
         """Cohorts and members of the whole study, as far as can be known now: what goes on until it is decided may need
         more."""
         compared = self._compared()
-        sizes = [self._size("explore", each, self._search_seeds) for each in {e.configuration for e in self._explored}]
-        sizes += [self._size("compare", compared[n].configuration, range(w)) for n, w in self._seeds_wanted().items()]
+        sizes = [
+            self._known.size("explore", each, self._search_seeds) for each in {e.configuration for e in self._explored}
+        ]
+        sizes += [
+            self._known.size("compare", compared[n].configuration, range(w)) for n, w in self._seeds_wanted().items()
+        ]
         still_to_ask = max(0, int(min(self._to_explore, self.exploration.most)) - self.exploration.asked)
-        sizes += [self._size("explore", "", self._search_seeds)] * still_to_ask
+        sizes += [self._known.size("explore", "", self._search_seeds)] * still_to_ask
         if self._expects_more:
-            sizes.append(self._size("compare", "", range(self._first_seeds)))
+            sizes.append(self._known.size("compare", "", range(self._first_seeds)))
         return sum(cohorts for cohorts, _ in sizes), sum(members for _, members in sizes)
 
     def best(self) -> int | None:
@@ -201,7 +189,7 @@ class Agenda:
             return None
         met, merits = [], []
         for number in numbers:
-            known = self._seeds["explore"][self._explored[number].configuration].outcomes
+            known = self._known.of("explore", self._explored[number].configuration).outcomes
             outcomes = [known[seed] for seed in self._search_seeds]
             finals = [each.best if self.study.score == "best" else each.final for each in outcomes]
             met.append([each.outcome == "converged" for each in outcomes])
@@ -237,7 +225,7 @@ class Agenda:
         """
         best = self.best()
         compared = [*enumerate(self._named.values()), *([] if best is None else [(best, self._explored[best])])]
-        numbers = {of: each.number for of, each in self._seeds["compare"].items() if each.cohorts}
+        numbers = self._known.numbers("compare")
         for wanted, each in compared:
             if each.configuration not in numbers:
                 taken = numbers.values()
@@ -249,34 +237,15 @@ class Agenda:
         compared, study = self._compared(), self.study
         if study.seeds.until == "all":
             return dict.fromkeys(compared, study.seeds.compare)
-        # Claims on another measure than the criterion's are refused beforehand: outcomes do not hold it.
-        rules = Rules.of(study.seeds, study.decision, AXES)
-        names = [each.name or str(number) for number, each in compared.items()]
-        named = [place for place, each in enumerate(compared.values()) if each.name]
-        aims = Aims(study.claims, names, named, study.criterion.metric)
-        groups = [self._group(each) for each in compared.values()]
-        found = progress(groups, rules, study.seeds, aims, entered=not self._expects_more)
+        outcomes = [self._known.of("compare", each.configuration).outcomes for each in compared.values()]
+        names = [each.name for each in compared.values()]
+        found = looked(study, names, outcomes, entered=not self._expects_more)
         return dict(zip(compared, found.wanted, strict=True))
 
     @property
     def _first_seeds(self) -> int:
         """Comparison seeds with which a configuration begins."""
         return self.study.seeds.sizes[0] if self.study.seeds.until == "decided" else self.study.seeds.compare
-
-    def _group(self, spec: CohortSpec) -> Group:
-        """What has finished of a compared configuration, from seed 0 on without a gap."""
-        known = self._seeds["compare"][spec.configuration].outcomes
-        outcomes = [known[seed] for seed in itertools.takewhile(known.__contains__, itertools.count())]
-        scores = [each.best if self.study.score == "best" else each.final for each in outcomes]
-        sign = 1.0 if self.study.criterion.direction == "max" else -1.0
-        upward = sign * np.array([np.nan if score is None else score for score in scores], float)
-        return Group(np.array([each.outcome == "converged" for each in outcomes], bool), {SCORE: upward})
-
-    def _size(self, phase: str, configuration: str, seeds: range) -> tuple[int, int]:
-        """Cohorts and members of a configuration in the end: those that it has, and those that it misses."""
-        known = self._seeds[phase][configuration]
-        missing = sum(seed not in known.taken for seed in seeds)
-        return len(known.cohorts) + -(-missing // self._most_together), len(known.taken) + missing
 
     def _read(self) -> None:
         """Take over what the ledger holds."""
@@ -305,9 +274,9 @@ class Agenda:
         """Take over the cohorts of one configuration. Those that are not finished, or trained fewer steps than the
         study has now, go on with the present code."""
         for spec in cohorts:
-            self._know(spec)
+            self._known.add(spec)
             if self.ledger.record(spec).finished and spec.steps >= own.steps:
-                self._take_over(spec)
+                self._known.finish(spec, self.ledger.record(spec).outcomes())
             else:
                 self._begun.append(replace(spec, values=own.values, steps=own.steps, code=self._code))
 
@@ -332,7 +301,7 @@ class Agenda:
     def _unbegun(self) -> bool:
         """Whether an explored configuration has search seeds that no cohort has."""
         while self._begun_to < len(self._explored):
-            if self._missing_seeds("explore", self._explored[self._begun_to], self._search_seeds):
+            if self._known.missing("explore", self._explored[self._begun_to].configuration, self._search_seeds):
                 return True
             self._begun_to += 1
         return False
@@ -346,31 +315,15 @@ class Agenda:
     def _tell(self, number: int) -> None:
         """Tell the search a configuration's objective once all its search seeds are finished, or that it failed."""
         of, study = self._explored[number].configuration, self.study
-        finished = self._seeds["explore"][of].outcomes
+        finished = self._known.of("explore", of).outcomes
         outcomes = [finished[seed] for seed in self._search_seeds if seed in finished]
         if len(outcomes) == study.seeds.search:
             finals = [each.best if study.score == "best" else each.final for each in outcomes]
             scores = [None if e.outcome == "diverged" else s for e, s in zip(outcomes, finals, strict=True)]
             converged = [outcome.outcome == "converged" for outcome in outcomes]
             self.exploration.tell(number, objective(converged, scores, study.criterion))
-        elif self._seeds["explore"][of].cohorts & self._given_up:
+        elif self._known.of("explore", of).cohorts & self._given_up:
             self.exploration.tell(number, None)
-
-    def _know(self, spec: CohortSpec) -> None:
-        """A cohort that is on record."""
-        known = self._seeds[spec.phase][spec.configuration]
-        known.number = known.number if known.cohorts else spec.number
-        known.cohorts.add(spec.key)
-        known.taken.update(spec.seeds)
-        self._specs[spec.key] = spec
-
-    def _take_over(self, spec: CohortSpec) -> None:
-        """A finished cohort's outcomes."""
-        self._finished[spec.key] = spec
-        known = self._seeds[spec.phase][spec.configuration]
-        for outcome in self.ledger.record(spec).outcomes():
-            known.outcomes[outcome.seed] = outcome
-            self.outcomes[outcome.outcome] += 1
 
     def _upcoming(self) -> CohortSpec | None:
         """The cohort that `next` gives."""
@@ -408,13 +361,8 @@ class Agenda:
 
     def _missing(self, phase: str, number: int, each: CohortSpec, seeds: range) -> CohortSpec | None:
         """A cohort of those of the seeds that no cohort has yet."""
-        block = self._missing_seeds(phase, each, seeds)
+        block = self._known.missing(phase, each.configuration, seeds)
         return replace(each, phase=phase, number=number, seeds=block) if block else None
-
-    def _missing_seeds(self, phase: str, each: CohortSpec, seeds: range) -> tuple[int, ...]:
-        """The first so many of the seeds that no cohort has yet, as one cohort takes."""
-        taken = self._seeds[phase][each.configuration].taken
-        return tuple(itertools.islice((seed for seed in seeds if seed not in taken), self._most_together))
 
     def _shared(self, own: Configuration) -> CohortSpec:
         study, training = own.study, own.study.training

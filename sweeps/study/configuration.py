@@ -138,6 +138,8 @@ def resolve(study: Study) -> Study:
     sections = _of_a_task(study) if what == "task" else _of_an_own_loop(study, what)
     resolved = study.model_copy(update=sections)
     measured = {name: Measure(**vars(metric)) for name, metric in metrics_of(resolved).items()}
+    if resolved.training.measure_train:
+        measured |= {f"train_{name}": measure for name, measure in measured.items()}
     criterion = study.criterion
     if criterion.metric not in measured:
         raise UserError(

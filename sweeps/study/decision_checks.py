@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seedsweep.core.component import choose
-from seedsweep.core.records.decision import axes_of
+from seedsweep.core.records.decision import BELOW, axes_of, parts_of
 from seedsweep.core.records.study import Measure, Study
 
 TESTED = ("test_last_", "test_best_")
@@ -14,9 +14,12 @@ TESTED = ("test_last_", "test_best_")
 def problems(study: Study) -> Iterable[str]:
     """Of a resolved study."""
     axes = axes_of(study.claims, study.criterion.metric)
-    for axis in study.decision.shares:
-        if axis not in axes:
-            yield f"decision.shares: there is no axis {axis!r}; {choose(axis, axes)}"
+    parts = parts_of(study.claims, study.criterion.metric)
+    for part in study.decision.shares:
+        if part not in parts:
+            yield f"decision.shares: nothing is called {part!r}; {choose(part, parts)}"
+    if BELOW in parts and not study.decision.shares_of(parts)[BELOW]:
+        yield "decision.shares: claims below have no share, and would never be decided; give below a number above 0"
     for place, measure in enumerate(study.secondary):
         plain = next((measure.removeprefix(start) for start in TESTED if measure.startswith(start)), measure)
         if plain not in study.measures:

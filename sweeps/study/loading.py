@@ -146,8 +146,8 @@ def _setting(setting: str, values: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"--set {setting}: write --set path.to.field=value")
     try:
         value = yaml_reader.value(text)
-    except UserError:
-        raise UserError(f"--set {setting}: {text!r} is no YAML value") from None
+    except UserError as error:
+        raise UserError(f"--set {setting}: {text!r} is no YAML value ({error})") from None
     return one_setting(field.strip(), value, values.get("configurations") or ())
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode, ScalarNode
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from seedsweep.core.errors import UserError
 
@@ -32,10 +32,13 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Keys are the texts that stand there, each once. A merge (`<<`) may say a key again."""
         lines: dict[str, int] = {}
-        for key, _ in node.value:
+        for key, value in node.value:
             problem = ""
             if not isinstance(key, ScalarNode):
                 problem = "a key is one plain text"
+            elif node.flow_style and _is_glued(key, value):
+                name, _, rest = key.value.partition(":")
+                problem = f"{key.value!r} is a key without a value; a colon needs a space behind it: {name}: {rest}"
             elif key.value in lines:
                 problem = f"the key {key.value!r} stands twice, first in line {lines[key.value] + 1}"
             if problem:
@@ -43,6 +46,11 @@ class _Loader(yaml.SafeLoader):
             lines[key.value] = key.start_mark.line
         self.flatten_mapping(node)
         return {key.value: self.construct_object(value, deep=True) for key, value in node.value}
+
+
+def _is_glued(key: ScalarNode, value: Node) -> bool:
+    """Whether `{until:decided}` stands there: YAML reads a key with a colon, and no value."""
+    return key.style is None and ":" in key.value.strip(":") and isinstance(value, ScalarNode) and value.value == ""
 
 
 class _Dumper(yaml.SafeDumper):

@@ -11,6 +11,7 @@ from seedsweep.analysis import export, tables
 from seedsweep.analysis.answer import answer
 from seedsweep.analysis.claims import judge
 from seedsweep.analysis.comparison import best_first, compare
+from seedsweep.analysis.statistics.proportions import clopper_pearson
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.decision import Claim, SeedCounts
 from seedsweep.core.records.paths import RunPaths
@@ -36,15 +37,15 @@ ONE_BETTER = {1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0}
             MIXED,
             r"^Alpha matters for convergence \(p < 0.001\). alpha 1, alpha 0.5 and the best found "
             r"converge more often than alpha 0. Among alpha 1, alpha 0.5 and the best found no difference was shown. "
-            r"Differences of up to 78 points are compatible with these seeds. Alpha matters for final f1 "
-            r".* Most often: "
-            r"best found \(no. 3, alpha 0.87\) converged in 12 of 12 seeds \(its own 95 % interval: 74 to 100 %\)",
+            r"Differences of up to 78 points are compatible with these seeds. Most often: "
+            r"best found \(no. 3, alpha 0.87\) converged in 12 of 12 seeds \(its own 95 % interval: 74 to 100 %\). "
+            r"Alpha matters for final f1 ",
         ),
         (
             SAME,
             r"^Convergence: no difference was shown \(p = 1\). Differences of up to 69 points are compatible with 12 "
-            r"seeds each. Scores: no difference was shown \(p = 1\). That a seed of one is better than one "
-            r"of another in "
+            r"seeds each. Most often: .* Scores: no difference was shown \(p = 1\). That a seed of one is better than "
+            r"one of another in "
             r"\d+ to \d+ % is compatible with 12 seeds each",
         ),
         (
@@ -180,9 +181,9 @@ def test_the_verdict(tmp_path, make_run, rates, short, claim):
             Claim(alike=("alpha 0", "alpha 0.5"), margin=0.1),
             "alpha 0 and alpha 0.5 are alike within 10 points: refuted.",
         ),
-        (Claim(below=("alpha 0", 0.3)), "That alpha 0 converges in less than 30 % of seeds: supported."),
-        (Claim(below=("alpha 1", 0.3)), "That alpha 1 converges in less than 30 % of seeds: refuted."),
-        (Claim(below=("alpha 0", 0.1)), "That alpha 0 converges in less than 10 % of seeds: undecided."),
+        (Claim(below=("alpha 0", 0.35)), "That alpha 0 converges in less than 35 % of seeds: supported"),
+        (Claim(below=("alpha 1", 0.3)), "That alpha 1 converges in less than 30 % of seeds: refuted"),
+        (Claim(below=("alpha 0", 0.1)), "less than 10 % of seeds: undecided (0 to 31 %, an interval at 97.5 %)"),
         (Claim(better=("alpha 2", "alpha 0")), "alpha 0: undecided (no member of alpha 2 has finished)."),
         (Claim(better=("alpha 1", "alpha 0"), axis="score"), "alpha 0 by score: undecided."),
         (Claim(best="alpha 0.5", margin=0.7), "That alpha 0.5 is the best of the named: refuted."),
@@ -284,7 +285,43 @@ def test_tested_after_every_seed_there_is_no_verdict_before_all_configurations_a
     folder = make_run(tmp_path / "run", {1.0: 12, 0.0: 0}, found=False)
     change_study(folder, seeds=SeedCounts(search=2, compare=40, looks="any"))
     assert "alpha 1 converges more often" in said(folder).verdict
+    # The interval of a share, too, is one that holds after every seed: wider than that of a fixed number.
+    row = compare(tables.read(folder)).configurations.iloc[0]
+    assert row.low < clopper_pearson(12, 12)[0]
     change_study(folder, configurations={"alpha 1": {}, "alpha 0": {}, "alpha 2": {}})
     found = said(folder)
     assert found.verdict == "none yet."
     assert "alpha 1 12 of 12" in found.text
+
+
+def test_the_interval_beside_a_verdict_on_a_share_agrees_with_it(tmp_path, make_run):
+    """Whichever share is claimed, and with whichever other claims: what is shown is what decided."""
+    for place, share in enumerate((0.1, 0.3, 0.5, 0.9)):
+        claims = (Claim(below=("alpha 0.5", share)), Claim(below=("alpha 0", share)), Claim(best="alpha 1"))
+        results = tables.read(make_run(tmp_path / f"run {place}", MIXED, claims=claims))
+        for judged in judge(results, compare(results))[:2]:
+            low, high, confidence = judged.bounds
+            expected = "supported" if high < share else "refuted" if low >= share else "undecided"
+            assert judged.verdict == expected
+            # Two claims have a quarter of 5 % together, and each bound has the whole part of its claim.
+            assert confidence == pytest.approx(1 - 2 * 0.05 / 4 / 2)
+
+
+@pytest.mark.parametrize(
+    ("claims", "first"),
+    [
+        ((), "convergence"),
+        ((Claim(best="alpha 1"),), "convergence"),
+        ((Claim(best="alpha 1", axis="score"),), "final f1"),
+    ],
+)
+def test_the_axis_of_the_claims_has_the_first_paragraph(tmp_path, make_run, claims, first):
+    """Each axis has one, and together they are the whole text."""
+    found = said(make_run(tmp_path / "run", MIXED, claims=claims))
+    assert f"matters for {first} " in found.paragraphs[0]
+    assert sum("matters for" in paragraph for paragraph in found.paragraphs) == 2
+    assert found.text == " ".join(found.paragraphs)
+    assert found.verdict.startswith(f"some configurations differ in {first};")
+    assert [paragraph for paragraph in found.paragraphs if "Most often" in paragraph] == [
+        paragraph for paragraph in found.paragraphs if "convergence" in paragraph
+    ]

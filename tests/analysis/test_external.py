@@ -171,6 +171,7 @@ def test_members_that_were_evaluated_once_have_scores_and_no_curves(tmp_path, st
 LAUNCH = {"time": "", "command": [], "commit": "", "host": "", "devices": [], "python": "", "versions": {}}
 
 
+@pytest.mark.usefixtures("svg_alone")
 def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     first = make_run(tmp_path / "first", mixed, name="first")
     second = make_run(tmp_path / "second", {1.0: 3, 0.5: 12}, name="second")

@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from seedsweep.analysis import export, tables
+from seedsweep.analysis import export, methods, tables
 from seedsweep.analysis.answer import answer
 from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.page.report import write
@@ -16,6 +17,8 @@ from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.registration import Registration, register
 from seedsweep.core.records.study import Training
 
+#: Of a page its words.
+pytestmark = pytest.mark.usefixtures("svg_alone")
 TWO = {1.0: 12, 0.0: 2}
 CLAIM = Claim(better=("alpha 1", "alpha 0"))
 LATE = Claim(better=("alpha 0.3", "alpha 0"))
@@ -182,3 +185,22 @@ def test_members_of_one_code_need_no_column(tmp_path, make_run):
     results = tables.read(make_run(tmp_path / "run", TWO, found=False, codes=dict.fromkeys(TWO, "one")))
     assert "code" not in results.members
     assert results.changes == []
+
+
+@pytest.mark.parametrize(
+    ("from_others", "first", "taken"),
+    [
+        ([], "Registered before the first of 28 members finished", None),
+        (["one"] * 12, "Registered before the first of its own 16 members finished", "12 members taken from one"),
+        (["two"] + ["one"] * 26, "Registered before its own member finished", "26 members taken from one, 1 from two"),
+        (["one"] * 28, "Registered", "28 members taken from one"),
+    ],
+)
+def test_members_of_other_runs_are_counted_apart(tmp_path, make_run, from_others, first, taken):
+    results = tables.read(make_run(tmp_path / "run", TWO, found=False))
+    if from_others:
+        column = from_others + [""] * (28 - len(from_others))
+        results = replace(results, members=results.members.assign(taken_from=column))
+    said = methods.registration(results)
+    assert said[0] == f"{first} ({results.registered.when})."
+    assert said[1:] == ([f"{taken}: what became of these may have been known before."] if taken else [])

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from seedsweep.analysis.decisions import Axis, Decisions, Group, Pair, Rules, decide
-from seedsweep.analysis.verdicts import Compared, axis_of, pairs_of, share_interval, verdict
-from seedsweep.core.records.decision import CONVERGING, SCORE, Claim
+from seedsweep.analysis.pair_tests import AfterEverySeed
+from seedsweep.analysis.verdicts import Compared, axis_of, bounds_below, pairs_of, share_interval, verdict
+from seedsweep.core.records.decision import BELOW, CONVERGING, SCORE, Claim, Decision, SeedCounts, parts_of
 
 SHARES = {CONVERGING: 0.5, SCORE: 0.5}
 BETTER = {"better": ("a", "b")}
@@ -99,10 +100,10 @@ def test_the_axis_of_a_claim(claim, axis):
     assert axis_of(claim, "f1") == axis
 
 
-def of_counts(*counts, sizes=(), reached=None):
+def of_counts(*counts, sizes=(), reached=None, **rules):
     # Every n-th seed converges.
     groups = [Group(np.arange(n) * k % n < k, {SCORE: np.zeros(n)}) for k, n in counts]
-    rules = Rules(0.05, SHARES, sizes)
+    rules = Rules(0.05, SHARES, sizes, **{"below": 0.025, **rules})
     reached = [len(sizes) or 1] * len(groups) if reached is None else reached
     return Compared("abcd"[: len(groups)], range(len(groups)), groups, rules, reached, decide(groups, rules, reached))
 
@@ -124,9 +125,53 @@ def test_rarely_is_a_share(counts, share, expected):
 
 def test_several_claims_of_shares_have_one_level():
     """5 of 40: below .28 by itself, not as one of 20 claims."""
-    found, claim = of_counts((5, 40), (5, 40)), Claim(below=("a", 0.28))
-    assert verdict(claim, found, "f1") == "supported"
-    assert verdict(claim, found, "f1", absolute=20) == "undecided"
+    claim = Claim(below=("a", 0.28))
+    assert verdict(claim, of_counts((5, 40), (5, 40)), "f1") == "supported"
+    assert verdict(claim, of_counts((5, 40), (5, 40), claims_below=20), "f1") == "undecided"
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("shares", [{}, {CONVERGING: 2, SCORE: 1, BELOW: 1}])
+def test_one_level_for_the_axes_and_the_claims_of_shares(count, shares):
+    decision, plain = Decision(shares=shares), (Claim(best="a"),)
+    claims = (*plain, *(Claim(below=("a", 0.1 * n)) for n in range(1, 1 + count)))
+    without, rules = (Rules.of(SeedCounts(), decision, given, "f1") for given in (plain, claims))
+    # Without such claims nothing is kept for them.
+    assert without.of_axes == sum(without.level * share for share in without.shares.values()) == 0.05
+    assert rules.below > 0
+    assert sum(rules.level * share for share in rules.shares.values()) + rules.below == pytest.approx(0.05)
+    # Convergence, of which most claims are, gives nothing away for them.
+    assert shares or rules.shares[CONVERGING] == without.shares[CONVERGING]
+    assert BELOW in parts_of(claims, "f1")
+    assert rules.error_below(2) == pytest.approx(min(2 * rules.below / count, 0.05))
+
+
+def test_where_nothing_is_compared_a_claim_of_a_share_has_the_whole_level():
+    found = of_counts((5, 40), below=0.0001)
+    assert bounds_below(Claim(below=("a", 0.3)), found) == share_interval(found, 0, 0.05)
+
+
+def test_without_a_share_of_the_level_it_is_undecided():
+    assert verdict(Claim(below=("a", 0.9)), of_counts((0, 40), (5, 40), below=0.0), "f1") == "undecided"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_share_that_is_looked_at_after_every_seed(seed):
+    """What is decided stays so, and the bounds of each number of seeds lie within those before."""
+    rng, claim = np.random.default_rng(seed), Claim(below=("a", 0.5))
+    drawn, before, said = rng.random(40) < 0.2, (0.0, 1.0), "undecided"
+    for seeds in range(1, 41):
+        groups = [Group(own[:seeds], {SCORE: np.zeros(seeds)}) for own in (drawn, ~drawn)]
+        rules = Rules(0.05, SHARES, (40,), AfterEverySeed(), below=0.025)
+        found = Compared("ab", range(2), groups, rules, [1, 1], decide(groups, rules, [1, 1], estimates=False))
+        low, high = bounds_below(claim, found)
+        assert before[0] - 1e-6 <= low <= high <= before[1] + 1e-6
+        now = verdict(claim, found, "f1")
+        assert said in ("undecided", now)
+        before, said = (low, high), now
+    # At one number of seeds alone it is sharper.
+    once = share_interval(of_counts((int(drawn.sum()), 40), (5, 40)), 0, 0.025)
+    assert before[1] - before[0] >= once[1] - once[0]
 
 
 def test_a_share_over_looks():
@@ -155,4 +200,5 @@ def test_a_false_verdict_is_rare(share, bound):
     for converged in range(seeds + 1):
         found = verdict(Claim(below=("a", bound)), of_counts((converged, seeds), (0, seeds)), "f1")
         wrong += stats.binom.pmf(converged, seeds, share) * (found == ("supported" if share >= bound else "refuted"))
+    # Of their part of the level all of it may go to one side: no more than one verdict can be false.
     assert wrong <= 0.025

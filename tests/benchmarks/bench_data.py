@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from seedsweep.shards.camelyon16.annotations import Annotation
 from seedsweep.shards.camelyon16.cutting import pack as cut
 from seedsweep.shards.camelyon16.patches import cells
 from seedsweep.shards.camelyon16.settings import CamelyonSettings
-from seedsweep.shards.camelyon16.sources import Source
+from seedsweep.shards.camelyon16.sources import Found, Source
 from seedsweep.shards.data_set import make
 from seedsweep.shards.pack import pack
 from seedsweep.shards.read import read
@@ -153,7 +154,7 @@ def cutting(home: Path, rounds: int) -> None:
                 '<A><Annotation Type="Polygon" PartOfGroup="Tumor"><Coordinates>'
                 f"{listed}</Coordinates></Annotation></A>"
             )
-        sources.append(Source(path, outline))
+        sources.append(Source(path, Annotation(outline) if outline else None))
     settings = CamelyonSettings(kind="main", size=patch, coverage=0.01, held_out=0.5)
     corners = [cells(source, settings).corners for source in sources]
     count = sum(map(len, corners))
@@ -161,7 +162,7 @@ def cutting(home: Path, rounds: int) -> None:
     for workers in (1, len(os.sched_getaffinity(0))):
 
         def ours(workers: int = workers) -> None:
-            cut(sources, settings, home / "cut", workers)
+            cut(Found(sources), settings, home / "cut", workers)
 
         def plain(workers: int = workers) -> None:
             with ProcessPoolExecutor(workers, get_context("spawn")) as pool:

@@ -16,8 +16,8 @@ from seedsweep.analysis.design.looks import nominal
 from seedsweep.analysis.design.stopping import Aims, Progress, progress
 from seedsweep.analysis.pair_tests import AfterEverySeed, Method, SeedBySeed
 from seedsweep.analysis.statistics.proportions import boschloo
-from seedsweep.analysis.verdicts import Compared, share_interval
-from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, SeedCounts
+from seedsweep.analysis.verdicts import REFUTED, SUPPORTED, Compared, share_interval, verdict
+from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, Decision, SeedCounts
 from tests.calibration.row import Measure, Row, Seen
 
 LEVEL, SHARES = 0.05, {CONVERGING: 0.5, SCORE: 0.5}
@@ -160,27 +160,59 @@ def fixed(worlds: Sequence[World], sizes: tuple[int, ...] = (), method: Method =
 
 def stopped_study(world: World, most: int, rng: np.random.Generator, *claims: Claim) -> tuple[list[Group], Progress]:
     """One that goes on until it is decided, and what it looked at."""
-    counts, rules = until_decided(most)
+    counts, rules = until_decided(most, *claims)
     names = [str(place) for place in range(len(world.configs))]
     groups = world.draw(most, rng)
     return groups, progress(groups, rules, counts, Aims(claims, names, range(len(names)), "f1"))
 
 
-def until_decided(most: int) -> tuple[SeedCounts, Rules]:
+def until_decided(most: int, *claims: Claim) -> tuple[SeedCounts, Rules]:
     """The design, and its rules."""
     counts = SeedCounts(until="decided", looks=tuple(size for size in LOOKS if size <= most), compare=most)
-    return counts, Rules(LEVEL, SHARES, counts.sizes)
+    return counts, Rules.of(counts, Decision(), claims, "f1")
+
+
+def at_its_bound(world: World, beyond: float) -> Claim:
+    """That the first converges in less than so much more than it does: false by next to nothing, or true."""
+    return Claim(below=("0", min(world.configs[0].share + beyond, 1.0)))
+
+
+def judged_falsely(world: World, groups: list[Group], rules: Rules, reached: Sequence[int], *claims: Claim) -> bool:
+    """As `claims_falsely`, or a claim `below` has a false verdict."""
+    decisions = decide(groups, rules, reached, estimates=False)
+    names = [str(place) for place in range(len(groups))]
+    compared = Compared(names, range(len(names)), groups, rules, reached, decisions)
+    shares = {name: config.share for name, config in zip(names, world.configs, strict=True)}
+    wrong = claims_falsely(world, decisions)
+    for claim in claims:
+        if claim.below:
+            name, bound = claim.below
+            wrong |= verdict(claim, compared, "f1") == (REFUTED if shares[name] < bound else SUPPORTED)
+    return wrong
+
+
+def with_a_share(how: str, seeds: int, rounds: int, rng: np.random.Generator) -> Iterator[Seen]:
+    """Pages with two axes and claims `below`, which are false by next to nothing, or true. how: `once` or `any`."""
+    counts = SeedCounts(compare=seeds, looks="any" if how == "any" else ())
+    for world in (EQUAL[0], EQUAL[1], EQUAL[4], SOME[0], SOME[2], ONE_AXIS[1]):
+        for what, beyond in (("false", 0.0), ("true", 1e-6)):
+            claim = at_its_bound(world, beyond)
+            rules = Rules.of(counts, Decision(), (claim,), "f1")
+            reached = [1] * len(world.configs)
+            found = [judged_falsely(world, world.draw(seeds, rng), rules, reached, claim) for _ in range(rounds)]
+            yield Seen(f"{world.name}, claim {what}", float(np.mean(found)), rounds)
 
 
 def decided(seeds: int, rounds: int, rng: np.random.Generator) -> Iterator[Seen]:
-    _, rules = until_decided(seeds)
     for world in (EQUAL[1], EQUAL[4], SOME[0], ONE_AXIS[0]):
-        for claims in ((), (Claim(best="0"),)):
+        rare = at_its_bound(world, 0.0)
+        for what, *claims in (("",), (", claimed the best", Claim(best="0")), (", claimed rare", rare)):
             found = []
             for _ in range(rounds):
                 groups, seen = stopped_study(world, seeds, rng, *claims)
-                found.append(claims_falsely(world, decide(groups, rules, seen.reached, estimates=False)))
-            yield Seen(f"{world.name}{', claimed the best' * bool(claims)}", float(np.mean(found)), rounds)
+                _, rules = until_decided(seeds, *claims)
+                found.append(judged_falsely(world, groups, rules, seen.reached, *claims))
+            yield Seen(f"{world.name}{what}", float(np.mean(found)), rounds)
 
 
 def two_over_looks(seeds: int, _rounds: int, _rng: np.random.Generator) -> Iterator[Seen]:
@@ -250,23 +282,20 @@ ROWS = [
     Row("page, by equal seeds", fixed(ALIKE, method=SeedBySeed()), 1000, 20, size=True, heavy=(20, 40)),
     Row("two equal P(converge), looks 5 to 40", two_over_looks, size=True, seeds=(10, 20, 40), heavy=(20, 40)),
     Row("page, looks 5 to 40", fixed(LOOKED, LOOKS), 600, 20, size=True, seeds=(40,), heavy=(40,)),
-    Row("page, until decided at 5 to 40", decided, 100, 20, size=True, seeds=(40,), heavy=(40,)),
+    Row("page, until decided at 5 to 40", decided, 400, 20, size=True, seeds=(40,), heavy=(40,)),
+    Row("page, with a claim below", functools.partial(with_a_share, "once"), 600, 20, size=True, heavy=(20, 40)),
+    Row(
+        "page, with a claim below, looks any",
+        functools.partial(with_a_share, "any"),
+        *(300, 20),
+        size=True,
+        seeds=(40,),
+        heavy=(40,),
+    ),
     Row("page, looks any", fixed(LOOKED, (40,), AfterEverySeed()), 500, 20, size=True, seeds=(40,), heavy=(40,)),
     Row("page, all intervals of pairs", functools.partial(intervals, "fixed"), 200, 20, heavy=(12, 20, 40)),
-    Row(
-        "page, all intervals of pairs, looks 5 to 40",
-        functools.partial(intervals, "looks"),
-        150,
-        20,
-        seeds=(40,),
-        heavy=(40,),
-    ),
-    Row(
-        "page, all intervals, until decided at 5 to 40",
-        functools.partial(intervals, "decided"),
-        100,
-        20,
-        seeds=(40,),
-        heavy=(40,),
-    ),
+    *[
+        Row(f"page, all intervals{what} 5 to 40", functools.partial(intervals, how), 150, 20, seeds=(40,), heavy=(40,))
+        for how, what in (("looks", " of pairs, looks"), ("decided", ", until decided at"))
+    ],
 ]

@@ -91,6 +91,16 @@ def test_a_wrong_name_is_one_line(tmp_path, name, words):
     assert "\n" not in str(refused.value)
 
 
+def test_a_chooser_may_have_names_of_its_own():
+    chosen = Chosen(OPTIMISERS, Optimizer, besides=("none",))
+    assert chosen.read("none") == chosen.read({"name": "none"}) == ("none", None, None)
+    assert chosen.read("adamw")[1] is AdamW
+    with pytest.raises(UserError, match=r"settings\.rate: none has no settings"):
+        chosen.read({"name": "none", "rate": 1})
+    with pytest.raises(UserError, match=r"settings: there is no 'non'; did you mean none\?"):
+        chosen.read("non")
+
+
 def test_settings_with_their_defaults():
     assert settings_from(Settings, {}, "settings") == Settings()
     made = settings_from(Settings, {"width": 7, "layers": [4, 5], "rate": 1}, "settings")

@@ -13,7 +13,7 @@ from matplotlib.path import Path as Outline
 from seedsweep.core.errors import UserError
 from seedsweep.shards import layout
 from seedsweep.shards.camelyon16 import command, cutting
-from seedsweep.shards.camelyon16.annotations import Polygon, paint, read_asap
+from seedsweep.shards.camelyon16.annotations import Annotation, Polygon, paint, read_asap
 from seedsweep.shards.camelyon16.cutting import pack
 from seedsweep.shards.camelyon16.patches import Cells, cells, choose
 from seedsweep.shards.camelyon16.settings import CamelyonSettings
@@ -92,19 +92,19 @@ def test_a_bad_annotation_is_one_line(tmp_path, text, words):
     path = tmp_path / "bad.xml"
     path.write_text(text)
     with pytest.raises(UserError, match=words) as caught:
-        read_asap(path)
+        read_asap(Annotation(path))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["tumor_001", "tumor_002"])
 @pytest.mark.parametrize("downsample", [1, 2])
 def test_coverage_is_that_of_the_outline(lab, name, downsample):
-    (source,) = (s for s in find(*lab) if s.name == name)
+    (source,) = (s for s in find(*lab).sources if s.name == name)
     found = cells(source, replace(SETTINGS, size=PATCH // downsample, downsample=downsample))
     side = PATCH // downsample
     step = downsample
     # A mask slide is looked at in the pixel in the middle of a block; outlines in the middle itself.
-    if source.annotation.suffix == ".xml":
+    if source.annotation.outlined:
         whole = truth((SIDE // step, SIDE // step), step)
     else:
         whole = truth((SIDE, SIDE))[step // 2 :: step, step // 2 :: step]
@@ -234,11 +234,12 @@ def test_a_stream_says_which_slide_a_patch_is_of(lab, tmp_path):
 
 def made_cells(sources, per_slide=50) -> dict[Source, Cells]:
     corners = np.stack([np.arange(per_slide) * 10, np.zeros(per_slide, int)], -1)
-    return {s: Cells(corners, np.linspace(0, 1, per_slide) * (s.annotation is not None)) for s in sources}
+    unknown = np.full(per_slide, -1)
+    return {s: Cells(corners, np.linspace(0, 1, per_slide) * s.tumour, unknown, -1) for s in sources}
 
 
 SOURCES = [
-    *(Source(Path(f"tumor_{n:03d}.tif"), Path("a.xml")) for n in (1, 15)),
+    *(Source(Path(f"tumor_{n:03d}.tif"), Annotation(Path("a.xml"))) for n in (1, 15)),
     *(Source(Path(f"normal_{n:03d}.tif"), None) for n in range(4)),
 ]
 
@@ -246,31 +247,32 @@ SOURCES = [
 @pytest.mark.parametrize(("kind", "tumours", "normal"), [("balanced", 50, 50), ("skewed", 22, 198), ("debug", 16, 16)])
 def test_the_kinds_keep_their_balance(kind, tumours, normal):
     found = made_cells(SOURCES)
-    taken = choose(found, replace(SETTINGS, kind=kind), 0)
+    taken = choose(found, replace(SETTINGS, kind=kind))
     shares = np.concatenate([found[source].coverage[numbers] for source, numbers in taken.items()])
     assert ((shares >= 0.5).sum(), (shares == 0).sum(), len(shares)) == (tumours, normal, tumours + normal)
 
 
 def test_a_partly_annotated_slide_gives_no_normal_patches():
     found = made_cells(SOURCES)
-    taken = choose(found, replace(SETTINGS, kind="main"), 0)
+    taken = choose(found, replace(SETTINGS, kind="main"))
     (partly,) = (source for source in taken if source.name == "tumor_015")
     assert (found[partly].coverage[taken[partly]] >= 0.5).all()
 
 
 def test_a_smaller_set_is_part_of_a_larger_one():
     found = made_cells(SOURCES)
-    sizes = [choose(found, SETTINGS, most) for most in (23, 60)]
+    sizes = [choose(found, SETTINGS, "train", most) for most in (23, 60)]
     assert [sum(map(len, taken.values())) for taken in sizes] == [23, 60]
     for source, numbers in sizes[0].items():
         assert set(numbers) <= set(sizes[1][source])
 
 
 def test_the_split_holds_out_slides_of_both_kinds():
-    many = [Source(Path(f"{kind}_{n}.tif"), Path("a.xml") if kind == "t" else None) for kind in "tn" for n in range(10)]
+    outline = Annotation(Path("a.xml"))
+    many = [Source(Path(f"{kind}_{n}.tif"), outline if kind == "t" else None) for kind in "tn" for n in range(10)]
     parts = split(many, SETTINGS)
-    assert {name: len(part) for name, part in parts.items()} == {"train": 14, "validation": 6}
-    assert sum(source.annotation is not None for source in parts["validation"]) == 3
+    assert {name: len(part) for name, part in parts.items()} == {"train": 14, "validation": 6, "test": 0}
+    assert sum(source.tumour for source in parts["validation"]) == 3
 
 
 @pytest.mark.parametrize(
@@ -312,7 +314,7 @@ def test_a_real_slide(real_slide, tmp_path):
             (tmp_path / "outlines" / f"{name}.xml").write_text(asap([("Tumor", outline)]))
     sources = find(tmp_path, tmp_path / "outlines")
     settings = replace(SETTINGS, size=256, held_out=0.5)
-    found = cells(sources[-1], settings)
+    found = cells(sources.sources[-1], settings)
     corners = {tuple(corner) for corner in found.corners.tolist()}
     with openslide.OpenSlide(real_slide) as slide:
         whole = np.asarray(slide.read_region((0, 0), 0, slide.dimensions).convert("RGB"))
@@ -349,10 +351,19 @@ def test_slides_are_found_below_folders_and_their_names_are_their_own(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / name).touch()
     found = find(tmp_path, tmp_path / "masks")
-    assert [(source.name, source.annotation is not None) for source in found] == [
+    assert [(source.name, source.tumour) for source in found.sources] == [
         ("normal_001", False),
         ("tumor_001", True),
     ]
     (tmp_path / "normal" / "tumor_001.svs").touch()
     with pytest.raises(UserError, match="have one name"):
         find(tmp_path, None)
+
+
+def test_an_annotation_without_a_slide_is_named(lab):
+    slides, annotations = lab
+    stray = annotations / "tumor_077_mask.tif"
+    stray.touch()
+    found = find(slides, annotations)
+    stray.unlink()
+    assert found.left_out == {"tumor_077": f"is annotated ({stray}), and there is no slide of it"}

@@ -245,7 +245,7 @@ def test_a_class_that_is_no_data_set(write, body, settings, words):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("", "data.name: '' is no name; known are ellipses,"),
+        ("", "data.name: '' is no name; known are camelyon16,"),
         (None, "data.name: None is no name"),
         ("patern1", "data.name: there is no 'patern1'; did you mean pattern1"),
         ("json:dumps", "data.name: json:dumps is no data set; write it as `class ...(seedsweep.DataSet)`"),

@@ -7,11 +7,14 @@ import pytest
 
 from seedsweep.core.component import short_names
 from seedsweep.core.errors import UserError
-from seedsweep.shards.data_set import HOME, DataSet, make, resolved
+from seedsweep.shards.data_set import HOME, make, resolved
+from seedsweep.shards.images import GeneratedImages
 from seedsweep.shards.pack import pack
 from seedsweep.shards.samples import arrays_of
 
-GENERATED = sorted(set(short_names(HOME, DataSet)) - {"packed"})
+GENERATED = short_names(HOME, GeneratedImages)
+#: The splits beside train.
+OTHERS = {name: ("validation",) if name == "colon_ihc" else ("validation", "test") for name in GENERATED}
 
 
 def samples(name, numbers, split="train", **settings):
@@ -20,7 +23,8 @@ def samples(name, numbers, split="train", **settings):
 
 
 def test_the_short_names():
-    assert GENERATED == ["ellipses", "ellipses_varied", "pattern1", "pattern1_offset", "pattern2", "pattern2_rgb"]
+    patterns = ["pattern1", "pattern1_offset", "pattern2", "pattern2_rgb"]
+    assert set(GENERATED) == {"colon_ihc", "ellipses", "ellipses_varied", *patterns}
 
 
 @pytest.mark.parametrize("name", GENERATED)
@@ -40,8 +44,8 @@ def test_samples(name, size):
             seen = np.array([columns.mean(), rows.mean()]) / (size - 1) * 2 - 1
             np.testing.assert_allclose(sample["centre"], seen, atol=1.5 / size)
     assert len({s["image"].tobytes() for s in some if s["label"]}) == 10
-    others = [samples(name, [1], split, size=size)[0] for split in ("validation", "test")]
-    assert len({s["image"].tobytes() for s in (some[1], *others)}) == 3
+    others = [samples(name, [1], split, size=size)[0] for split in OTHERS[name]]
+    assert len({s["image"].tobytes() for s in (some[1], *others)}) == 1 + len(others)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,7 @@ def test_samples(name, size):
         ("pattern1_offset", "88a748d7d905359d"),
         ("pattern2", "c43bc279723ee000"),
         ("pattern2_rgb", "16d23d2f5262cd7d"),
+        ("colon_ihc", "e0e43b98c3b32010"),
     ],
 )
 def test_the_bytes_stay(name, digest):
@@ -108,6 +113,22 @@ def test_balance(name, balance, tumours):
     assert sum(s["label"] for s in samples(name, range(100), size=24, balance=balance)) == tumours
 
 
+@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("balance", ["skewed", "tumour"])
+def test_training_sets_of_any_balance_are_judged_on_the_same_images(name, balance):
+    values = {"name": name, "size": 24, "train": 40, "validation": 40, "test": 20 if "test" in OTHERS[name] else 0}
+    balanced = make({**values, "balance": "balanced"})
+    other = make({**values, "balance": balance, "validation_balance": "balanced"})
+    for split in OTHERS[name]:
+        first, second = arrays_of(balanced, split), arrays_of(other, split)
+        for key, array in first.items():
+            np.testing.assert_array_equal(array, second[key])
+    assert arrays_of(other, "train")["label"].mean() != arrays_of(balanced, "train")["label"].mean()
+    # Left out, it is as that of training.
+    alike = make({**values, "balance": balance})
+    assert arrays_of(alike, "validation")["label"].mean() == arrays_of(alike, "train")["label"].mean()
+
+
 def test_ellipses_have_one_size_and_varied_ones_many():
     sizes = {
         name: [s["mask"].sum() for s in samples(name, range(1, 40, 2), size=128, field=32)]
@@ -126,6 +147,19 @@ def test_ellipses_have_one_size_and_varied_ones_many():
         ({"period": 1}, "data.period: 1 is out of range"),
         ({"balance": "even"}, "data.balance: there is no 'even'"),
         ({"size": 16, "field": 17}, "data.field: 17 is larger than data.size, 16"),
+        ({"validation_balance": "even"}, "data.validation_balance: there is no 'even'"),
+        ({"size": 64, "downsized_from": 32}, "data.downsized_from: 32 is less than data.size, 64"),
+        ({"size": 16, "downsized_from": 64, "field": 65}, "data.field: 65 is larger than the drawn image, 64"),
+        ({"size": 16, "downsized_from": 64, "field": 7}, "data.field: 7 px become less than 2 where 64 px"),
+        ({"background": "sky"}, "data.background: there is no 'sky'"),
+        ({"crop": 32}, "data.crop: there is no such field"),
+        ({"name": "pattern2", "size": 64, "crop": 32}, "data.crop: 32 is not between data.size, 64, and"),
+        ({"name": "pattern2", "size": 32, "crop": 65, "downsized_from": 64}, "data.crop: 65 is not between"),
+        (
+            {"name": "pattern2", "size": 16, "crop": 20, "downsized_from": 64, "field": 17},
+            "data.field: 4 fields of 17 px",
+        ),
+        ({"name": "colon_ihc", "test": 1}, "data.test: must be 0"),
         ({"siez": 16}, "data.siez: there is no such field; did you mean size"),
         ({"size": "wide"}, "data.size: "),
         ({"name": "pattern2", "anywhere": True}, "data.anywhere: must be false"),

@@ -6,18 +6,22 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.paths import RunPaths
 from tests.sweeps.launching import contents, run, run_inline
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FASHION = Path("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")
 ENGINE = ("resources.engine=loop", "resources.cohort=2")
+#: A program that compiles in seconds.
+COMPILED = ("resources.engine=compiled", "resources.cohort=2")
 #: Study -> what makes it small.
 STUDIES = {
     "fashion_mnist/fashion.yaml": [
         *("seeds.compare=2", "seeds.search=1", "search.explore=3", "data.train=1280", "data.validation=256"),
         *("training.epochs=2", "training.evaluate_every=10", *ENGINE),
     ],
-    "regression/curve.yaml": ["seeds.compare=2", "training.steps=100", *ENGINE],
+    "regression/curve.yaml": ["seeds.compare=2", "training.steps=100", *COMPILED],
     "transformer/parity.yaml": ["seeds.compare=2", "training.steps=60", *ENGINE],
     "function/search.yaml": ["seeds.compare=2"],
     "command/anneal.yaml": ["seeds.compare=2"],
@@ -44,3 +48,5 @@ def test_as_on_one_machine_to_the_bit(cluster, tmp_path_factory):
             for study, small in studies.items()
         }
     assert {study: job.result() for study, job in there.items()} == here
+    records = Ledger(RunPaths(folder / "slurm" / "curve").cohorts).records()
+    assert {record.run()["engine"] for record in records} == {"compiled"}

@@ -9,31 +9,34 @@ import pytest
 from scipy import stats
 
 from seedsweep.analysis.decisions import Group, Rules, attainable, decide
-from seedsweep.analysis.design.in_bulk import boschloo_table, sign, told_apart
+from seedsweep.analysis.design import scores_in_bulk
+from seedsweep.analysis.design.in_bulk import Claims, boschloo_table, sign, told_apart
 from seedsweep.analysis.design.planning import (
+    Design,
     Truth,
-    judged_here,
-    level_of,
+    mean_apart,
     one_by_one,
     seeds_needed,
     seeds_that_show,
     seeds_to_decide,
+    seeds_to_support,
     simulate,
 )
-from seedsweep.analysis.statistics.proportions import boschloo
-from seedsweep.analysis.verdicts import Compared
-from seedsweep.core.records.decision import CONVERGING, Claim, Decision, SeedCounts
+from seedsweep.analysis.statistics.proportions import boschloo, difference, lower_beyond
+from seedsweep.analysis.statistics.ranks import rank_sum
+from seedsweep.analysis.verdicts import Compared, verdict
+from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, SeedCounts
 
-DECISION = Decision()
-LEVEL = level_of(DECISION)
+LEVEL = Design(SeedCounts()).level(CONVERGING)
 BEST, BELOW = Claim(best="a"), Claim(below=("b", 0.6))
+NAMES = "abcdefgh"
 
 
 def compared(*counts: tuple[int, int]) -> Compared:
     """A study of configurations a, b, ... of which so many of so many seeds converged."""
     groups = [Group(np.arange(members) < converged, {}) for converged, members in counts]
     rules = Rules(LEVEL, {CONVERGING: 1.0})
-    names, places = "abcdefgh"[: len(groups)], range(len(groups))
+    names, places = NAMES[: len(groups)], range(len(groups))
     return Compared(names, places, groups, rules, [1] * len(groups), decide(groups, rules))
 
 
@@ -67,7 +70,7 @@ def test_power_of_two_is_that_of_enumeration(p, q, seeds):
     chances = np.outer(stats.binom.pmf(numbers, seeds, p), stats.binom.pmf(numbers, seeds, q))
     found = [[k > l and boschloo((k, seeds), (l, seeds)) <= LEVEL for l in numbers] for k in numbers]
     power = float(chances[np.array(found)].sum())
-    simulated = simulate(Truth((p, q)), SeedCounts(compare=seeds), DECISION)
+    simulated = simulate(Truth((p, q)), Design(SeedCounts(compare=seeds)))
     # Four standard errors.
     assert simulated.told[0, 1] == pytest.approx(power, abs=4 * np.sqrt(power * (1 - power) / simulated.studies))
     assert simulated.seeds == 2 * seeds
@@ -85,7 +88,7 @@ def test_power_of_two_is_that_of_enumeration(p, q, seeds):
     ids=["12", "40", "looks", "until"],
 )
 def test_little_is_false_where_all_are_equal(share, seeds):
-    found = simulate(Truth((share,) * 4), seeds, DECISION)
+    found = simulate(Truth((share,) * 4), Design(seeds))
     assert found.false <= LEVEL + 3 * np.sqrt(LEVEL / found.studies)
     assert found.told.sum() / 2 <= 6 * LEVEL
 
@@ -93,12 +96,15 @@ def test_little_is_false_where_all_are_equal(share, seeds):
 def test_a_study_that_stops_is_as_one_by_one():
     truth = Truth((0.9, 0.3, 0.3), ("a", "b", "c"), claims=(BEST, BELOW))
     seeds = SeedCounts(until="decided", least=6, most=24)
-    many, few = simulate(truth, seeds, DECISION, studies=1000), one_by_one(truth, seeds, DECISION, studies=25)
+    many, few = (
+        simulate(truth, Design(seeds, claims=truth.claims), studies=1000),
+        one_by_one(truth, Design(seeds, claims=truth.claims), studies=25),
+    )
     for one, other in zip(many.verdicts, few.verdicts, strict=True):
         assert one["supported"] == pytest.approx(other["supported"], abs=0.3)
     assert many.seeds == pytest.approx(few.seeds, rel=0.2)
     # Seeds are saved, and little of the power goes.
-    fixed = simulate(truth, SeedCounts(compare=24), DECISION)
+    fixed = simulate(truth, Design(SeedCounts(compare=24), claims=truth.claims))
     assert many.seeds < fixed.seeds == 72
     assert many.verdicts[0]["supported"] > fixed.verdicts[0]["supported"] - 0.15
 
@@ -106,15 +112,15 @@ def test_a_study_that_stops_is_as_one_by_one():
 @pytest.mark.parametrize(("groups", "most"), [(2, 3), (3, 3), (5, 4), (6, 4), (20, 6)])
 def test_so_few_seeds_can_show_nothing(groups, most):
     rules = Rules(LEVEL, {CONVERGING: 1.0})
-    assert seeds_that_show(groups, DECISION) == most + 1
+    assert seeds_that_show(groups, LEVEL) == most + 1
     assert attainable(rules, groups, most + 1)[CONVERGING]
     assert not attainable(rules, groups, most)[CONVERGING]
-    assert not simulate(Truth((1.0,) + (0.0,) * (groups - 1)), SeedCounts(compare=most), DECISION).told.any()
+    assert not simulate(Truth((1.0,) + (0.0,) * (groups - 1)), Design(SeedCounts(compare=most))).told.any()
 
 
 @pytest.mark.parametrize("shares", [(0.9, 0.6), (0.9, 0.6, 0.9, 0.9), (0.95, 0.3, 0.95)])
 def test_the_seeds_needed_have_the_power(shares):
-    seeds = seeds_needed(shares, [(0, 1)], LEVEL)
+    seeds = seeds_needed(Truth(shares), [(0, 1)], LEVEL)
     rng = np.random.default_rng(99)
 
     def power(size: int) -> float:
@@ -127,9 +133,9 @@ def test_the_seeds_needed_have_the_power(shares):
 
 
 def test_no_number_where_seeds_would_not_tell():
-    assert seeds_needed((0.6, 0.9), [(0, 1)], LEVEL) is None
-    assert seeds_needed((0.51, 0.5, 0.5), [(0, 1)], LEVEL) is None
-    assert seeds_that_show(1, DECISION) is None
+    assert seeds_needed(Truth((0.6, 0.9)), [(0, 1)], LEVEL) is None
+    assert seeds_needed(Truth((0.51, 0.5, 0.5)), [(0, 1)], LEVEL) is None
+    assert seeds_that_show(1, LEVEL) is None
 
 
 @pytest.mark.parametrize(
@@ -140,7 +146,10 @@ def test_no_number_where_seeds_would_not_tell():
         (Claim(best="a"), [(11, 12), (7, 12), (7, 12)], 30, 70),
         # Refuted by either: decided with fewer.
         (Claim(best="a"), [(7, 12), (11, 12), (11, 12)], 20, 60),
-        (Claim(below=("a", 0.5)), [(2, 12), (11, 12)], 10, 40),
+        # As if both were equal.
+        (Claim(alike=("a", "b"), margin=0.3), [(9, 12), (11, 12)], 15, 60),
+        # A margin is ruled out sooner than a difference is shown.
+        (Claim(better=("a", "b"), margin=0.5), [(7, 12), (7, 12)], 10, 60),
     ],
 )
 def test_seeds_that_would_decide_a_claim(claim, counts, low, high):
@@ -151,25 +160,128 @@ def test_seeds_that_would_decide_a_claim(claim, counts, low, high):
     ("claim", "counts"),
     [
         (Claim(best="a"), [(12, 12), (12, 12)]),
-        (Claim(alike=("a", "b"), margin=0.1), [(6, 12), (6, 12)]),
+        (Claim(alike=("a", "b"), margin=0.01), [(6, 12), (6, 12)]),
         (Claim(better=("a", "b"), axis="score"), [(11, 12), (6, 12)]),
+        (Claim(below=("a", 0.5)), [(2, 12), (11, 12)]),
         (Claim(best="a"), [(11, 12)]),
         (Claim(best="a"), [(0, 0), (6, 12)]),
     ],
-    ids=["as seen equal", "alike", "score", "alone", "nothing seen"],
+    ids=[
+        "as seen equal",
+        "alike within next to nothing",
+        "no such axis",
+        "no share of the level",
+        "alone",
+        "nothing seen",
+    ],
 )
 def test_claims_of_which_no_number_is_given(claim, counts):
     assert seeds_to_decide(compared(*counts), claim, "f1") is None
 
 
-def test_claims_that_are_simulated():
-    given = (Claim(better=("a", "b"), margin=0.2), Claim(alike=("a", "b"), margin=0.1), Claim(best="a", axis="score"))
-    assert judged_here(given) == (Claim(better=("a", "b")),)
+def test_seeds_that_would_decide_a_share():
+    """Where nothing else is compared, with the whole level; the more seeds the more is."""
+    alone = [seeds_to_decide(compared((2, 12)), Claim(below=("a", share)), "f1") for share in (0.5, 0.4)]
+    assert 10 < alone[0] < 40
+    assert alone[0] < alone[1]
+
+
+@pytest.mark.parametrize("wins", [0.8, 0.95])
+def test_seeds_that_would_decide_a_claim_of_scores(wins):
+    """So that a new study of as many, with scores that are as far apart, decides it in about 80 %."""
+    rng = np.random.default_rng(3)
+    # Quantiles: one is higher in about so many pairs.
+    grid = stats.norm.ppf((np.arange(20) + 0.5) / 20)
+    rules, claim = Rules(LEVEL, {SCORE: 1.0}), Claim(better=("a", "b"), axis="score")
+
+    def study(first, second):
+        groups = [Group(np.zeros(len(own), bool), {SCORE: own}) for own in (first, second)]
+        return Compared("ab", (0, 1), groups, rules, [1, 1], decide(groups, rules))
+
+    seeds = seeds_to_decide(study(grid + mean_apart(wins), grid), claim, "f1")
+    found = [
+        verdict(claim, study(rng.standard_normal(seeds) + mean_apart(wins), rng.standard_normal(seeds)), "f1")
+        for _ in range(200)
+    ]
+    assert 0.66 < found.count("supported") / 200 < 0.92
+
+
+@pytest.mark.parametrize("seeds", [5, 12, 20])
+@pytest.mark.parametrize("apart", [-0.3, 0.0, 0.2])
+def test_bounds_of_all_tables_at_once_are_those_of_each(seeds, apart):
+    found = lower_beyond(seeds, apart, 0.025)
+    for k, l in itertools.product(range(0, seeds + 1, 2), range(0, seeds + 1, 3)):
+        low, _ = difference((k, seeds), (l, seeds), 0.975)
+        assert found[k, l] == (low > apart) or abs(low - apart) < 1e-3
+
+
+@pytest.mark.parametrize(("sizes", "groups"), [((12,), 2), ((12,), 4), ((8, 16), 3)])
+def test_studies_of_scores_at_once_are_decided_as_each_one(sizes, groups):
+    rng = np.random.default_rng(1)
+    scores = rng.standard_normal((40, groups, sizes[-1])) + 0.8 * np.arange(groups)[:, None]
+    pairs, rules = list(itertools.combinations(range(groups), 2)), Rules(LEVEL, {SCORE: 1.0}, sizes)
+    claims = (Claim(best=NAMES[groups - 1], margin=0.4, axis="score"), Claim(better=("b", "a"), axis="score"))
+    about = Claims(claims, NAMES[:groups], range(groups), LEVEL)
+    signs = scores_in_bulk.told_apart(scores, sizes, LEVEL, pairs)
+    judged = [scores_in_bulk.judged(about, claim, scores, sizes) for claim in claims]
+    for number, study in enumerate(scores):
+        own = [Group(np.zeros(sizes[-1], bool), {SCORE: row}) for row in study]
+        made = Compared(NAMES[:groups], range(groups), own, rules, [len(sizes)] * groups, decide(own, rules))
+        assert [pair.better for pair in made.decisions.axes[SCORE].pairs] == list(signs[number])
+        for claim, (supported, refuted) in zip(claims, judged, strict=True):
+            said = "supported" if supported[number] else "refuted" if refuted[number] else "undecided"
+            assert verdict(claim, made, "f1") == said
+    assert signs.any()
+
+
+@pytest.mark.parametrize("margin", [0.2, 0.5])
+def test_claims_of_likeness_at_once_are_decided_as_each_one(margin):
+    rng, seeds, claim = np.random.default_rng(2), 24, Claim(alike=("a", "b"), margin=margin)
+    counts = rng.binomial(seeds, 0.85, (40, 3))[:, :, None]
+    signs, _ = told_apart(counts, (seeds,), LEVEL)
+    about, reached = Claims((claim,), "abc", range(3), LEVEL), np.ones((40, 3), int)
+    supported, refuted = about.judged(claim, signs, counts, (seeds,), reached)
+    for number, study in enumerate(counts[:, :, 0]):
+        said = "supported" if supported[number] else "refuted" if refuted[number] else "undecided"
+        assert verdict(claim, compared(*[(int(k), seeds) for k in study]), "f1") == said
+
+
+@pytest.mark.parametrize("axis", [CONVERGING, SCORE])
+def test_a_claim_of_likeness_needs_more_seeds_the_smaller_its_margin(axis):
+    def needed(margin):
+        claim = Claim(alike=("a", "b"), margin=margin, axis=axis)
+        equal = (0.9, 0.9) if axis == CONVERGING else (0.0, 0.0)
+        truth = Truth(equal, ("a", "b"), claims=(claim,), axis=axis)
+        seeds = seeds_to_support(truth, Design(SeedCounts()))
+        found = simulate(truth, Design(SeedCounts(compare=seeds))).verdicts[0]["supported"]
+        assert 0.75 <= found <= 0.93
+        return seeds
+
+    wide, narrow = (0.4, 0.3) if axis == CONVERGING else (0.9, 0.7)
+    assert needed(wide) < needed(narrow)
+
+
+def test_scores_are_called_better_in_no_more_studies_than_the_test_rejects():
+    rng, seeds = np.random.default_rng(0), 12
+    apart = mean_apart(0.85)
+    drawn = rng.standard_normal((600, 2, seeds))
+    power = np.mean([rank_sum(one + apart, other) < LEVEL for one, other in drawn])
+    found = simulate(Truth((apart, 0.0), axis=SCORE), Design(SeedCounts(compare=seeds)))
+    assert power - 0.25 < found.told[0, 1] < power + 0.05
+    assert found.told[1, 0] == 0
+
+
+def test_studies_of_scores_that_stop_are_simulated_one_by_one():
+    claim = Claim(better=("a", "b"), axis="score")
+    truth = Truth((3.0, 0.0), ("a", "b"), claims=(claim,), axis=SCORE)
+    found = simulate(truth, Design(SeedCounts(until="decided", least=6, most=24), claims=(claim,)), studies=8)
+    assert found.verdicts[0]["supported"] > 0.8
+    assert found.seeds < 48
 
 
 @pytest.mark.parametrize("seeds", [SeedCounts(compare=12, paired=True), SeedCounts(compare=12, looks="any")])
 def test_pairs_of_seeds_are_simulated_too(seeds):
-    found = simulate(Truth((1.0, 0.0, 1.0)), seeds, DECISION, studies=3)
+    found = simulate(Truth((1.0, 0.0, 1.0)), Design(seeds), studies=3)
     assert found.false == 0
     assert found.told[0, 1] in (0.0, 1.0)
     assert found.seeds == 36

@@ -4,19 +4,20 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from seedsweep.analysis.decisions import Group, Rules, decide
 from seedsweep.analysis.design.stopping import Aims, progress
+from seedsweep.analysis.pair_tests import Forecast, Independent
 from seedsweep.analysis.verdicts import Compared, share_interval
 from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, Decision, SeedCounts
 
-SHARES = {CONVERGING: 0.5, SCORE: 0.5}
 DECIDED = SeedCounts(until="decided", looks=(5, 10, 20, 40), compare=40)
 NAMES = tuple("abcdefgh")
 
 
-def rules_of(seeds):
-    return Rules(0.05, SHARES, seeds.sizes)
+def rules_of(seeds, *claims):
+    return Rules.of(seeds, Decision(), claims, "f1")
 
 
 def group(converged, rng, high=0.95):
@@ -37,7 +38,7 @@ def aims(count, *claims):
 
 
 def asked(groups, *claims, seeds=DECIDED, entered=True):
-    return progress(groups, rules_of(seeds), seeds, aims(len(groups), *claims), entered=entered)
+    return progress(groups, rules_of(seeds, *claims), seeds, aims(len(groups), *claims), entered=entered)
 
 
 def run(groups, *claims, seeds=DECIDED):
@@ -155,7 +156,7 @@ def test_who_is_decided_leaves_and_the_others_go_on():
 def test_claims_of_both_axes_and_of_a_share():
     """One is decided at once; the other goes on."""
     rng = np.random.default_rng(0)
-    scores = [rng.random(40), rng.random(40)]
+    scores = [rng.random(40) + 0.25, rng.random(40)]
     groups = [Group(np.full(40, ok), {SCORE: own}) for ok, own in zip((True, False), scores, strict=True)]
     both = asked(groups, Claim(better=("a", "b")), Claim(better=("a", "b"), axis="score"))
     assert both.reached >= (2, 2)
@@ -164,6 +165,16 @@ def test_claims_of_both_axes_and_of_a_share():
     assert share.reached[1] > 1
     assert share.reached[0] == 1
     assert share.stopped == "decided"
+
+
+def test_a_claim_of_scores_is_open_until_one_is_better():
+    """That scores differ decides nothing: 0 and 1 by halves against always .5."""
+    wide, narrow = np.tile([0.0, 1.0, 1.0], 14)[:40], np.full(40, 0.5)
+    groups = [Group(np.zeros(40, bool), {SCORE: own}) for own in (wide, narrow)]
+    for seeds in (SeedCounts(until="decided", least=20, most=40), SeedCounts(until="decided", least=10, most=40)):
+        found = asked(groups, Claim(better=("a", "b"), axis="score"), seeds=seeds)
+        made = decide(groups, rules_of(seeds), found.reached)
+        assert made.axes[SCORE].pairs[0].better or found.stopped != "decided"
 
 
 def test_one_that_left_is_not_waited_for():
@@ -188,7 +199,7 @@ def test_alike_is_a_claim_that_can_be_decided(margin):
 
 def test_looks_any_goes_on_in_steps():
     seeds, rng = SeedCounts(until="decided", looks="any", least=8, compare=40), np.random.default_rng(0)
-    rules = Rules.of(seeds, Decision(), (CONVERGING, SCORE))
+    rules = Rules.of(seeds, Decision(), (), "f1")
     groups = [group([1] * 40, rng), group([0] * 40, rng)]
     found = progress(groups, rules, seeds, aims(2, Claim(best="a")))
     assert found.stopped == "decided"
@@ -213,3 +224,25 @@ def test_intervals_of_what_left_early_hold():
         together.append(all(one.low <= shares[one.first] - shares[one.second] <= one.high for one in pairs))
     assert np.mean(held) >= 0.9
     assert np.mean(together) >= 0.83
+
+
+def test_what_the_search_found_may_have_any_name():
+    """A page and a launch call it differently, and stop at the same look."""
+    for seed in range(4):
+        groups = drawn(np.random.default_rng(seed), 0.7, 0.5, 0.6)
+        rules, claims = rules_of(DECIDED), (Claim(best="a"),)
+        ways = [Aims(claims, ("a", "b", found), (0, 1), "f1") for found in ("2", "best found (no. 8)")]
+        assert progress(groups, rules, DECIDED, ways[0]) == progress(groups, rules, DECIDED, ways[1])
+
+
+@pytest.mark.parametrize("digits", [1, 12])
+def test_what_may_still_be_seen_is_tested_by_kruskal_and_wallis(digits):
+    """With ties, and members that diverged below all others."""
+    rng, method = np.random.default_rng(0), Forecast(Independent())
+    for sizes in ((12, 12), (5, 9), (6, 12, 7)):
+        groups = [np.round(rng.random(size), digits) for size in sizes]
+        groups[0][0] = np.nan
+        expected = stats.kruskal(*(np.nan_to_num(own, nan=-1.0) for own in groups)).pvalue
+        assert method.p_all(SCORE, groups) == pytest.approx(expected)
+        if len(groups) == 2:
+            assert method.p(SCORE, *groups) == pytest.approx(expected)

@@ -73,12 +73,15 @@ def test_captions_say_no_more_than_is_so(tmp_path, make_run, task):
     assert words.count("Seeds without a finite score are drawn at 0.") == 3
 
 
-@pytest.mark.parametrize("name", ["$x$", "$\\frac{a$", "a_b^c", "[x]", "_hidden", "100 %"])
-def test_a_name_is_drawn_as_it_is(tmp_path, make_run, name):
-    folder = make_run(tmp_path / "run", {"x": 3, "y": 9}, names={"x": name, "y": "other"}, found=False)
+def test_names_are_drawn_as_they_are(tmp_path, make_run):
+    names = dict(zip("uvwxyz", ["$x$", "$\\frac{a$", "a_b^c", "[x]", "_hidden", "100 %"], strict=True))
+    folder = make_run(
+        tmp_path / "run", {letter: 2 * place for place, letter in enumerate(names)}, names=names, found=False
+    )
     for key, one in drawn(folder).items():
         one.save(tmp_path, key)
-        assert any(name in text for text in texts(one.figure)), key
+        for name in names.values():
+            assert any(name in text for text in texts(one.figure)), (key, name)
 
 
 def explored(folder, make_run, space, values):

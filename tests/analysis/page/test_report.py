@@ -23,7 +23,7 @@ from seedsweep.core.records.registration import read_registration
 #: What a user may call a configuration.
 ODD = {1.0: "$x_1$ [x] <b>", 0.5: "_a{b}^2", 0.0: "100 % & \\alpha", 0.87: "[bold]:M:"}
 FIGURES = {
-    *("p_converge", "time_to_convergence", "learning_curves", "final_scores", "profiles", "expected_best"),
+    *("p_converge", "time_to_convergence", "learning_curves", "final_scores", "profiles", "best_of_n"),
     *("named_best", "effects", "criteria"),
 }
 
@@ -32,9 +32,10 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, diverged=1)
     run = RunPaths(folder)
     run.importance.write_text("parameter,importance\nalpha,0.7\nsettings.width,0.3\n")
-    answer = write(folder).text
+    answer = write(folder)
     page = run.report.page.read_text()
-    assert answer in unescape(page)
+    assert answer.paragraphs
+    assert all(f"<p>{paragraph}</p>" in unescape(page) for paragraph in answer.paragraphs)
     assert "Was it &lt;alpha&gt;?" in page  # the study's text is text
     assert "<p>The configurations differ in alpha.</p>" in page
     links = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page)
@@ -79,7 +80,7 @@ def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
     page = RunPaths(folder).report.page.read_text()
     assert "loss on validation at or below 0.1" in page
     assert "Less loss is better." in page
-    curve = pd.read_csv(RunPaths(folder).report.figures / "expected_best.csv")
+    curve = pd.read_csv(RunPaths(folder).report.figures / "best_of_n.csv")
     own = curve[curve.label == "alpha 0.5"]
     assert (np.diff(own.score) <= 1e-12).all()
     bounded = own[own.low.notna()]

@@ -71,7 +71,7 @@ def bounds(m, n, confidence=0.95):
 @pytest.mark.parametrize(
     ("m", "n", "confidence"),
     [(size, size, confidence) for size in (1, 3, 5, 12) for confidence in (0.6, 0.95, 0.999)]
-    + [(40, 40, 0.95), (1, 40, 0.95), (1, 40, 0.6), (12, 5, 0.95), (7, 20, 0.99), (2, 30, 0.8)],
+    + [(30, 30, 0.95), (1, 40, 0.95), (1, 40, 0.6), (12, 5, 0.95), (7, 20, 0.99), (2, 30, 0.8)],
 )
 def test_the_interval_of_a_difference_leaves_out_0_exactly_where_the_test_rejects(m, n, confidence):
     low, high = bounds(m, n, confidence)
@@ -85,7 +85,7 @@ def test_one_seed_that_converged_is_not_better_than_38_of_40():
     assert low < -0.9 < 0 < high < 0.4
 
 
-@pytest.mark.parametrize("members", [5, 12, 20, 40])
+@pytest.mark.parametrize("members", [5, 12, 20, 30])
 def test_the_interval_of_a_difference_holds_at_least_as_often_as_it_says(members):
     """Exact, over both P(converge)."""
     low, high = bounds(members, members)
@@ -97,7 +97,7 @@ def test_the_interval_of_a_difference_holds_at_least_as_often_as_it_says(members
 
 
 @pytest.mark.parametrize(
-    ("m", "n", "confidence"), [(5, 5, 0.99), (12, 12, 0.95), (3, 12, 0.95), (5, 20, 0.8), (40, 40, 0.95), (40, 1, 0.99)]
+    ("m", "n", "confidence"), [(5, 5, 0.99), (12, 12, 0.95), (3, 12, 0.95), (5, 20, 0.8), (30, 30, 0.95), (40, 1, 0.99)]
 )
 def test_each_side_holds_where_it_is_tightest(m, n, confidence):
     """Just below a bound its table has joined those whose bound is above; the worst P(converge) of each difference."""

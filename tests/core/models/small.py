@@ -21,6 +21,11 @@ TASKS = {
     "edram of the report": (
         "edram", {**SMALL_EDRAM, "extraction": "gaussian", "initial": "overview", "prediction": "all"},
     ),
+    "edram of a backbone": (
+        "edram",
+        {**SMALL_EDRAM, "glimpse_size": 8, "backbone": {"name": "small", "widths": [4, 6]}, "extraction": "gaussian",
+         "initial": "overview", "prediction": "all", "rank": 0.0},
+    ),
     "unet of the whole": ("unet", {"level": 1, "depth": 2, "width": 4}),
     "unet of a crop": ("unet", {"level": 2, "depth": 2, "width": 4}),
     "multilevel_unet": ("multilevel_unet", {"levels": 3, "depth": 2, "width": 4}),

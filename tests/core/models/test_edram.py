@@ -8,11 +8,22 @@ from torch.nn import functional as F
 
 from seedsweep.core.models.edram import Edram, EdramNet, PeepholeLSTM
 from seedsweep.core.models.extractions import Gaussian, SpatialTransformer
+from seedsweep.core.models.features import Backbone
 from seedsweep.core.models.glimpses import Window
 from seedsweep.core.models.normalisation import MOMENTUM, StepNorm
 from seedsweep.core.training.batch import Batch
 
 D = torch.float64
+FROZEN = f"{__name__}:Darkest"
+
+
+class Darkest(Backbone):
+    """The least of a glimpse's pixels: nothing to train."""
+
+    features = 1
+
+    def forward(self, glimpses):
+        return glimpses.amin((1, 2, 3)).unsqueeze(1)
 
 
 def batch(settings: Edram.Settings, count: int = 3, side: int = 40) -> Batch:
@@ -36,11 +47,50 @@ def test_shapes_and_the_first_location(initial, prediction, rows):
     given = batch(settings)
     assert given["overview"].shape == ((3, 1, 12, 12) if initial == "context" else (3, 1, 26, 26))
     rollout = EdramNet(settings, 1, 0.5, 0.3)(given)
-    assert [tuple(part.shape) for part in rollout] == [(rows, 3, 2), (3, 2), (5, 3, 2), (5, 3, 4), (4, 3), (rows, 3)]
+    assert [tuple(part.shape) for part in rollout] == [
+        (rows, 3, 2),
+        (3, 2),
+        (5, 3, 2),
+        (5, 3, 4),
+        (4, 3),
+        (rows, 3),
+        (5, 3, 512),
+    ]
     # The emission's weights are zero and its bias is (1, 0, 0, 0, 1, 0).
     at_first = np.tanh(1)
     assert rollout.linear[0].detach() == pytest.approx(torch.tensor([at_first, 0, 0, at_first]).expand(3, 4), abs=1e-6)
     assert (rollout.locations[0] == 0).all()
+
+
+def test_a_backbone_takes_the_place_of_the_glimpse_network():
+    """Its features go through one linear layer to g and, of glimpse 0, through another one to the first states."""
+    settings = Edram.Settings(backbone="small", glimpses=2, glimpse_size=16, state=32, features=24, initial="overview")
+    model, given = EdramNet(settings, 1, 0.4, 0.3), batch(settings)
+    seen, begun = [], []
+    model.glimpse.backbone.register_forward_hook(lambda _, x, features: seen.append((x[0], features)))
+    model.start.register_forward_hook(lambda _, x, states: begun.append((x[0], states)))
+    rollout = model(given)
+    assert [tuple(features.shape) for _, features in seen] == [(3, 2 * 2 * 32)] * 3
+    torch.testing.assert_close(seen[0][0], (given["overview"] - 0.4) / 0.3)
+    torch.testing.assert_close(begun[0][0], model.glimpse.linear(seen[0][1]))
+    torch.testing.assert_close(rollout.states[0], begun[0][1][:, 32:])
+    assert rollout.states.shape == (3, 3, 32)
+
+
+def test_a_frozen_backbone_is_nobodys_and_is_asked_for_glimpse_0_once():
+    settings = Edram.Settings(
+        backbone={"name": FROZEN}, frozen=True, glimpses=2, glimpse_size=16, state=32, features=24, initial="overview"
+    )
+    task = Edram(settings)
+    task.mean, task.std = 0.4, 0.3
+    images = torch.rand(3, 1, 40, 40, generator=torch.Generator().manual_seed(0))
+    assert task.overview(images).shape == (3, 1)
+    model = EdramNet(settings, 1, 0.4, 0.3)
+    assert not [name for name, _ in model.named_parameters() if "backbone" in name]
+    split = {"image": (images * 255).to(torch.uint8), "mask": (images > 0.9).to(torch.uint8)}
+    rollout = model(Batch({**split, "overview": task.overview(images)}, torch.arange(3)))
+    assert rollout.states.isfinite().all()
+    assert Edram(Edram.Settings(backbone={"name": FROZEN}, frozen=True)).overview(images).shape == (3, 1, 12, 12)
 
 
 def test_emitted_scales_are_clipped():

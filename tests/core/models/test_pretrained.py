@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from seedsweep.core.errors import UserError
 from seedsweep.core.models import pretrained
 from seedsweep.core.models.backbones import EfficientnetLite0, InceptionV3, Small
+from seedsweep.core.models.edram import Edram
 from seedsweep.core.models.features import shared
 from seedsweep.core.models.pretrained import Pretrained
 from seedsweep.core.models.recurrent_attention import RecurrentAttention
@@ -16,8 +17,13 @@ from seedsweep.core.task import Values
 from seedsweep.core.training.batch import Batch
 
 pytest.importorskip("efficientnet_lite_pytorch", reason="the extra `efficientnet` is not installed")
-LITE = RecurrentAttention.Settings(
-    backbone={"name": "efficientnet_lite0", "weights": "imagenet"}, frozen=True, glimpses=1, glimpse_size=32
+FROZEN = {
+    "backbone": {"name": "efficientnet_lite0", "weights": "imagenet"}, "frozen": True, "glimpses": 1, "glimpse_size": 32
+}  # fmt: skip
+LITE = RecurrentAttention.Settings(**FROZEN)
+#: As in the report: of a backbone's features, the first state from glimpse 0's.
+EDRAM = Edram.Settings(
+    **FROZEN, extraction="gaussian", initial="overview", prediction="all", state=32, features=24, classifier=16
 )
 PRETRAINED, SCRATCH = Pretrained.Settings("imagenet"), Pretrained.Settings()
 
@@ -43,19 +49,26 @@ def test_real_photographs_are_what_they_show(picture, wanted):
 @pytest.fixture
 def colour(make_data):
     """A task of a backbone on colour images."""
-    return lambda settings: RecurrentAttention(settings, make_data(side=64, channels=3, train=16, validation=8))
+
+    def made(settings):
+        kind = Edram if isinstance(settings, Edram.Settings) else RecurrentAttention
+        return kind(settings, make_data(side=64, channels=3, train=16, validation=8))
+
+    return made
 
 
-def test_frozen_features_of_the_overview_are_derived_once(colour, members):
-    task = colour(LITE)
+@pytest.mark.parametrize("settings", [LITE, EDRAM], ids=["attention", "edram"])
+def test_frozen_features_of_the_overview_are_derived_once(settings, colour, members):
+    task = colour(settings)
     assert list(task.check()) == []
     these = members(task, 1)
     assert these.splits["train"]["overview"].shape == (16, 1280)
     assert not any("backbone" in name for name in these.parameters)
 
 
-def test_a_frozen_backbone_is_one_for_all_members_and_stays_as_it_is(colour, members):
-    task = colour(LITE)
+@pytest.mark.parametrize("settings", [LITE, EDRAM], ids=["attention", "edram"])
+def test_a_frozen_backbone_is_one_for_all_members_and_stays_as_it_is(settings, colour, members):
+    task = colour(settings)
     these = members(task, 2)
     network = shared(EfficientnetLite0, PRETRAINED, 3, 32, torch.device("cpu"))
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -69,20 +82,25 @@ def test_a_frozen_backbone_is_one_for_all_members_and_stays_as_it_is(colour, mem
 
 
 @pytest.mark.parametrize(
-    ("weights", "name"), [("imagenet", "efficientnet_lite0"), ("", "efficientnet_lite0"), ("", "inception_v3")]
-)
-def test_fine_tuned_one_member_at_a_time(weights, name, colour):
-    task = colour(replace(LITE, backbone={"name": name, "weights": weights}, frozen=False, glimpse_size=75))
+    ("settings", "weights", "name"),
+    [
+        (LITE, "imagenet", "efficientnet_lite0"), (LITE, "", "efficientnet_lite0"), (LITE, "", "inception_v3"),
+        (EDRAM, "imagenet", "efficientnet_lite0"),
+    ],
+)  # fmt: skip
+def test_fine_tuned_one_member_at_a_time(settings, weights, name, colour):
+    task = colour(replace(settings, backbone={"name": name, "weights": weights}, frozen=False, glimpse_size=75))
     assert not task.fused
     task.prepare()
     model, hp = task.model(), Values({"alpha": torch.tensor(0.5), "gamma": torch.tensor(1.0)})
     batch = Batch({**task.data.train, **task.derive(task.data.train)}, torch.arange(4))
     drawn = torch.get_rng_state()
     noted = {key: value.clone() for key, value in model.named_buffers() if "running" in key}
+    (backbone,) = (module for module in model.modules() if isinstance(module, Pretrained))
     loss = task.loss(model.train(), batch, hp)["loss"]
     loss.backward()
     assert torch.isfinite(loss)
-    assert any(parameter.grad.any() for parameter in model.backbone.parameters() if parameter.grad is not None)
+    assert any(parameter.grad.any() for parameter in backbone.parameters() if parameter.grad is not None)
     # Given statistics stay, and from a random start they are learnt.
     buffers = dict(model.named_buffers())
     assert noted
@@ -90,7 +108,7 @@ def test_fine_tuned_one_member_at_a_time(weights, name, colour):
     # Nothing is drawn from torch's own generator.
     assert torch.equal(drawn, torch.get_rng_state())
     # In bfloat16 it is the same but for rounding.
-    model.backbone.to(torch.bfloat16)
+    backbone.to(torch.bfloat16)
     coarse = task.loss(model, batch, hp)["loss"]
     assert coarse.item() == pytest.approx(loss.item(), rel=0.1)
     assert coarse.item() != loss.item()

@@ -120,9 +120,7 @@ def test_slides_are_measured_where_the_data_have_them(make_data, members):
 
 
 def test_coarse_parameters_are_there(task, members):
-    names = members(task).parameters
-    for beginning in task.coarse:
-        assert any(name.startswith(beginning) for name in names)
+    assert any(name.startswith(task.coarse) for name in members(task).parameters)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +129,10 @@ def test_coarse_parameters_are_there(task, members):
         ("recurrent_attention", {"frozen": True}, "settings.frozen: the small backbone has no weights"),
         ("recurrent_attention", {"backbone": "inception_v3"}, "settings.glimpse_size: 16 is out of range"),
         ("edram", {"state": 40}, "settings.state: 40 is no multiple of 32"),
+        ("edram", {"glimpse_size": 13}, "settings.glimpse_size: 13 is out of range; the published network needs"),
+        ("edram", {"frozen": True}, "settings.frozen: the published network has no weights"),
+        ("edram", {"frozen": True, "backbone": "small"}, "settings.frozen: the small backbone has no weights"),
+        ("edram", {"backbone": "inception_v3"}, "settings.glimpse_size: 26 is out of range; inception_v3 needs"),
         ("unet", {"depth": 5}, "settings.depth: a U-Net of this depth needs images of a side that 64 divides, not 32"),
         ("multilevel_unet", {"levels": 4, "depth": 3}, "settings.depth: a U-Net of this depth needs"),
     ],
@@ -143,7 +145,13 @@ def test_what_does_not_fit_is_a_line(name, settings, line, make_data):
     ("name", "settings", "line"),
     [
         ("edram", {"glimpses": 0}, "settings.glimpses: 0 is out of range"),
-        ("edram", {"glimpse_size": 13}, "settings.glimpse_size: 13 is out of range; it must be at least 14"),
+        ("edram", {"glimpse_size": 1}, "settings.glimpse_size: 1 is out of range; it must be at least 2"),
+        ("edram", {"backbone": "publishd"}, "settings.backbone: there is no 'publishd'; did you mean published?"),
+        ("edram", {"backbone": {"name": "published", "widths": [3]}}, "settings.backbone.widths: published has no"),
+        ("recurrent_attention", {"backbone": "published"}, "settings.backbone: there is no 'published'"),
+        ("recurrent_attention", {"emission": {"std": -1}}, "settings.emission.std: -1 is out of range"),
+        ("recurrent_attention", {"emission": {"activation": "rleu"}}, "settings.emission.activation: there is no"),
+        ("recurrent_attention", {"emission": {"stdd": 1}}, "settings.emission.stdd: there is no such field"),
         ("edram", {"convolutions": [4, 4, 0, 6, 8, 8]}, "settings.convolutions: 0 is out of range"),
         ("edram", {"initial": "middle"}, "settings.initial: there is no 'middle'"),
         ("recurrent_attention", {"backbone": "smal"}, "settings.backbone: there is no 'smal'; did you mean small?"),

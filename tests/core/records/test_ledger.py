@@ -12,6 +12,7 @@ import torch
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.ledger import CohortSpec, FencedError, Ledger, LedgerError
+from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.training import checkpoint
 
 SPEC = CohortSpec("compare", 2, "abc123", "half", {"alpha": 0.5}, {"alpha": 0.5, "lr": 0.1}, (0, 1), 10)
@@ -194,3 +195,30 @@ def test_a_members_own_files_begin_as_a_copy_of_the_last_owners(record):
     assert (second / "folder" / "state").read_text() == (second / "link").read_text() == "1"
     assert (second / "link").is_symlink()
     assert list(record.folder.glob("*files.*")) == [second]
+
+
+def test_who_trained_members_that_were_taken_is_on_record(record):
+    taken = [{"run": "b", "seeds": [1]}, {"run": "a", "seeds": [0]}]
+    record.claim(1).commit(CURVES, OUTCOMES, {"taken_from": taken})
+    assert record.origins() == {0: "a", 1: "b"}
+    assert record.taken_from() == "a, b"
+    assert taken_by([record]) == {"a": 1, "b": 1}
+    assert in_words(taken_by([record, record])) == "2 members taken from a, 2 from b"
+    assert in_words({"a": 1}) == "1 member taken from a"
+    assert in_words({}) == ""
+
+
+def test_of_members_that_were_trained_here_nothing_is_said(record):
+    record.claim(1).commit(CURVES, OUTCOMES, {})
+    assert (record.origins(), record.taken_from()) == ({}, "")
+
+
+def test_a_members_own_files_may_begin_as_a_copy_of_another_cohorts(record, tmp_path):
+    other = Ledger(tmp_path / "other").record(SPEC)
+    other.create(SPEC)
+    (other.claim(1).files() / "state").write_text("theirs")
+    (record.claim(1).files() / "state").write_text("half")
+    assert other.has_files
+    mine = record.claim(1).files(other)
+    assert (mine / "state").read_text() == "theirs"
+    assert list(record.folder.glob("*files.*")) == [mine]

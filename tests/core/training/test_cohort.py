@@ -25,6 +25,22 @@ def test_evaluates_every_so_many_steps_and_at_the_end(task, members, trained, va
 
 
 @pytest.mark.parametrize("at_once", GROUPS)
+def test_the_training_split_is_measured_as_the_validation_split_is(task, members, trained, values, at_once):
+    who = members(task, 0, 1)
+    one = trained(task, who, at_once, measure_train=True)
+    # Where both splits begin with the same samples, what is measured of them is the same; loss terms stay as trained.
+    task.data.train.update({name: value.clone() for name, value in task.data.validation.items()})
+    same = trained(task, who, at_once, measure_train=True)
+    np.testing.assert_array_equal(values(same, "train_accuracy"), values(same, "accuracy"))
+    assert not np.array_equal(values(one, "train_accuracy"), values(one, "accuracy"))
+    # Nothing else changes.
+    plain = trained(task, who, at_once)
+    assert [*plain.columns, "train_accuracy"] == sorted(same.columns, key=[*plain.columns, "train_accuracy"].index)
+    for name in plain.columns:
+        np.testing.assert_array_equal(values(plain, name), values(same, name))
+
+
+@pytest.mark.parametrize("at_once", GROUPS)
 def test_groups_of_any_size_agree(together, members, trained, values, at_once):
     who = members(together, 0, 1, 2) + members(together, 3, lr=1e-2)
     found, known = (values(trained(together, who, size)) for size in (at_once, 4))
@@ -295,13 +311,15 @@ def test_a_members_start_is_its_seeds_and_leaves_the_global_generator_alone(task
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
-def test_weights_start_another_cohort(any_task, members, trained, cohort):
-    learnt = trained(any_task, members(any_task, 0), 1).weights()["tensors"]
-    start = {name: value[0] for name, value in learnt.items()}
-    again = cohort(any_task, members(any_task, 7), 1, start=start).weights()["tensors"]
-    assert all(torch.equal(again[name][0], value) for name, value in start.items())
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_weights_start_another_cohort_each_member_from_its_own(any_task, members, trained, cohort, at_once):
+    learnt = trained(any_task, members(any_task, 0, 1), 1).weights()["tensors"]
+    starts = [{name: value[place] for name, value in learnt.items()} for place in (1, 0)]
+    again = cohort(any_task, members(any_task, 7, 8), at_once, start=starts).weights()["tensors"]
+    for place, start in enumerate(starts):
+        assert all(torch.equal(again[name][place], value) for name, value in start.items())
 
 
 def test_weights_of_another_model_are_refused(task, members, cohort):
     with pytest.raises(ValueError, match=r"another model's: 0\.bias is absent there, \(24,\) in the model"):
-        cohort(task, members(task, 0), start={"0.weight": torch.zeros(24, 20)})
+        cohort(task, members(task, 0), start=[{"0.weight": torch.zeros(24, 20)}])

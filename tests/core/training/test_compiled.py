@@ -1,10 +1,12 @@
 """Compiled, a member's path is the same: to rounding that of the plain program, to the bit whatever its company."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch._inductor.utils import clear_caches
 
 from seedsweep.core.training.compiled import CompileError, Compiler, NotKeptError
 from seedsweep.core.training.optimisers import SGD
@@ -69,15 +71,30 @@ def test_one_graph_for_training_and_one_for_measuring_which_are_kept(run, tmp_pa
 def test_what_a_killed_process_has_left_is_not_loaded_and_compiled_again_gives_equal_bits(run, tmp_path):
     folder = tmp_path / "own"
     before = trained(run(3, compiler=Compiler(folder)))
-    for done in folder.glob("*/done"):
+    whole = halved(folder)
+    assert len(whole) == 3
+    for done in whole:
         done.unlink()
-        for library in done.parent.rglob("*.so"):
-            half = library.read_bytes()[:100]
-            # Another file of this name: this process still has the whole one in memory.
-            library.unlink()
-            library.write_bytes(half)
     assert torch.equal(trained(run(3, compiler=Compiler(folder))).state()["weights"], before.state()["weights"])
-    assert all((place / "done").exists() for place in folder.iterdir() if place.is_dir())
+    assert all(done.exists() for done in whole)
+
+
+@pytest.mark.parametrize("task", ["batch norm"], indirect=True)
+def test_a_header_that_is_damaged_is_compiled_again(run, tmp_path):
+    trained(run(3, compiler=Compiler(tmp_path / "own")))
+    halved(tmp_path / "own")
+    trained(run(3, 4, compiler=Compiler(tmp_path / "own")))
+
+
+def halved(folder: Path) -> list[Path]:
+    """Leave half of all compiled code and headers; what says that each was whole. This process forgets what it has."""
+    for file in [*folder.rglob("*.so"), *folder.rglob("*.gch")]:
+        half = file.read_bytes()[:100]
+        # Another file of this name: this process may still have the whole one in memory.
+        file.unlink()
+        file.write_bytes(half)
+    clear_caches()
+    return list(folder.rglob("done"))
 
 
 def test_its_folder_is_one_users_alone(tmp_path):

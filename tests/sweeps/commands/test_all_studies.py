@@ -37,6 +37,16 @@ def test_a_study_that_starts_from_anothers_weights_comes_after_it(studies):
     assert "c.yaml: " in problems[0]
 
 
+@pytest.mark.parametrize(("scale", "name"), [("laptop", []), ("big", ["--name", "b-big"])])
+def test_another_scale_has_runs_of_its_own(studies, tmp_path, monkeypatch, scale, name):
+    path, asked = studies / "b.yaml", []
+    path.write_text(f"{path.read_text()}scales: {{laptop: {{}}, big: {{}}}}\n")
+    monkeypatch.setattr(all_studies, "subprocess", Mock(run=lambda command, check: asked.append(command) or Mock()))
+    launch_all("inline", scale, [], tmp_path / "runs", ["--scale", scale], Console(file=io.StringIO()))
+    (command,) = asked
+    assert command[2:] == [str(path), *name, "--runs", str(tmp_path / "runs"), "--scale", scale]
+
+
 @pytest.mark.usefixtures("svg_alone")
 def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, monkeypatch):
     printed = []

@@ -93,6 +93,20 @@ def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
     assert json.loads(file.read_text())["engine"] == kept["engine"]
 
 
+def test_what_is_searched_together_trains_together_where_that_is_faster(study, tmp_path, monkeypatch):
+    """Three configurations of two seeds, though no cohort has more than two members."""
+
+    def probe(task, member, training, optimizer, most, share):
+        return [Rate(members, 100.0 * members, 0) for members in range(1, most + 1)]
+
+    monkeypatch.setattr(engines, "probe", probe)
+    asked = ("search.explore=3", "search.together=3", "search.window=3", "seeds.search=2", "seeds.compare=2")
+    run, failed, _ = run_inline(study, tmp_path, *AUTO, *asked)
+    assert failed == []
+    at_once = {(record.spec().phase, record.run()["at_once"]) for record in run.ledger.records()}
+    assert at_once == {("explore", 6), ("compare", 2)}
+
+
 def test_what_the_study_says_is_not_measured(study, tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "probe", None)
     monkeypatch.setattr(engines, "choose_engine", None)

@@ -4,6 +4,7 @@ import pytest
 
 from seedsweep.core.errors import UserError
 from seedsweep.sweeps.study.configuration import configuration
+from seedsweep.sweeps.study.loading import load
 from seedsweep.sweeps.study.overrides import dotted, nested
 
 
@@ -105,3 +106,9 @@ def test_another_component_in_a_later_layer(study):
 def test_epochs_take_the_place_of_steps(study):
     longer = apply(study(), {"training.epochs": 3})
     assert (longer.training.epochs, longer.training.steps) == (3, 0)
+
+
+def test_an_override_whose_colons_have_no_space_is_refused(study_file):
+    """It would be a set of keys without values, and change nothing."""
+    with pytest.raises(UserError, match="'until:decided' is a key without a value"):
+        load(study_file, None, ["seeds={until:decided,least:6}"], None, "here")

@@ -274,7 +274,12 @@ def test_two_ways_to_say_one_configuration(study):
         ({"claims": [{"best": ""}]}, "claims.0: there is no configuration ''"),
         ({"claims": [{"better": ["own", "other"]}]}, "claims.0: there is no configuration 'other'"),
         ({"secondary": ["test_last_accuracy", "acuracy"]}, "secondary.1: there is no 'acuracy'; did you mean accuracy"),
-        ({"decision": {"shares": {"convergin": 1}}}, "decision.shares: there is no axis 'convergin'; did you mean"),
+        (
+            {"claims": [{"below": ["own", 0.5]}], "decision": {"shares": {"converging": 1}}},
+            "decision.shares: claims below have no share, and would never be decided; give below a number above 0",
+        ),
+        ({"decision": {"shares": {"below": 1}}}, "decision.shares: nothing is called 'below'"),
+        ({"decision": {"shares": {"convergin": 1}}}, "decision.shares: nothing is called 'convergin'; did you mean"),
         ({"sensitivity": {"hold": [0]}}, "sensitivity.hold: 0 is out of range; it must be at least 1"),
         ({"criterion": {"metric": "accuracy", "threshold": "nan"}}, "criterion.threshold: input should be"),
         (

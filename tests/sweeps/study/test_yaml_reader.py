@@ -102,3 +102,39 @@ def test_what_is_no_text_is_said(tmp_path):
         yaml_reader.read(tmp_path / "s.yaml")
     with pytest.raises(UserError, match="directory"):
         yaml_reader.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "meant"),
+    [
+        ("{until:decided,least:6}", "until:decided", "until: decided"),
+        ("{compare: 4, least:6}", "least:6", "least: 6"),
+        ("{a: {alpha:1}}", "alpha:1", "alpha: 1"),
+        ("{schedules.lr.name:cosine}", "schedules.lr.name:cosine", "schedules.lr.name: cosine"),
+    ],
+)
+def test_a_colon_without_a_space_behind_it_is_said(tmp_path, text, key, meant):
+    """YAML reads a key that has no value; nothing of it may be ignored, in a file or behind --set."""
+    for given in (lambda: yaml_reader.value(text), lambda: problem_of(tmp_path, f"seeds: {text}\n")):
+        with pytest.raises(UserError) as caught:
+            given()
+        assert f"{key!r} is a key without a value; a colon needs a space behind it: {meant}" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def problem_of(folder, text):
+    (folder / "s.yaml").write_text(text)
+    return yaml_reader.read(folder / "s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ('{"a:b": , c: }', {"a:b": None, "c": None}),
+        ("{a:b: 1}", {"a:b": 1}),
+        ("{a:[1], b:{c: 2}}", {"a": [1], "b": {"c": 2}}),
+        ("a:b: \n", {"a:b": None}),
+    ],
+)
+def test_names_may_have_colons(text, values):
+    assert yaml_reader.value(text) == values

@@ -1,0 +1,177 @@
+"""What decides a claim of the report, by the one rule for claims (`analysis.verdicts`), at 5 % a claim:
+
+better     P(converge) is higher than that of each other.
+alike      P(converge) differs by less than MARGIN.
+close      the row's first measure differs by less than CLOSE, as two seeds' difference has its median.
+higher     the row's first measure is higher at the last evaluation.
+sooner     the criterion is met for good after fewer steps; a seed that never meets it is later than all that do.
+mostly, rarely   the share of seeds that converge, or of which some conditions hold, is above or below one half.
+sometimes  that share is above SOME; for controls of what may be rare.
+somewhere  in one of several pairs, each at its part of the level, the first is `better`; refuted where the second is in
+           some and the first in none; where the shares of all pairs are within MARGIN, nothing there can tell the two
+           apart, and the claim is not tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from seedsweep.analysis.decisions import Group, Rules, decide
+from seedsweep.analysis.design.planning import seeds_to_decide
+from seedsweep.analysis.report_2019.rows import OF_MEASURES, OF_SHARES, Condition, Rule
+from seedsweep.analysis.results import Results, convergence_steps
+from seedsweep.analysis.statistics.proportions import clopper_pearson
+from seedsweep.analysis.verdicts import REFUTED, SUPPORTED, UNDECIDED, Compared, verdict
+from seedsweep.core.records.decision import CONVERGING, SCORE, Claim
+
+NOT_TESTED = "not tested"
+LEVEL = 0.05
+#: A difference of P(converge) that would not matter, the share on the sides of which lie `mostly` and `rarely`, and the
+#: one above which lies `sometimes`.
+MARGIN, HALF, SOME = 0.25, 0.5, 0.1
+#: A difference of F1, AUC or accuracy that would not matter.
+CLOSE = 0.05
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What decides, as a share with its 95 % interval, to be drawn: of seeds of which a condition holds; of pairs of
+    seeds in which the subject's is the better one; P(converge) of the subject, beside that of the others."""
+
+    share: float
+    low: float
+    high: float
+    others: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """verdict: with NOT_TESTED of `somewhere` alone.  evidence: in words.  asked: what was compared, and the claim;
+    None of `somewhere`."""
+
+    verdict: str
+    evidence: str
+    mark: Mark
+    asked: tuple[Compared, Claim] | None = None
+
+    @property
+    def seeds(self) -> int | None:
+        """Of each configuration that would decide an undecided claim; None where they are not known. Takes seconds."""
+        return seeds_to_decide(*self.asked, SCORE) if self.asked and self.verdict == UNDECIDED else None
+
+
+def found(rule: Rule, name: str, measure: str, members: Mapping[str, pd.DataFrame], results: Results) -> Found:
+    """What a run's members say of a claim.
+
+    name: of its subject.  measure: that `higher` and `close` compare.  members: of each configuration that the rule
+    names.
+    """
+    if rule.kind == "somewhere":
+        pairs = [tuple(_group(results, members[each]) for each in case) for case in rule.cases]
+        return somewhere(rule.cases, pairs)
+    if rule.kind in OF_SHARES:
+        return share(rule.kind, rule.words, _holds(results, members[name], rule.conditions))
+    names = (name, *rule.others)
+    groups = [_group(results, members[each], measure, sooner=rule.kind == "sooner") for each in names]
+    return compared(rule.kind, names, groups, measure)
+
+
+def share(kind: str, words: str, holds: np.ndarray) -> Found:
+    """`mostly`, `rarely` or `sometimes`, of flags [seeds]. words: what holds."""
+    # `mostly` is that what does not hold is rare.
+    group = Group(holds if kind == "rarely" else ~holds, {})
+    claim = Claim(below=("", 1 - SOME if kind == "sometimes" else HALF))
+    own = _decided(("",), [group], CONVERGING)
+    k, n = int(holds.sum()), len(holds)
+    low, high = clopper_pearson(k, n)
+    evidence = f"{words} in {k} of {n} seeds ({100 * low:.0f} to {100 * high:.0f} %)"
+    return Found(verdict(claim, own, SCORE), evidence, Mark(k / n, low, high), (own, claim))
+
+
+def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: str) -> Found:
+    """`better`, `alike`, `close`, `higher` or `sooner`, of the first of some configurations."""
+    axis = SCORE if kind in OF_MEASURES else CONVERGING
+    claim = Claim(best=names[0], axis=axis)
+    if kind in ("alike", "close"):
+        claim = Claim(alike=(names[0], names[1]), margin=MARGIN if kind == "alike" else CLOSE, axis=axis)
+    own = _decided(names, groups, axis)
+    pairs = [own.decisions.axes[axis].pair(0, other) for other in range(1, len(names))]
+    if kind == "close":
+        parts = [f"{names[p.second]} (median {p.shift:+.3f}, {p.shift_low:+.3f} to {p.shift_high:+.3f})" for p in pairs]
+        evidence = f"{measure.replace('_', ' ')} against that of {'; '.join(parts)}"
+    elif axis == SCORE:
+        what = "met for good sooner than in" if kind == "sooner" else f"{measure.replace('_', ' ')} above that of"
+        parts = [f"{names[p.second]} (with probability {p.estimate:.2f}, {p.low:.2f} to {p.high:.2f})" for p in pairs]
+        evidence = f"{what} {'; '.join(parts)}"
+    else:
+        parts = [
+            f"{names[p.second]} {_of(groups[p.second])} (difference {100 * p.low:+.0f} to {100 * p.high:+.0f} points)"
+            for p in pairs
+        ]
+        evidence = f"converged {_of(groups[0])}, against {'; '.join(parts)}"
+    mark = Mark(pairs[0].estimate, pairs[0].low, pairs[0].high) if axis == SCORE else _converging(groups)
+    return Found(verdict(claim, own, SCORE), evidence, mark, (own, claim))
+
+
+def somewhere(cases: Sequence[tuple[str, str]], pairs: Sequence[Sequence[Group]]) -> Found:
+    """In one of several pairs of configurations the first is better."""
+    verdicts, parts = [], []
+    mark = _converging([group for pair in pairs for group in pair])
+    for names, groups in zip(cases, pairs, strict=True):
+        own = _decided(names, groups, CONVERGING, LEVEL / len(cases))
+        verdicts.append(verdict(Claim(best=names[0]), own, SCORE))
+        parts.append(f"{names[0]} {_of(groups[0])}, {names[1]} {_of(groups[1])}")
+    evidence = f"converged: {'; '.join(parts)}"
+    for final in (SUPPORTED, REFUTED):
+        if final in verdicts:
+            return Found(final, evidence, mark)
+    if all(abs(first.converged.mean() - second.converged.mean()) < MARGIN for first, second in pairs):
+        return Found(NOT_TESTED, f"nothing separates the two: {evidence}", mark)
+    return Found(UNDECIDED, evidence, mark)
+
+
+def _converging(groups: Sequence[Group]) -> Mark:
+    """P(converge) of the first, and of the others."""
+    low, high = clopper_pearson(int(groups[0].converged.sum()), len(groups[0].converged))
+    return Mark(float(groups[0].converged.mean()), low, high, tuple(float(g.converged.mean()) for g in groups[1:]))
+
+
+def _decided(names: Sequence[str], groups: Sequence[Group], axis: str, level: float = LEVEL) -> Compared:
+    rules = Rules(level, {axis: 1.0})
+    reached = [int(len(group.converged) > 0) for group in groups]
+    return Compared(names, range(len(names)), groups, rules, reached, decide(groups, rules))
+
+
+def _group(results: Results, members: pd.DataFrame, measure: str = "", *, sooner: bool = False) -> Group:
+    converged = (members.outcome == "converged").to_numpy(bool)
+    if sooner:
+        steps = convergence_steps(members)
+        return Group(converged, {SCORE: -np.where(converged, steps, results.budget + 1.0)})
+    scores = (results.sign_of(measure) or 1.0) * results.last(members, measure) if measure else np.zeros(len(members))
+    return Group(converged, {SCORE: scores})
+
+
+def _holds(results: Results, members: pd.DataFrame, conditions: Sequence[Condition]) -> np.ndarray:
+    """Of each seed whether all conditions hold, [seeds]; of one that diverged none does."""
+    if not conditions:
+        converged: np.ndarray = (members.outcome == "converged").to_numpy(bool)
+        return converged
+    every: np.ndarray = np.all([_holds_one(results, members, condition) for condition in conditions], axis=0)
+    return every
+
+
+def _holds_one(results: Results, members: pd.DataFrame, condition: Condition) -> np.ndarray:
+    values, side, limit = results.last(members, condition.measure), condition.side, condition.limit
+    if condition.of:
+        values = np.abs(values - results.last(members, condition.of))
+        side = "below" if side == "within" else "above"
+    held: np.ndarray = values > limit if side == "above" else values < limit
+    return held
+
+
+def _of(group: Group) -> str:
+    return f"{group.converged.sum()}/{len(group.converged)}"

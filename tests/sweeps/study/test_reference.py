@@ -1,0 +1,31 @@
+"""The reference of a study's fields, as the types have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seedsweep.sweeps.study.reference import text
+
+FIELDS = Path(__file__).parents[3] / "docs" / "fields.md"
+
+
+def test_it_is_as_the_types_are():
+    again = "python -m seedsweep.sweeps.study.reference > docs/fields.md"
+    assert FIELDS.read_text() == text(), f"docs/fields.md is not as the types are: {again}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "| `batch` | whole number | 32 | at least 1 | samples of a step. |",
+        "| `width` | whole number | 64 | at least 1 |",
+        "| `if` | mapping |",
+        "| `backbone` | text or mapping | small | `small`, `inception_v3`, `efficientnet_lite0` |",
+        "### `pattern2_rgb`",
+        "Hyperparameters: `lr` (at least 0, default 0.001), `beta1` (0 to 1, default 0.9)",
+    ],
+)
+def test_fields_have_their_type_default_and_range(line):
+    assert line in text()
