@@ -1,11 +1,12 @@
 """Which engine is chosen where the study leaves it open, or where it cannot have what it names."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from seedsweep.core.training.compiled import CompileError
-from seedsweep.sweeps.running import engines
+from seedsweep.sweeps.running import cohort_run, engines
 from tests.sweeps import toy
 from tests.sweeps.launching import run_inline
 
@@ -33,7 +34,8 @@ def fake(monkeypatch):
                 super().__init__(*arguments)
 
         monkeypatch.setattr(engines, "Cohort", Same)
-        monkeypatch.setattr(engines, "compiler", lambda: None)
+        monkeypatch.setattr(cohort_run, "Cohort", Same)
+        monkeypatch.setattr(engines, "compiler", lambda: SimpleNamespace(version="none"))
         monkeypatch.setattr(engines, "COMPILE_SECONDS", 0.0)
         monkeypatch.setattr(engines, "LOAD_SECONDS", 0.0)
         monkeypatch.setattr(engines, "time_steps", lambda cohort, seconds: rate)

@@ -45,7 +45,7 @@ def test_status_report_and_plan(study, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["alpha_sed_study"], "did you mean alpha_seed_study?"),
+        (["alpha_sed_study"], "did you mean alpha_seed_study"),
         (["alpha_seed_study", "--scale", "galaxy"], "known are cluster, laptop"),
         (["alpha_seed_study", "--on", "moon"], "--on moon: write here, inline, slurm, or the address"),
         (["alpha_seed_study", "--on", "here", "--wait"], "go with --on slurm"),
