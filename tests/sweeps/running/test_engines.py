@@ -30,8 +30,8 @@ def fake(monkeypatch):
 
     def faked(rate: float) -> None:
         class Same(engines.Cohort):
-            def __init__(self, *arguments, compiler=None):
-                super().__init__(*arguments)
+            def __init__(self, *arguments, compiler=None, **options):
+                super().__init__(*arguments, **options)
 
         monkeypatch.setattr(engines, "Cohort", Same)
         monkeypatch.setattr(cohort_run, "Cohort", Same)
