@@ -102,7 +102,7 @@ def _of_component(kind: Any) -> list[str]:
         for name in (each.name for each in dataclasses.fields(settings)):
             limits = "; ".join(_bound(bound) for bound in bounds.get(name, []))
             if name in chosen:
-                limits = ", ".join(f"`{short}`" for short in chosen[name].built_in())
+                limits = ", ".join(f"`{short}`" for short in (*chosen[name].besides, *chosen[name].built_in()))
             rows.append((name, _type(hints[name]), _of_field(settings, name)[1], limits))
         # A field is described where it is declared.
         _, said = _described(*(each.__dict__.get("__doc__") for each in settings.__mro__[:-1]), names=hints)
