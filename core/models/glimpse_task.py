@@ -183,7 +183,8 @@ class GlimpseTask(images.ImageTask):
         values = classification_metrics(scores, labels)
         overview = classification_metrics(kept["overview_score"].double().numpy(), labels)
         values |= {f"overview_{name}": value for name, value in overview.items()}
-        tumour = kept["coverage"][kept["label"] == 1].double()
+        # Filters whose rows add up to one to rounding may see a little more than all of a mask.
+        tumour = kept["coverage"][kept["label"] == 1].double().clamp(max=1)
         locations, count = kept["locations"].double(), self.settings.glimpses
         of_glimpses = {
             "x": locations[..., 0].mean(0),

@@ -46,9 +46,9 @@ def looking(locations: torch.Tensor, extent: float, states: torch.Tensor) -> Rol
     after, images = locations.shape[:2]
     logits = torch.zeros(after, images, 2)
     linear = (torch.eye(2).flatten() * extent).expand(after, images, 4)
-    return Rollout(
-        logits, logits[0], locations, linear, torch.ones(after - 1, images), torch.ones(after, images), states
-    )
+    # As rounding may give it.
+    covered = torch.full((after - 1, images), 1 + 1e-6)
+    return Rollout(logits, logits[0], locations, linear, covered, torch.ones(after, images), states)
 
 
 def test_the_last_window_and_all_changes_count(make_data):
@@ -68,6 +68,7 @@ def test_the_last_window_and_all_changes_count(make_data):
     measured = task.summarise(task.measure(lambda _: rollout, batch, hp))
     # Moved by half the box: half of it is seen.
     assert measured["window_iou"] == pytest.approx(1 / 3, abs=1e-5)
+    assert measured["coverage_1"] == 1
     # 0 and 1/3 of the first image, 1 and 0 of the second.
     assert measured["state_change"] == pytest.approx((0 + 1 / 3 + 1 + 0) / 4, abs=1e-6)
 
