@@ -22,7 +22,7 @@ from seedsweep.core.training import memory
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.models import build
-from seedsweep.sweeps.commands.sampled import sampled_task
+from seedsweep.sweeps.commands.sampled import sampled_task, training_samples
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.command_task import CommandRun
 from seedsweep.sweeps.running.evaluations import warnings_of
@@ -37,6 +37,7 @@ from seedsweep.sweeps.study.configuration import (
     members,
     named,
 )
+from seedsweep.sweeps.study.validation import problems_with_data
 
 STEPS = 2
 #: Seconds between two looks at what a function or a command has reported.
@@ -103,6 +104,9 @@ def _first_report(paths: RunPaths, each: Configuration) -> list[str]:
 
 def _lines(each: Configuration) -> list[str]:
     study = each.study
+    total = training_samples(study)
+    for problem in problems_with_data(study, total) if total else ():
+        raise UserError(problem)
     task, _ = sampled_task(study)
     data, optimizer, (member,) = task.data, make_optimizer(study), members(each, [0])
     training = study.training.resolved(data.count("train")).model_copy(update={"steps": STEPS, "evaluate_every": STEPS})

@@ -28,6 +28,14 @@ def sampled_task(study: Study) -> tuple[Task, int]:
     return prepared(make_task(study, data)), validation
 
 
+def training_samples(study: Study) -> int:
+    """Of the whole training split; 0 where that is known when the data are packed."""
+    made = data_set.make(study.data)
+    folder = made.folder()
+    split = Samples(made).open("train") if folder is None else None
+    return (split.total if split else read_index(folder).samples("train") if folder else 0) or 0
+
+
 def _first(made: DataSet, most: int, batch: int) -> tuple[Data, int]:
     folder = made.folder()
     if folder is not None:

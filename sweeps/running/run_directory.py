@@ -81,9 +81,9 @@ class RunDirectory:
             begun = self.study()
             if changed := differences(begun, study):
                 raise UserError(
-                    f"{self.paths.folder} holds another study of this name; it differs in {'; '.join(changed)}. Either "
-                    f"give this one a name of its own (--name {study.name}_2) or start afresh (--fresh: the old one is "
-                    "kept beside it under a hidden name)"
+                    f"{self.paths.folder} holds another study of this name; it differs in {'; '.join(changed)}. "
+                    f"{_as_before(begun, study)}give this one a name of its own (--name {study.name}_2), or start "
+                    "afresh (--fresh: the old one is kept beside it under a hidden name)"
                 )
             study = grown(begun, study)
         self.paths.logs.mkdir(parents=True, exist_ok=True)
@@ -165,3 +165,17 @@ def _give_way() -> None:
     """End at once: another launch has taken over, and this one has nothing to write any more."""
     print("another launch of this study has taken over: this one ends", file=sys.stderr, flush=True)
     os._exit(FENCED_EXIT)
+
+
+def _as_before(begun: Study, study: Study) -> str:
+    """Where a run was made larger on the command line, and the study's file says the old number: how to go on."""
+    larger = [
+        f"--set {path}={old}"
+        for path, old, new in (
+            ("seeds.compare", begun.seeds.compare, study.seeds.compare),
+            ("search.explore", begun.search.explore, study.search.explore),
+            ("training.steps", begun.training.steps, study.training.steps),
+        )
+        if old > new > 0
+    ]
+    return f"Go on with what it has ({' '.join(larger)}), " if larger else "Either "

@@ -34,7 +34,7 @@ from seedsweep.sweeps.study.components import (
     settings_fields,
     task_class,
 )
-from seedsweep.sweeps.study.overrides import leaves, nested, override
+from seedsweep.sweeps.study.overrides import leaves, nested, no_mapping, override
 
 __all__ = [
     "Configuration", "configuration", "kind", "make_optimizer", "make_task", "members", "named", "parse", "reads_total",
@@ -269,7 +269,7 @@ def _line(error: ValidationError) -> str:
     if first["type"] in ("missing", "missing_argument"):
         return f"{where}: is missing"
     if first["type"] in ("model_type", "dict_type", "dataclass_type"):
-        return f"{where}: expected a mapping of fields, not {given!r}"
+        return no_mapping(where, given)
     # What pydantic calls a tuple is a list in YAML.
     said = first["msg"].replace("valid tuple", "list")
     words = f"{where}: {said[0].lower()}{said[1:]}, not {given!r}"

@@ -164,7 +164,7 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any], where: str, chosen
             same = path not in chosen or "name" not in value or value["name"] == (below or {}).get("name")
             merged[key] = _merged(below if isinstance(below, dict) and same else {}, value, path, chosen)
         elif isinstance(below, dict) and path not in chosen:
-            raise UserError(f"{path}: expected a mapping of fields, not {value!r}")
+            raise UserError(no_mapping(path, value))
         else:
             merged[key] = value
     return merged
@@ -220,3 +220,9 @@ def _one_of_two(section: Any, said: Any, one: set[str], other: set[str]) -> None
             if these & given and not those & given:
                 for field in those:
                     section.pop(field, None)
+
+
+def no_mapping(path: str, value: Any) -> str:
+    """What is wrong with a value in place of a section."""
+    hint = f"; write {{compare: {value}}}" if path == "seeds" and isinstance(value, int) else ""
+    return f"{path}: expected a mapping of fields, not {value!r}{hint}"

@@ -9,7 +9,10 @@ import pytest
 from rich.console import Console
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.paths import RunPaths
 from seedsweep.sweeps.commands.check import show
+from seedsweep.sweeps.commands.plan import show as plan
+from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.loading import load
 from tests.sweeps import toy
 
@@ -92,7 +95,7 @@ def test_what_is_likely_wrong_is_a_warning(tmp_path, right, wrong, words):
 def test_a_batch_larger_than_the_data_is_one_line(tmp_path):
     well, said = check(toy.write(tmp_path / "mine"), "training.batch=64")
     assert not well
-    assert "training.batch: 64 is larger than the 48 training samples" in said
+    assert "training.batch: 64 is larger than the training split, 48 samples" in said
     assert len(said.splitlines()) == 2
 
 
@@ -178,3 +181,24 @@ def test_gpus_that_are_not_there_are_one_line(tmp_path):
     with pytest.raises(UserError, match=r"resources.gpus: 1, but this machine has none") as refused:
         check(toy.write(tmp_path / "mine"), "resources.gpus=1")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["training.steps=0", "training.epochs=2", "training.evaluate_every=0"], "2 evaluations can never hold for 3"),
+        (["training.batch=49"], "training.batch: 49 is larger than the"),
+    ],
+)
+def test_what_does_not_fit_the_whole_training_split_is_said(tmp_path, settings, words):
+    study = str(toy.write(tmp_path))
+    well, said = check(study, *settings, "criterion.hold=3")
+    assert not well
+    assert words in " ".join(said.split())
+    with pytest.raises(UserError, match=words):
+        plan(
+            load(study, None, [*settings, "criterion.hold=3"]),
+            RunDirectory(RunPaths.of(tmp_path, "toy")),
+            "inline",
+            Console(file=io.StringIO()),
+        )

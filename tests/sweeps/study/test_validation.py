@@ -54,6 +54,7 @@ SETTINGS = [
     ("lr=[0.1, 0.2]", "hyperparameters.lr: is one number, text or boolean, not [0.1, 0.2]; several are compared"),
     ("seeds.compare=0", "seeds.compare: input should be greater than or equal to 1, not 0"),
     ("seeds=[]", "seeds: expected a mapping of fields, not []"),
+    ("seeds=20", "seeds: expected a mapping of fields, not 20; write {compare: 20}"),
     ("data.name=patern1", "data.name: there is no 'patern1'; did you mean pattern1"),
     ("data.balance=skewd", "data.balance: there is no 'skewd'; did you mean skewed?"),
     ("data.field=64", "data.field: 64 is larger than data.size, 32"),
@@ -277,6 +278,22 @@ def test_two_ways_to_say_one_configuration(study):
         (
             {"claims": [{"below": ["own", 0.5]}], "decision": {"shares": {"converging": 1}}},
             "decision.shares: claims below have no share, and would never be decided; give below a number above 0",
+        ),
+        (
+            {"claims": [{"best": "own"}], "decision": {"shares": {"score": 1}}},
+            "decision.shares: claims on converging have no share, and would never be decided; give converging a number",
+        ),
+        (
+            {"claims": [{"best": "own", "axis": "score"}], "decision": {"shares": {"converging": 1}}},
+            "decision.shares: claims by score have no share, and would never be decided; give score a number above 0",
+        ),
+        (
+            {
+                "metrics": {"accuracy": "max", "loss": "min"},
+                "claims": [{"best": "own", "measure": "loss"}],
+                "decision": {"shares": {"converging": 1, "score": 1}},
+            },
+            "decision.shares: claims by loss have no share, and would never be decided; give loss a number above 0",
         ),
         ({"decision": {"shares": {"below": 1}}}, "decision.shares: nothing is called 'below'"),
         ({"decision": {"shares": {"convergin": 1}}}, "decision.shares: nothing is called 'convergin'; did you mean"),
