@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def read_csv(path: Path, threshold: float, hold: int = 1) -> Results:
 
 def _differing(first: Criterion, second: Criterion) -> str:
     """`threshold 0.85 and 0.76`."""
-    one, other = asdict(first), asdict(second)
+    one, other = dataclasses.asdict(first), dataclasses.asdict(second)
     return ", ".join(f"{name} {one[name]} and {other[name]}" for name in one if one[name] != other[name])
 
 
@@ -98,11 +98,16 @@ def together(first: Results, second: Results) -> Results:
             f"{names[0]} and {names[1]} have different scores: one takes the {scores[0]} evaluation, the other the "
             f"{scores[1]}"
         )
+    for name, run in zip(names, runs, strict=True):
+        if run.compared.empty:
+            raise TableError(f"{name}: no member of its comparison has finished")
+    twice = _left_out(first.compared, second.compared)
+    runs = (_without(first, twice[0]), _without(second, twice[1]))
     members: list[pd.DataFrame] = []
     evaluations: list[pd.DataFrame] = []
     for name, run in zip(names, runs, strict=True):
         if run.compared.empty:
-            raise TableError(f"{name}: no member of its comparison has finished")
+            continue
         ahead = 1 + max((int(table.number.max()) for table in members), default=-1)
         compared = run.evaluations[run.evaluations.phase == "compare"]
         members.append(_of(name, run.compared).assign(number=run.compared.number + ahead))
@@ -136,21 +141,34 @@ def together(first: Results, second: Results) -> Results:
     if runs[0].budget != runs[1].budget:
         steps = f"{names[0]} trained {runs[0].budget} steps and {names[1]} {runs[1].budget}"
         changes.insert(0, f"{steps}: a difference may be that alone.")
-    if shared := _in_both(names, runs):
-        changes.insert(0, f"{shared} members are in both runs, taken from where they were trained: one result each.")
+    for place, left in enumerate(twice):
+        if left:
+            labels = ", ".join(f"{names[place]}: {label}" for label in left.values())
+            changes.insert(0, f"Left out, as {names[1 - place]} has the same members: {labels}.")
     table = pd.concat(evaluations, ignore_index=True)
     return Results(study, joined, table, curves, values, changes=changes, designed=False)
 
 
-def _in_both(names: Sequence[str], runs: Sequence[Results]) -> int:
-    """How many members of the comparisons of two runs were trained once, for both."""
-    keys = []
-    for name, run in zip(names, runs, strict=True):
-        own, trained_by = run.compared, pd.Series(name, run.compared.index)
-        if "taken_from" in own:
-            trained_by = trained_by.where(own.taken_from == "", own.taken_from)
-        keys.append(set(zip(own.configuration, own.seed, trained_by, strict=True)))
-    return len(keys[0] & keys[1])
+def _left_out(first: pd.DataFrame, second: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
+    """Labels by configuration of what each run has that the other has, too, with as many seeds or more: the same
+    configuration with the same results. Two copies are no two samples."""
+    left: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    for configuration, own in second.groupby("configuration"):
+        other = first[first.configuration == configuration]
+        both = own.merge(other, on="seed", suffixes=("", "_of_first"))
+        same = (both.final == both.final_of_first) | (both.final.isna() & both.final_of_first.isna())
+        if len(both) and same.all():
+            fewer = own if len(own) <= len(other) else other
+            left[len(own) <= len(other)][str(configuration)] = str(fewer.label.iloc[0])
+    return left
+
+
+def _without(run: Results, configurations: Collection[str]) -> Results:
+    """A run without some of its configurations."""
+    members, evaluations = (
+        table[~table.configuration.isin(configurations)] for table in (run.members, run.evaluations)
+    )
+    return dataclasses.replace(run, members=members, evaluations=evaluations) if configurations else run
 
 
 def _of(name: str, table: pd.DataFrame) -> pd.DataFrame:

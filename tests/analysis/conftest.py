@@ -89,9 +89,8 @@ def _make_run(
         for phase, first, count in (("explore", 1_000_000, 2), ("compare", 0, seeds)):
             block = tuple(range(first, first + count))
             name = called[value] if value in named else ""
-            spec = CohortSpec(
-                phase, number, f"hash{number}", name, {path: value}, resolved, block, 50, (codes or {}).get(value, "")
-            )
+            of = f"hash{number}" if path == "alpha" else f"hash{number}of{value}"
+            spec = CohortSpec(phase, number, of, name, {path: value}, resolved, block, 50, (codes or {}).get(value, ""))
             scores, out = _scores(rate, count, diverged if phase == "compare" else 0)
             scores = scores if criterion.direction == "max" else 1 - scores
             curves = Curves(STEPS, np.stack([scores, scores], -1), [criterion.metric, "auc"], list(block))

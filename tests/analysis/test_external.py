@@ -195,6 +195,17 @@ def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     assert "second: " in answer
 
 
+def test_copies_of_members_are_no_second_sample(tmp_path, make_run):
+    first = make_run(tmp_path / "first", {1.0: 9, 0.5: 4}, found=False, name="first")
+    second = make_run(tmp_path / "second", {1.0: 9, 0.5: 8}, found=False, name="second")
+    both = together(tables.read(first), tables.read(second))
+    # Of alpha 0.5 the seeds have other results: another code, or another machine.
+    assert both.members.label.unique().tolist() == ["first: alpha 1", "first: alpha 0.5", "second: alpha 0.5"]
+    assert both.changes[0] == "Left out, as first has the same members: second: alpha 1."
+    assert len(compare(both).pairs) == 3
+    assert "second: alpha 1" not in set(both.evaluations.label)
+
+
 def test_what_differs_between_two_runs_varies(tmp_path, make_run):
     """Each run by itself has one configuration, of which nothing varies."""
     first, second = (
@@ -222,7 +233,8 @@ def test_what_was_judged_differently_cannot_be_compared(tmp_path, make_run, mixe
 
 
 def test_runs_of_different_lengths_are_told_apart(tmp_path, make_run, mixed):
-    first, second = make_run(tmp_path / "a", mixed, name="a"), make_run(tmp_path / "b", mixed, name="b")
+    first = make_run(tmp_path / "a", mixed, name="a")
+    second = make_run(tmp_path / "b", {1.0: 3, 0.5: 12}, name="b")
     assert together(tables.read(first), tables.read(second)).changes == []
     other = tables.read(second)
     longer = replace(other, study=other.study.model_copy(update={"training": Training(steps=90)}))
