@@ -131,8 +131,11 @@ def _claim(judged: Judged) -> str:
 
 
 def _needed(results: Results, comparison: Comparison, judged: Judged) -> str:
-    """How many seeds would decide a claim that is open."""
+    """How many seeds would decide a claim that is open; nothing of a paired study: that is simulated of independent
+    seeds, and pairs need another number."""
     if judged.verdict != UNDECIDED or judged.reason or comparison.unfinished:
+        return ""
+    if results.designed and results.seeds.paired:
         return ""
     claim = judged.claim
     seeds = seeds_to_decide(comparison.compared, claim, results.metric)

@@ -86,7 +86,9 @@ def compare(results: Results) -> Comparison:
         # Between looks there are more seeds than the last look took: theirs is an estimate as of now.
         seen, rules = compared.reached[place], compared.rules
         if seen and (rules.method.anytime or rules.looked[seen - 1 :][:1] == (row["members"],)):
-            row.update(_interval("", share_interval(compared, place, 0.05)))
+            low, high = share_interval(compared, place, 0.05)
+            # That of all looks may leave the share of the last one out.
+            row.update(_interval("", (min(low, row["p"]), max(high, row["p"]))))
         row.update(_interval("rank_", _ranks(compared, place)))
     table = pd.DataFrame(rows)
     scores = [results.scores(group) for group in groups]
@@ -132,15 +134,17 @@ def decided(results: Results) -> tuple[Compared, Progress, bool]:
 
 
 def _decide(groups: Sequence[Group], rules: Rules, reached: Sequence[int], aims: Aims) -> Decisions:
-    """With intervals of all pairs; of many those that claims are about and the MOST_ESTIMATED that are nearest to a
-    decision on some axis, as intervals take most of the time."""
+    """With intervals of all pairs; of many, as intervals take most of the time, of those that are told apart, whose
+    interval says whether one is better, those that claims are about, and the MOST_ESTIMATED that are nearest to a
+    decision on some axis."""
     if math.comb(len(groups), 2) <= MOST_ESTIMATED:
         return decide(groups, rules, reached)
     found = decide(groups, rules, reached, estimates=False)
     wanted: set[tuple[int, int]] = set()
     for axis in found.axes.values():
         nearest = sorted(axis.pairs, key=lambda pair: pair.p)[:MOST_ESTIMATED]
-        wanted |= {(pair.first, pair.second) for pair in nearest}
+        apart = [pair for pair in axis.pairs if pair.differs]
+        wanted |= {(pair.first, pair.second) for pair in (*nearest, *apart)}
     plain = Compared(aims.names, aims.named, groups, rules, reached, found)
     for claim in aims.claims:
         if set(claim.names) <= set(aims.names):
@@ -171,12 +175,13 @@ def best_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _upward(results: Results, members: pd.DataFrame, measure: str) -> np.ndarray:
-    """A measure of some members, more being better; NaN where there is none."""
-    if measure == results.metric:
-        return np.asarray(results.sign * members[results.score_column].to_numpy(float))
+    """A measure of some members, more being better; NaN where there is none, and of a member that diverged, whatever it
+    had reached before."""
     sign = results.sign_of(measure)
-    values = results.last(members, measure)
-    return np.full(len(members), np.nan) if sign is None else sign * values
+    if sign is None:
+        return np.full(len(members), np.nan)
+    own = members[results.score_column].to_numpy(float) if measure == results.metric else results.last(members, measure)
+    return np.where(members.outcome == "diverged", np.nan, sign * own)
 
 
 def _row(results: Results, group: pd.DataFrame) -> dict[str, Any]:

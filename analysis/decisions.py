@@ -41,6 +41,10 @@ class Group:
         """What is compared on an axis, of the first so many seeds."""
         return (self.converged if axis == CONVERGING else self.scores[axis])[:seeds]
 
+    def first(self, seeds: int) -> Group:
+        """Of the first so many seeds alone."""
+        return Group(self.converged[:seeds], {axis: values[:seeds] for axis, values in self.scores.items()})
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -93,6 +97,7 @@ class Pair:
     axes, too.  differs: 0 where a difference is open, else 1 or -1, by which of them the test found higher.
     estimate, low, high: of converging the difference of P(converge), of scores the probability that one of the first is
     better; `shift` likewise, of scores: by how much. All intervals of an axis hold together. NaN before the first look.
+    The interval is that of all looks (`narrowed`): the estimate, of the last look, may lie outside of it.
     null: the estimate where they are equal.
     """
 
@@ -112,8 +117,9 @@ class Pair:
     @property
     def better(self) -> int:
         """1 where the first is better beyond doubt, -1 where the second is. Scores may differ, and neither be the
-        better one: the test is of equal distributions, this of the interval, which must leave out one half."""
-        if self.null and (self.low <= self.null <= self.high):
+        better one: the test is of equal distributions, this of the interval, which must leave out one half. Without an
+        interval neither is."""
+        if self.null and not (self.low > self.null or self.high < self.null):
             return 0
         return self.differs
 
@@ -357,9 +363,7 @@ def _estimated(
         found = [
             estimate(*_both(first, second, axis, rules, look), confidence) for look in range(1, _last(rules, reached))
         ]
-        low, high = max(low for _, low, _ in found), min(high for *_, high in found)
-        # Intervals of several looks may have nothing in common.
-        return found[-1][0], min(low, found[-1][0]), max(high, found[-1][0])
+        return found[-1][0], *narrowed([(low, high) for _, low, high in found])
 
     # The test that decides is the sharper one: where it does, the bound is no difference (Strassburger & Bretz 2008).
     estimate, *ends = over_looks(lambda *given: method.estimate(axis, *given))
@@ -370,6 +374,15 @@ def _estimated(
     shift, *ends = over_looks(method.shift)
     low, high = _agreeing(pair.differs, 0.0, *ends)
     return replace(pair, shift=shift, shift_low=low, shift_high=high)
+
+
+def narrowed(intervals: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The intersection of the intervals of all looks, in their order. One that has nothing in common with those before
+    leaves the end that is next to it: what was ruled out stays so."""
+    low, high = -np.inf, np.inf
+    for own_low, own_high in intervals:
+        low, high = min(max(low, own_low), high), max(min(high, own_high), low)
+    return low, high
 
 
 def _agreeing(differs: int, null: float, low: float, high: float) -> tuple[float, float]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from seedsweep.analysis import labels
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.decisions import Axis, Pair, attainable
@@ -24,12 +26,11 @@ def of_axis(results: Results, comparison: Comparison, axis: Axis) -> str:
         return _constant(results, comparison, axis)
     words = _WORDS.get(axis.name, _WORDS[SCORE])
     if not axis.differs:
-        return f"{words['null']}: no difference was shown{_p(axis.omnibus)}. {_fits(results, comparison, axis)}"
+        return f"{words['null']}: no difference was shown{_p(axis.omnibus)}. {_fits(results, comparison, axis)}".strip()
     matters = f"{_subject(results)} matters for {_what(results, axis)}{_p(axis.omnibus)}."
     if not any(pair.differs for pair in axis.pairs):
-        return (
-            f"{matters} Which configurations differ is open: no pair is told apart. {_fits(results, comparison, axis)}"
-        )
+        open_ones = "Which configurations differ is open: no pair is told apart."
+        return f"{matters} {open_ones} {_fits(results, comparison, axis)}".strip()
     return " ".join([matters, *_told_apart(comparison, axis, words["more"]), _rest(comparison, axis)]).strip()
 
 
@@ -83,6 +84,10 @@ _WORDS = {
 def _constant(results: Results, comparison: Comparison, axis: Axis) -> str:
     sizes = [len(group.converged) for group in comparison.compared.groups]
     if axis.name != CONVERGING:
+        if comparison.decided.diverged.sum() == comparison.decided.members.sum():
+            return "Every seed of every configuration diverged: there is no score to compare."
+        if all(np.isnan(group.scores[axis.name]).all() for group in comparison.compared.groups):
+            return f"No seed has a {_what(results, axis)}."
         return f"All seeds have the same {_what(results, axis)}."
     if comparison.decided.converged.sum():
         most = _most(axis, axis.pairs)
@@ -179,7 +184,7 @@ def _rest(comparison: Comparison, axis: Axis) -> str:
 
 
 def _fits(results: Results, comparison: Comparison, axis: Axis) -> str:
-    """What may be true all the same."""
+    """What may be true all the same; empty where there are too many pairs to say."""
     sizes = [len(group.converged) for group in comparison.compared.groups]
     rules, count = comparison.compared.rules, len(sizes)
     # With what this axis has of the level: no other has left it more.
@@ -192,7 +197,7 @@ def _fits(results: Results, comparison: Comparison, axis: Axis) -> str:
             f"With {count} configurations, {seeds_each(sizes)} cannot tell any pair apart, whatever the results{could}."
         )
     most = _most(axis, axis.pairs)
-    return f"{most} with {seeds_each(sizes)}." if most else "No pair was told apart."
+    return f"{most} with {seeds_each(sizes)}." if most else ""
 
 
 def _most(axis: Axis, pairs: Sequence[Pair]) -> str:

@@ -47,10 +47,10 @@ class Reader:
         ledger = Ledger(self._paths.cohorts)
         cohorts = [self._cohort(record, study.criterion) for record in ledger.records()]
         specs = [cohort.spec for cohort in cohorts]
-        numbers = _numbers(specs)
+        numbers = numbers_of(specs)
         names = _labels(study, specs, numbers)
         values = {spec.configuration: spec.values for spec in specs}
-        kept = [not shorter for shorter in _shorter(study, specs)]
+        kept = [not shorter for shorter in untrained(study, specs)]
         left_out = changes.left_out([(n, spec) for n, spec, own in zip(names, specs, kept, strict=True) if not own])
         left_out += changes.superseded(_superseded(study, ledger))
         cohorts = list(itertools.compress(cohorts, kept))
@@ -128,7 +128,7 @@ def _superseded(study: Study, ledger: Ledger) -> list[tuple[str, CohortSpec]]:
     gone = ledger.superseded()
     every = ledger.records(superseded=True) if gone else []
     specs = [record.spec() for record in every if record.folder.parent.name in gone]
-    return list(zip(_labels(study, specs, _numbers(specs)), specs, strict=True))
+    return list(zip(_labels(study, specs, numbers_of(specs)), specs, strict=True))
 
 
 def _fewest(cohorts: Sequence[_Cohort], names: Sequence[str]) -> dict[str, int]:
@@ -150,9 +150,9 @@ def _same_best(paths: RunPaths) -> float | None:
     return share if 0 <= share <= 1 else None
 
 
-def _shorter(study: Study, specs: Sequence[CohortSpec]) -> list[bool]:
-    """Whether a compared cohort has not been trained on since steps were added to the study: it is not there yet, or
-    is the best found no more. Of epochs the number of steps is each configuration's own."""
+def untrained(study: Study, specs: Sequence[CohortSpec]) -> list[bool]:
+    """Whether each is a compared cohort that has not been trained on since steps were added to the study: it is not
+    there yet, or is the best found no more. Of epochs the number of steps is each configuration's own."""
     wanted: dict[str, int] = {}
     for spec in specs:
         own = {"training.steps", "training.epochs"}.isdisjoint(spec.overrides)
@@ -196,7 +196,7 @@ class _Cohort:
     curves: Curves | None
 
 
-def _numbers(specs: Sequence[CohortSpec]) -> list[int]:
+def numbers_of(specs: Sequence[CohortSpec]) -> list[int]:
     """Of each cohort's configuration, the number that it has in the search where it was explored."""
     asked = {spec.configuration: spec.number for spec in specs if spec.phase == "explore"}
     return [asked.get(spec.configuration, spec.number) for spec in specs]

@@ -3,18 +3,21 @@
 best, better   supported where better beyond doubt; refuted where worse beyond doubt, or, with a margin, where a
                difference of that size is ruled out.
 alike          supported where the interval of the difference lies within the margin, refuted where it lies outside; of
-               scores, where the difference of two seeds' scores has its median.
+               scores, where the difference of two seeds' scores has its median, and undecided where they differ, but
+               not by a shift.
 below          supported where the upper bound of P(converge) is below the share, refuted where the lower one is not
                (`bounds_below`, at the part of the level that such claims have).
-All else is undecided.
+All else is undecided. What has been said at a look stays so: of two verdicts that the looks so far would give, it is
+the first one's, and where one look gives both, it is *supported*.
 """
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from seedsweep.analysis.decisions import Decisions, Group, Pair, Rules
+from seedsweep.analysis.decisions import Decisions, Group, Pair, Rules, decide, narrowed
 from seedsweep.analysis.design import looks
 from seedsweep.analysis.pair_tests import counts
 from seedsweep.analysis.statistics.anytime import betting_interval
@@ -64,27 +67,65 @@ def pairs_of(claim: Claim, compared: Compared, metric: str) -> list[Pair]:
 
 
 def verdict(claim: Claim, compared: Compared, metric: str) -> str:
-    """One of VERDICTS. Errors: KeyError for a name that is not compared."""
+    """One of VERDICTS, which more looks do not change but from undecided. Errors: KeyError for a name that is not
+    compared."""
     if claim.below is not None:
         low, high = bounds_below(claim, compared)
         return _one(supported=high < claim.below[1], refuted=low >= claim.below[1])
+    supported, refuted = _sides(claim, compared, metric)
+    if (supported and refuted) or (supported and _differ_otherwise(claim, compared, metric)):
+        # Rarely so. What a look says of margins and tests is never taken back: the first that says anything decides.
+        pairs = pairs_of(claim, compared, metric)
+        earlier = range(1, _looks(compared))
+        first = bisect.bisect_left(
+            earlier, 1, key=lambda look: int(any(_sides(claim, _at(look, compared, pairs), metric)))
+        )
+        compared = _at(earlier[first], compared, pairs) if first < len(earlier) else compared
+        supported, refuted = _sides(claim, compared, metric)
+        supported &= not _differ_otherwise(claim, compared, metric)
+    return _one(supported=supported, refuted=refuted)
+
+
+def _sides(claim: Claim, compared: Compared, metric: str) -> tuple[bool, bool]:
+    """Whether the seeds so far support a claim about pairs, and whether they refute it: each stays so."""
     pairs = pairs_of(claim, compared, metric)
-    ends = [
-        (pair.low, pair.high) if axis_of(claim, metric) == CONVERGING else (pair.shift_low, pair.shift_high)
-        for pair in pairs
-    ]
-    margin = claim.margin
+    converging, margin = axis_of(claim, metric) == CONVERGING, claim.margin
+    ends = [(pair.low, pair.high) if converging else (pair.shift_low, pair.shift_high) for pair in pairs]
     if claim.alike is not None:
         assert margin is not None
         ((low, high),) = ends
-        if pairs[0].differs and low <= 0 <= high:
-            # They differ, and not by a shift: some fail of the one, and none of the other.
-            return UNDECIDED
-        return _one(supported=-margin < low and high < margin, refuted=low > margin or high < -margin)
+        return -margin < low and high < margin, low > margin or high < -margin
     refuted = any(pair.better < 0 for pair in pairs)
     if margin is not None:
         refuted |= any(high < margin for _, high in ends)
-    return _one(supported=bool(pairs) and all(pair.better > 0 for pair in pairs), refuted=refuted)
+    return bool(pairs) and all(pair.better > 0 for pair in pairs), refuted
+
+
+def _differ_otherwise(claim: Claim, compared: Compared, metric: str) -> bool:
+    """Whether scores of a claim of likeness differ, and not by a shift: some fail of the one, and none of the other."""
+    if claim.alike is None or axis_of(claim, metric) == CONVERGING:
+        return False
+    (pair,) = pairs_of(claim, compared, metric)
+    return bool(pair.differs) and pair.shift_low <= 0 <= pair.shift_high
+
+
+def _looks(compared: Compared) -> int:
+    """How many there were; each seed is one where the level holds at any time."""
+    if compared.rules.method.anytime:
+        return max(len(group.converged) for group in compared.groups)
+    return max(compared.reached)
+
+
+def _at(look: int, compared: Compared, pairs: Sequence[Pair]) -> Compared:
+    """What was known at a look, with intervals of some pairs."""
+    groups, reached = compared.groups, compared.reached
+    if compared.rules.method.anytime:
+        groups = [group.first(look) for group in groups]
+    else:
+        reached = [min(own, look) for own in reached]
+    wanted = [(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in pairs]
+    decisions = decide(groups, compared.rules, reached, estimates=wanted, only=tuple(compared.decisions.axes))
+    return replace(compared, groups=groups, reached=reached, decisions=decisions)
 
 
 def bounds_below(claim: Claim, compared: Compared) -> tuple[float, float]:
@@ -105,8 +146,7 @@ def share_interval(compared: Compared, place: int, error: float) -> tuple[float,
     sizes = [None] if not rules.looked else list(rules.looked[: compared.reached[place]])
     confidence = 1 - looks.nominal(error, rules.looked)
     found = [clopper_pearson(*counts(group.on(CONVERGING, size)), confidence) for size in sizes]
-    low, high = max(low for low, _ in found), min(high for _, high in found)
-    return min(low, high), max(low, high)
+    return narrowed(found)
 
 
 def _one(*, supported: bool, refuted: bool) -> str:

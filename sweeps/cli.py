@@ -149,7 +149,7 @@ def plan(
     """Say what a launch would run, where, for how long, and what its seeds would tell apart; run nothing but a timed
     probe and simulations of the analysis."""
     from seedsweep.sweeps.commands.plan import show
-    from seedsweep.sweeps.commands.power import assumed
+    from seedsweep.sweeps.commands.truths import assumed
 
     where, differences = _where(on), assumed(power)
     loaded = _load(study, scale, overrides, name, where)

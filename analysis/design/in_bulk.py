@@ -50,8 +50,10 @@ def told_apart(
     for look, size in enumerate(sizes):
         own, other = counts[:, first, look], counts[:, second, look]
         p = overall(boschloo_table(size)[own, other], tuple(sizes))
-        p_values = np.where(look < seen, np.minimum(p_values, p), p_values)
-        last = np.where(look < seen, np.sign(own - other), last)
+        # The sign is that of the look that decided.
+        decides = (look < seen) & (p < p_values)
+        p_values = np.where(decides, p, p_values)
+        last = np.where(decides, np.sign(own - other), last)
     found = stepped_down(p_values, groups, level)
     if groups == 2:
         return np.where(found, last, 0).astype(np.int8), found[:, 0]
@@ -174,10 +176,33 @@ class Claims:
             return abs(truth[i] - truth[j]) < (claim.margin or 0.0)
         return all(truth[i] > truth[j] for i, j in self.pairs(claim))
 
+    def fails(self, claim: Claim, truth: Sequence[float]) -> bool:
+        """Whether it may be refuted: it is not so, or, with a margin, somebody is not ahead by as much."""
+        if claim.margin is None or claim.alike is not None:
+            return not self.holds(claim, truth)
+        return any(truth[i] - truth[j] < claim.margin - 1e-9 for i, j in self.pairs(claim))
+
     def judged(
         self, claim: Claim, signs: np.ndarray, counts: np.ndarray, sizes: Sequence[int], reached: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Whether it is supported, and whether it is refuted, [studies] each."""
+        """Whether it is supported, and whether it is refuted, at the first look that says either, [studies] each."""
+        supported, refuted = self._sides(claim, signs, counts, sizes, reached)
+        rows = np.flatnonzero(supported & refuted)
+        for look in range(1, len(sizes)):
+            if not len(rows):
+                break
+            at = np.minimum(reached[rows], look)
+            before, _ = told_apart(counts[rows], sizes, self.level, at)
+            yes, no = self._sides(claim, before, counts[rows], sizes, at)
+            said = yes | no
+            supported[rows[said]], refuted[rows[said]] = yes[said], (no & ~yes)[said]
+            rows = rows[~said]
+        return supported, refuted & ~supported
+
+    def _sides(
+        self, claim: Claim, signs: np.ndarray, counts: np.ndarray, sizes: Sequence[int], reached: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Whether the looks so far support it, and whether they refute it, [studies] each."""
         if claim.below is not None:
             return self._below(claim.below[1], counts[:, self.place(claim)], sizes, reached[:, self.place(claim)])
         pairs = self.pairs(claim)
@@ -185,15 +210,9 @@ class Claims:
         seen = [np.minimum(reached[:, i], reached[:, j]) for i, j in pairs]
         if claim.alike is not None and claim.margin is not None:
             ((i, j),) = pairs
-            clear = np.zeros(len(counts), bool)
-            each = looks.nominal(self.error, sizes)
-            for look, size in enumerate(sizes):
-                clear |= (look < seen[0]) & (boschloo_table(size)[counts[:, i, look], counts[:, j, look]] < each)
-            ends = self._margins(counts, pairs, sizes, seen, claim.margin)
-            other = self._margins(counts, [(j, i)], sizes, seen, claim.margin)
-            # Told apart by the step-down test alone: within the margin, and not the same.
-            open_ones = (found[0] != 0) & ~clear
-            return ends[0][0] & other[0][0] & ~open_ones, (ends[1][0] | other[1][0]) & ~open_ones
+            below, above = self._margins(counts, pairs, sizes, seen, claim.margin)
+            other_below, other_above = self._margins(counts, [(j, i)], sizes, seen, claim.margin)
+            return below[0] & other_below[0], above[0] | other_above[0]
         refuted = np.any(found < 0, axis=0)
         if claim.margin is not None:
             refuted |= self._margins(counts, pairs, sizes, seen, claim.margin)[0].any(0)
@@ -209,9 +228,10 @@ class Claims:
         for look, size in enumerate(sizes):
             lows, highs = share_ends(size, error)
             seen, own = look < reached, counts[:, look]
-            low = np.where(seen, np.maximum(low, lows[own]), low)
-            high = np.where(seen, np.minimum(high, highs[own]), high)
-        return np.maximum(low, high) < share, np.minimum(low, high) >= share
+            # As `decisions.narrowed`.
+            ends = np.minimum(np.maximum(low, lows[own]), high), np.maximum(np.minimum(high, highs[own]), low)
+            low, high = np.where(seen, ends[0], low), np.where(seen, ends[1], high)
+        return high < share, low >= share
 
     def _margins(
         self,

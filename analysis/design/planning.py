@@ -141,7 +141,7 @@ def one_by_one(truth: Truth, design: Design, studies: int = STOPPED_STUDIES) -> 
     for _ in range(studies):
         drawn = _groups(truth, seeds.sizes[-1], rng)
         found = progress(drawn, own, seeds, aims)
-        groups = [_first(group, wanted) for group, wanted in zip(drawn, found.wanted, strict=True)]
+        groups = [group.first(wanted) for group, wanted in zip(drawn, found.wanted, strict=True)]
         reached = [1] * len(groups) if own.method.anytime else list(found.reached)
         wanted = truth.axis == SCORE or needs_intervals(truth.claims)
         decisions = decide(groups, own, reached, estimates=wanted, only=(truth.axis,))
@@ -159,10 +159,6 @@ def _groups(truth: Truth, seeds: int, rng: np.random.Generator) -> list[Group]:
     if truth.axis == CONVERGING:
         return [Group(row, {}) for row in rng.random((len(values), seeds)) < values]
     return [Group(np.zeros(seeds, bool), {SCORE: row}) for row in rng.standard_normal((len(values), seeds)) + values]
-
-
-def _first(group: Group, seeds: int) -> Group:
-    return Group(group.converged[:seeds], {axis: own[:seeds] for axis, own in group.scores.items()})
 
 
 def _of_scores(truth: Truth, claims: Claims, sizes: Sequence[int], studies: int) -> _Outcome:
@@ -189,13 +185,13 @@ def _summary(truth: Truth, claims: Claims, outcome: _Outcome) -> Simulated:
         false |= (signs != 0) & (signs * np.sign(values[i] - values[j]) <= 0)
     verdicts = []
     for claim, supported, refuted in zip(truth.claims, outcome.supported, outcome.refuted, strict=True):
-        yes, no = float(supported.mean()), float((refuted & ~supported).mean())
+        yes, no = float(supported.mean()), float(refuted.mean())
         verdicts.append(dict(zip(VERDICTS, (yes, no, 1 - yes - no), strict=True)))
+        # One that is ahead by less than a margin is better, and not by as much: neither verdict is false.
         if not claims.holds(claim, values):
             false |= supported
-        elif claim.margin is None or claim.alike:
-            # One that is ahead by less than a margin is not better by it.
-            false |= refuted & ~supported
+        if not claims.fails(claim, values):
+            false |= refuted
     return Simulated(studies, told, tuple(verdicts), float(false.mean()), float(outcome.seeds.mean()))
 
 

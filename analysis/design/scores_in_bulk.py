@@ -20,9 +20,15 @@ from seedsweep.core.records.decision import Claim
 EXACT_OMNIBUS = 500
 
 
-def told_apart(scores: np.ndarray, sizes: Sequence[int], level: float, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+def told_apart(
+    scores: np.ndarray,
+    sizes: Sequence[int],
+    level: float,
+    pairs: Sequence[tuple[int, int]],
+    reached: int | None = None,
+) -> np.ndarray:
     """Of some pairs 1 where the first is better beyond doubt and -1 where the second is (`decisions.Pair.better`),
-    [studies,pairs]. level: of the axis.
+    [studies,pairs]. level: of the axis.  reached: how many looks there were so far; None: all.
 
     That needs the interval of the probability that one is better to leave out one half, at the part of the level that
     each of all pairs has: where it does, the step-down test rejects, too, once the omnibus test has.
@@ -30,28 +36,45 @@ def told_apart(scores: np.ndarray, sizes: Sequence[int], level: float, pairs: Se
     studies, groups, _ = scores.shape
     each = looks.nominal(level / max(1, groups * (groups - 1) // 2), sizes)
     better = np.zeros((studies, len(pairs)), np.int8)
-    for size in sizes:
+    for size in sizes[:reached]:
         for number, (i, j) in enumerate(pairs):
             found = _better(scores[:, i, :size], scores[:, j, :size], each)
             better[:, number] = np.where(better[:, number] == 0, found, better[:, number])
     some = np.flatnonzero(better.any(1))
     if groups > 2 and len(some):
-        better[some] *= _not_all_equal(scores[some], sizes, level)[:, None]
+        better[some] *= _not_all_equal(scores[some], sizes, level, reached)[:, None]
     return better
 
 
 def judged(claims: Claims, claim: Claim, scores: np.ndarray, sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Whether a claim is supported, and whether it is refuted, [studies] each. Its margin is in units of the scores.
+    """Whether a claim is supported, and whether it is refuted, at the first look that says either, [studies] each. Its
+    margin is in units of the scores.
 
     Of `alike` without what a step-down test would find beyond the intervals.
     """
-    pairs = claims.pairs(claim)
-    shifts = [_shifts(scores, pair, sizes, claims.error, claim.margin) for pair in pairs if claim.margin is not None]
+    supported, refuted = _sides(claims, claim, scores, sizes, None)
+    rows = np.flatnonzero(supported & refuted)
+    for look in range(1, len(sizes)):
+        if not len(rows):
+            break
+        yes, no = _sides(claims, claim, scores[rows], sizes, look)
+        said = yes | no
+        supported[rows[said]], refuted[rows[said]] = yes[said], (no & ~yes)[said]
+        rows = rows[~said]
+    return supported, refuted & ~supported
+
+
+def _sides(
+    claims: Claims, claim: Claim, scores: np.ndarray, sizes: Sequence[int], reached: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the looks so far support it, and whether they refute it, [studies] each."""
+    pairs, margin = claims.pairs(claim), claim.margin
+    shifts = [_shifts(scores, pair, sizes, claims.error, margin, reached) for pair in pairs if margin is not None]
     if claim.alike is not None:
         ((below, above),) = shifts
-        other_below, other_above = _shifts(scores, pairs[0][::-1], sizes, claims.error, claim.margin or 0.0)
+        other_below, other_above = _shifts(scores, pairs[0][::-1], sizes, claims.error, margin or 0.0, reached)
         return below & other_below, above | other_above
-    better = told_apart(scores, sizes, claims.level, pairs)
+    better = told_apart(scores, sizes, claims.level, pairs, reached)
     supported, refuted = np.all(better > 0, axis=1), np.any(better < 0, axis=1)
     for below, _ in shifts:
         refuted |= below
@@ -59,13 +82,18 @@ def judged(claims: Claims, claim: Claim, scores: np.ndarray, sizes: Sequence[int
 
 
 def _shifts(
-    scores: np.ndarray, pair: tuple[int, int], sizes: Sequence[int], error: float, margin: float
+    scores: np.ndarray,
+    pair: tuple[int, int],
+    sizes: Sequence[int],
+    error: float,
+    margin: float,
+    reached: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whether the upper bound of a pair's shift is below the margin, and whether the lower one is above it, at any
     look, [studies] each. error: of the pair's interval."""
     below, above = np.zeros(len(scores), bool), np.zeros(len(scores), bool)
     each = looks.nominal(error, sizes)
-    for size in sizes:
+    for size in sizes[:reached]:
         chances = chances_of_wins(size)
         wins, _ = _wins(scores[:, pair[0], :size] - margin, scores[:, pair[1], :size])
         below |= 2 * chances[wins] < each
@@ -105,11 +133,11 @@ def _sum_of_squares(values: np.ndarray, mine: np.ndarray, seeds: int) -> np.ndar
     return found
 
 
-def _not_all_equal(scores: np.ndarray, sizes: Sequence[int], level: float) -> np.ndarray:
-    """Whether the omnibus test has rejected at any look, [studies]."""
+def _not_all_equal(scores: np.ndarray, sizes: Sequence[int], level: float, reached: int | None) -> np.ndarray:
+    """Whether the omnibus test has rejected at any look so far, [studies]."""
     studies, groups, _ = scores.shape
     smallest = np.ones(studies)
-    for size in sizes:
+    for size in sizes[:reached]:
         total = groups * size
         order = np.argsort(scores[:, :, :size].reshape(studies, total), axis=1)
         ranks = np.empty((studies, total), int)

@@ -7,6 +7,7 @@ import functools
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def progress(groups: Sequence[Group], rules: Rules, seeds: SeedCounts, aims: Aim
             reached[place] = number + 1
         if seeds.until == "all" or number + 1 == len(sizes):
             continue
-        cut = tuple(_first(group, sizes[look - 1]) for group, look in zip(groups, reached, strict=True))
+        cut = tuple(group.first(sizes[look - 1]) for group, look in zip(groups, reached, strict=True))
         open_ones, stopped = _still_open(_Look(cut, rules, tuple(reached), frozenset(going), aims, sizes[-1]))
         if stopped:
             return Progress(tuple(reached), tuple(wanted), stopped)
@@ -129,14 +130,19 @@ def _still_open(look: _Look) -> tuple[frozenset[int], str]:
     if not hopeful:
         return frozenset(), "futile"
     # The omnibus test is of all groups: none leaves before it has rejected.
-    needed = {axis for axis, _ in hopeful}
+    needed = {wish.axis for wish in hopeful}
     if not all(compared.decisions.axes[axis].differs for axis in needed if axis in compared.decisions.axes):
         return look.going, ""
-    return look.going & {place for _, places in hopeful for place in places}, ""
+    return look.going & {place for wish in hopeful for place in wish.places}, ""
 
 
-#: An axis, and the places whose comparison on it is open.
-_Wish = tuple[str, tuple[int, ...]]
+class _Wish(NamedTuple):
+    """What a claim leaves open: the places whose comparison on an axis is not decided. claim: its number; each has
+    wishes of its own, so that none is given up with another's.  axis: empty of a share."""
+
+    claim: int
+    axis: str
+    places: tuple[int, ...]
 
 
 def _open_wishes(compared: Compared, aims: Aims) -> list[_Wish]:
@@ -147,18 +153,18 @@ def _open_wishes(compared: Compared, aims: Aims) -> list[_Wish]:
     if not aims.claims:
         for pair in axes[CONVERGING].pairs:
             if not any(axis.pair(pair.first, pair.second).differs for axis in axes.values()):
-                found.append((CONVERGING, (pair.first, pair.second)))
+                found.append(_Wish(0, CONVERGING, (pair.first, pair.second)))
         return found
-    for claim in aims.claims:
+    for number, claim in enumerate(aims.claims):
         if verdict(claim, compared, aims.metric) != UNDECIDED:
             continue
         if claim.below is not None:
-            found.append(("", (list(aims.names).index(claim.below[0]),)))
+            found.append(_Wish(number, "", (list(aims.names).index(claim.below[0]),)))
         for pair in pairs_of(claim, compared, aims.metric):
             # Scores may differ, and neither be the better one yet.
             if not pair.better or claim.alike:
-                found.append((axis_of(claim, aims.metric), (pair.first, pair.second)))
-    return list(dict.fromkeys(found))
+                found.append(_Wish(number, axis_of(claim, aims.metric), (pair.first, pair.second)))
+    return found
 
 
 def _compared(
@@ -197,7 +203,3 @@ def _continued(groups: Sequence[Group], look: _Look, number: int) -> list[Group]
         scores = {axis: np.concatenate([values, values[like]]) for axis, values in group.scores.items()}
         made[place] = Group(np.concatenate([known, drawn]), scores)
     return made
-
-
-def _first(group: Group, seeds: int) -> Group:
-    return Group(group.converged[:seeds], {axis: values[:seeds] for axis, values in group.scores.items()})

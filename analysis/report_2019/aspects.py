@@ -3,6 +3,7 @@ configuration on our side and from `rows.yaml` on the report's. None of it is wr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,8 @@ DATA = {
 }
 #: A bias of the last layer at which float32's sigmoid and tanh are within 1 % of their ends.
 SATURATED = 5.0
+#: So near, as a share, a deviation is Xavier's.
+XAVIER = 0.2
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Aspect:
 @dataclass(frozen=True)
 class Difference:
     """One aspect. report, here: its values.  inferred: the report does not give its own.  about: the row's claim is
-    about this aspect, so that the claim is not tested."""
+    about this aspect, so that the claim is not tested.  beside: why it is not about it; empty where nobody said so."""
 
     aspect: str
     report: str
@@ -68,20 +71,30 @@ class Difference:
     why: str
     inferred: bool
     about: bool
+    beside: str = ""
 
 
 def differences(
-    setting: Setting, report: Mapping[str, Value], inferred: Mapping[str, Value], about: Iterable[str]
+    setting: Setting,
+    report: Mapping[str, Value],
+    inferred: Mapping[str, Value],
+    about: Iterable[str],
+    beside: Mapping[str, str] | None = None,
 ) -> list[Difference]:
-    """The aspects of which the report's value is known, and ours is another one; in the order of ASPECTS."""
+    """The aspects of which the report's value is known, and ours is another one; in the order of ASPECTS.
+
+    beside: aspect -> why the claim is not about it.
+    """
     about, found = set(about), []
     for name, aspect in ASPECTS.items():
         if name not in report and name not in inferred:
             continue
         theirs, own = report.get(name, inferred.get(name)), aspect.read(setting)
         if not same(theirs, own):
-            is_inferred = name not in report
-            found.append(Difference(name, shown(theirs), shown(own), aspect.why, is_inferred, name in about))
+            is_inferred, reason = name not in report, (beside or {}).get(name, "")
+            found.append(
+                Difference(name, shown(theirs), shown(own), aspect.why, is_inferred, name in about, beside=reason)
+            )
     return found
 
 
@@ -143,14 +156,22 @@ def _location_loss(setting: Setting) -> Value | None:
 
 
 def _last_layer(setting: Setting) -> Value | None:
+    """Where it starts: activation, bias and, beside Xavier's, the deviation of its weights."""
     values = setting.values
     if "settings.emission.bias" not in values or not values.get("settings.glimpses"):
         return None
-    if abs(float(values["settings.emission.bias"])) >= SATURATED:
+    bias = float(values["settings.emission.bias"])
+    form = "relu" if values.get("settings.emission.activation") == "relu" else "linear"
+    if form == "relu" and bias <= -SATURATED:
+        return "dead"
+    if abs(bias) >= SATURATED:
         return "saturated"
-    if values.get("settings.emission.activation") == "relu":
-        return "relu, Xavier's deviation"
-    return "linear, small"
+    std = float(values.get("settings.emission.std", 0.0))
+    # Of a layer from the state to two numbers.
+    xavier = math.sqrt(2 / (int(values.get("settings.state", 0)) + 2))
+    if abs(std - xavier) <= XAVIER * xavier:
+        return f"{form}, Xavier's deviation"
+    return f"{form}, small" if std < xavier else f"{form}, large"
 
 
 def _start_of_lstm(setting: Setting) -> Value | None:
@@ -235,6 +256,7 @@ ASPECTS: dict[str, Aspect] = {
     "glimpse px": Aspect("it decides what glimpse 0 shows of the whole image", _number("settings.glimpse_size")),
     "reduction of glimpse 0": Aspect("a pattern is lost where its period falls under 2 px", _reduction),
     "data": Aspect("an easier or harder task is converged on more or less often", _data),
+    "pattern's period": Aspect("another period is another task", _number("data.period")),
     "background": Aspect("in noise a field stands out; in tissue it may not", _background),
     "balance": Aspect("precision, recall and F1 follow the share of tumours", _balance),
     "image px": Aspect("a tumour is a smaller or larger part of what is seen", _side),

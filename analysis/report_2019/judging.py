@@ -4,12 +4,17 @@ better     P(converge) is higher than that of each other.
 alike      P(converge) differs by less than MARGIN.
 close      the row's first measure differs by less than CLOSE, as two seeds' difference has its median.
 higher     the row's first measure is higher at the last evaluation.
+ahead      as `higher`; refuted, too, where a difference of CLOSE is ruled out, as two seeds' difference has its median:
+           where the two are equal, or nearly so.
 sooner     the criterion is met for good after fewer steps; a seed that never meets it is later than all that do.
 mostly, rarely   the share of seeds that converge, or of which some conditions hold, is above or below one half.
 sometimes  that share is above SOME; for controls of what may be rare.
+anywhere   one of several configurations, each at its part of the level, converges `mostly`; refuted where each does
+           `rarely`.
 somewhere  in one of several pairs, each at its part of the level, the first is `better`; refuted where the second is in
-           some and the first in none; where the shares of all pairs are within MARGIN, nothing there can tell the two
-           apart, and the claim is not tested.
+           some and the first in none; where both of each pair are at the ceiling, or both at the floor (P(converge) is
+           beyond doubt on that side of one half, or all seeds are), nothing there can tell the two apart, and the claim
+           is not tested.
 """
 
 from __future__ import annotations
@@ -51,7 +56,7 @@ class Mark:
 @dataclass(frozen=True)
 class Found:
     """verdict: with NOT_TESTED of `somewhere` alone.  evidence: in words.  asked: what was compared, and the claim;
-    None of `somewhere`."""
+    None of `somewhere` and `anywhere`."""
 
     verdict: str
     evidence: str
@@ -67,12 +72,15 @@ class Found:
 def found(rule: Rule, name: str, measure: str, members: Mapping[str, pd.DataFrame], results: Results) -> Found:
     """What a run's members say of a claim.
 
-    name: of its subject.  measure: that `higher` and `close` compare.  members: of each configuration that the rule
+    name: of its subject.  measure: that rules OF_MEASURES compare.  members: of each configuration that the rule
     names.
     """
     if rule.kind == "somewhere":
         pairs = [tuple(_group(results, members[each]) for each in case) for case in rule.cases]
         return somewhere(rule.cases, pairs)
+    if rule.kind == "anywhere":
+        names = (name, *rule.others)
+        return anywhere(names, [_group(results, members[each]) for each in names])
     if rule.kind in OF_SHARES:
         return share(rule.kind, rule.words, _holds(results, members[name], rule.conditions))
     names = (name, *rule.others)
@@ -93,14 +101,20 @@ def share(kind: str, words: str, holds: np.ndarray) -> Found:
 
 
 def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: str) -> Found:
-    """`better`, `alike`, `close`, `higher` or `sooner`, of the first of some configurations."""
+    """`better`, `alike`, `close`, `higher`, `ahead` or `sooner`, of the first of some configurations."""
     axis = SCORE if kind in OF_MEASURES else CONVERGING
     claim = Claim(best=names[0], axis=axis)
     if kind in ("alike", "close"):
         claim = Claim(alike=(names[0], names[1]), margin=MARGIN if kind == "alike" else CLOSE, axis=axis)
+    if kind == "ahead":
+        claim = Claim(better=(names[0], names[1]), margin=CLOSE, axis=axis)
     own = _decided(names, groups, axis)
     pairs = [own.decisions.axes[axis].pair(0, other) for other in range(1, len(names))]
-    if kind == "close":
+    decided = verdict(claim, own, SCORE)
+    if kind == "ahead" and pairs[0].shift_high < CLOSE:
+        # Even where it is higher beyond doubt: by so little it is as good as equal.
+        decided = REFUTED
+    if kind in ("close", "ahead"):
         parts = [f"{names[p.second]} (median {p.shift:+.3f}, {p.shift_low:+.3f} to {p.shift_high:+.3f})" for p in pairs]
         evidence = f"{measure.replace('_', ' ')} against that of {'; '.join(parts)}"
     elif axis == SCORE:
@@ -114,7 +128,16 @@ def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: 
         ]
         evidence = f"converged {_of(groups[0])}, against {'; '.join(parts)}"
     mark = Mark(pairs[0].estimate, pairs[0].low, pairs[0].high) if axis == SCORE else _converging(groups)
-    return Found(verdict(claim, own, SCORE), evidence, mark, (own, claim))
+    return Found(decided, evidence, mark, (own, claim))
+
+
+def anywhere(names: Sequence[str], groups: Sequence[Group]) -> Found:
+    """One of several configurations converges mostly."""
+    level = LEVEL / len(names)
+    bounds = [clopper_pearson(int(g.converged.sum()), len(g.converged), 1 - level) for g in groups]
+    evidence = f"converged: {'; '.join(f'{name} {_of(group)}' for name, group in zip(names, groups, strict=True))}"
+    supported, refuted = any(low > HALF for low, _ in bounds), all(high < HALF for _, high in bounds)
+    return Found(SUPPORTED if supported else REFUTED if refuted else UNDECIDED, evidence, _converging(groups))
 
 
 def somewhere(cases: Sequence[tuple[str, str]], pairs: Sequence[Sequence[Group]]) -> Found:
@@ -129,9 +152,16 @@ def somewhere(cases: Sequence[tuple[str, str]], pairs: Sequence[Sequence[Group]]
     for final in (SUPPORTED, REFUTED):
         if final in verdicts:
             return Found(final, evidence, mark)
-    if all(abs(first.converged.mean() - second.converged.mean()) < MARGIN for first, second in pairs):
+    if all(_end(first) == _end(second) != 0 for first, second in pairs):
         return Found(NOT_TESTED, f"nothing separates the two: {evidence}", mark)
     return Found(UNDECIDED, evidence, mark)
+
+
+def _end(group: Group) -> int:
+    """1: at the ceiling, -1: at the floor, 0: at neither, or nobody knows."""
+    k, n = int(group.converged.sum()), len(group.converged)
+    low, high = clopper_pearson(k, n)
+    return 1 if low > HALF or k == n else -1 if high < HALF or k == 0 else 0
 
 
 def _converging(groups: Sequence[Group]) -> Mark:

@@ -12,7 +12,7 @@ from seedsweep.analysis.figures.style import save
 from seedsweep.analysis.page.render import inline, render
 from seedsweep.analysis.report_2019.figure import CAPTION, MARKS, draw
 from seedsweep.analysis.report_2019.judging import CLOSE, LEVEL, MARGIN, NOT_TESTED
-from seedsweep.analysis.report_2019.rows import OF_MEASURES
+from seedsweep.analysis.report_2019.rows import OF_MEASURES, SWEPT
 from seedsweep.analysis.report_2019.table import NOT_RUN, VERDICTS, Judged, Number, cells, judged
 from seedsweep.analysis.verdicts import UNDECIDED
 from seedsweep.core.records.ledger import replace
@@ -23,13 +23,16 @@ TEMPLATE, MARKDOWN = (Path(__file__).with_name(f"replication.{kind}") for kind i
 
 RULES = (
     "One rule for every claim. That one converges more often, sooner, or has a higher measure, is supported where it "
-    "is better beyond doubt than each of the others, and refuted where it is worse beyond doubt than one; that two are "
+    "is better beyond doubt than each of the others, and refuted where it is worse beyond doubt than one, or, where a "
+    "row says so, where a difference of the margin is ruled out; that two are "
     "alike is supported where the interval of their difference lies within the margin "
     f"({100 * MARGIN:.0f} points of P(converge), {CLOSE:g} of a measure), and refuted where it lies outside; that "
     "something happens mostly or rarely where the exact interval of the share of seeds lies on that side of one half; "
     "where rates are swept, each has its part of the level. "
-    "Not tested: the design differs in what the claim is about, or its control fails, so that it could not have come "
-    "out otherwise. All else is undecided. Seeds that would decide: in 80 % of simulated studies, if all were as seen."
+    "Not tested: the design differs in what the claim is about, or its control fails, or no rate tells the two apart, "
+    "so that it could not have come out otherwise. Not run: there is no run, or its criterion, steps or seeds are not "
+    "those of the study at its scale. All else is undecided. Seeds that would decide: in 80 % of simulated studies, if "
+    "all were as seen."
 )
 
 
@@ -87,20 +90,16 @@ def scale_note(every: Sequence[Judged]) -> str:
     )
 
 
-def _groups(every: Sequence[Judged]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Of each verdict that there is, its rows."""
-    found = [(verdict, [_words(each) for each in every if each.verdict == verdict]) for verdict in VERDICTS]
-    return [(verdict, rows) for verdict, rows in found if rows]
-
-
 def _words(each: Judged) -> dict[str, Any]:
     """A row as it is printed."""
     row, decides = each.row, ""
-    if each.verdict == UNDECIDED and row.judge.kind != "somewhere":
+    if each.verdict == UNDECIDED and row.judge.kind not in SWEPT:
         most = MOST_SEEDS_OF_SCORES if row.judge.kind in OF_MEASURES else MOST_SEEDS
         missing = each.seeds_to_decide is None
         decides = f"more than {most} seeds" if missing else f"{each.seeds_to_decide} seeds each"
     p = f"{each.converged}/{each.seeds} ({each.p_low:.2f} to {each.p_high:.2f})" if each.seeds else ""
+    if p and row.judge.kind in SWEPT:
+        p += f" of {row.configuration}"
     scale = each.scale or "its own"
     run = f"run {each.run}, scale {scale}, {each.seeds} seeds" if each.run else f"study {row.study}"
     return {

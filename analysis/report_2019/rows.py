@@ -14,10 +14,12 @@ from seedsweep.analysis.report_2019.aspects import Value
 ROWS = Path(__file__).with_name("rows.yaml")
 #: Kinds of rules: what compares P(converge), what compares measures, and what is said of a share of the seeds.
 OF_CONVERGING, OF_MEASURES, OF_SHARES = (
-    ("better", "alike", "somewhere"),
-    ("close", "higher", "sooner"),
+    ("better", "alike", "somewhere", "anywhere"),
+    ("close", "higher", "ahead", "sooner"),
     ("mostly", "rarely", "sometimes"),
 )
+#: Kinds that ask several rates, each at its part of the level.
+SWEPT = ("somewhere", "anywhere")
 SIDES = ("above", "below", "within", "beyond")
 
 
@@ -44,7 +46,8 @@ class Condition:
 class Rule:
     """What decides a claim about a configuration; see `judging`.
 
-    kind: one of OF_CONVERGING, OF_MEASURES and OF_SHARES.  others: configurations that it is compared with.
+    kind: one of OF_CONVERGING, OF_MEASURES and OF_SHARES.  others: configurations that it is compared with, or, of
+    `anywhere`, that stand for the report's run as well as the subject.
     conditions: that hold of a seed, all of them; none: that it converges.  cases: of `somewhere`, pairs of
     configurations.
     """
@@ -89,6 +92,7 @@ class Row:
     study, configuration: what stands for the report's run.  measures: name -> the report's number, None where it gave
     none; the first is drawn.  reason: why this measure and threshold stand for the words.  supports, refutes: what
     result would.  report, inferred: the report's setting, by aspect.  about: aspects that the claim is about.
+    beside: aspect in which ours differs at laptop scale -> why the claim is not about it.
     not_tested: why no result could decide it.
     """
 
@@ -105,6 +109,7 @@ class Row:
     report: dict[str, Value]
     inferred: dict[str, Value] = field(default_factory=dict)
     about: tuple[str, ...] = ()
+    beside: dict[str, str] = field(default_factory=dict)
     control: Control | None = None
     not_tested: str = ""
 
@@ -116,7 +121,7 @@ class Row:
 
     @property
     def measure(self) -> str:
-        """The one that is drawn, and that `higher` and `close` compare."""
+        """The one that is drawn, and that rules OF_MEASURES compare."""
         return next(iter(self.measures))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from scipy import stats
 from seedsweep.analysis import tables
 from seedsweep.analysis.comparison import counts
 from seedsweep.analysis.report_2019.aspects import Difference, Setting, differences
+from seedsweep.analysis.report_2019.designs import otherwise
 from seedsweep.analysis.report_2019.judging import NOT_TESTED, Mark, found
 from seedsweep.analysis.report_2019.rows import Row, read_rows
 from seedsweep.analysis.results import Results
@@ -21,7 +23,7 @@ from seedsweep.analysis.statistics.proportions import clopper_pearson
 from seedsweep.analysis.statistics.scores import median_interval
 from seedsweep.analysis.verdicts import REFUTED, SUPPORTED
 from seedsweep.analysis.verdicts import VERDICTS as DECIDED
-from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.origins import in_words
 from seedsweep.core.records.paths import RunPaths
 
 NOT_RUN = "not run"
@@ -50,7 +52,8 @@ class Judged:
     verdict: one of VERDICTS. why: what decided it; of NOT_TESTED why it is not; of NOT_RUN what is missing. run,
     scale: where it was run. seeds, converged, p_low, p_high: of its configuration, with an exact interval. mark:
     what decided it. values: of the row's first measure, of each seed. control: what became of it, in words. shared:
-    rows that stand on the same members. copied: runs that members were copied from. seeds_to_decide: of an
+    rows that stand on the same members, its control's included. copied: how many of its members were taken from which
+    other runs, in words. seeds_to_decide: of an
     undecided row; None: not known, or too many.
     """
 
@@ -69,13 +72,13 @@ class Judged:
     control: str = ""
     differences: tuple[Difference, ...] = ()
     shared: tuple[str, ...] = ()
-    copied: tuple[str, ...] = ()
+    copied: str = ""
     seeds_to_decide: int | None = None
 
 
 def judged(runs: Path, rows: Sequence[Row] | None = None) -> list[Judged]:
-    """One a row, in the report's order. A run `STUDY-report` takes the place of STUDY where it has all that a row
-    needs.
+    """One a row, in the report's order. A run `STUDY-report` takes the place of STUDY where it is of the report's scale
+    and has all that a row needs. A run that is not as the study is, see `designs`, decides nothing.
 
     Errors: core.records.ledger.LedgerError, core.records.study.RecordError for a damaged record.
     """
@@ -86,17 +89,16 @@ def judged(runs: Path, rows: Sequence[Row] | None = None) -> list[Judged]:
     every = []
     for row in rows:
         large, small = f"{row.study}-{REPORT_SCALE}", row.study
-        lacking = {name: _lacking(row, known[name]) for name in (large, small)}
+        lacking = {small: _lacking(row, known[small]), large: _lacking(row, known[large], REPORT_SCALE)}
         name = large if not lacking[large] else small
         results = known[name]
         if lacking[name] or results is None:
-            every.append(Judged(row, NOT_RUN, lacking[name]))
+            more = f"; {large}: {lacking[large]}" if known[large] else ""
+            every.append(Judged(row, NOT_RUN, f"{lacking[small]}{more}"))
             continue
         members = members_of(results)
-        stands_on[row.row] = _identities(results, members, (row.configuration, *row.judge.configurations))
-        every.append(
-            replace(_judged(row, results, members), run=name, copied=_copied(RunPaths.of(runs, name), row, members))
-        )
+        stands_on[row.row] = _identities(results, members, row.configurations)
+        every.append(replace(_judged(row, results, members), run=name, copied=_copied(row, members)))
     return [replace(each, shared=_sharing(each.row.row, stands_on)) for each in every]
 
 
@@ -116,10 +118,12 @@ def percentile(values: np.ndarray, number: float) -> float:
     return float(stats.percentileofscore(filled, number, kind="mean"))
 
 
-def _lacking(row: Row, results: Results | None) -> str:
-    """What keeps a row from being judged, in words; empty where nothing does."""
+def _lacking(row: Row, results: Results | None, scale: str | None = None) -> str:
+    """What keeps a row from being judged, in words; empty where nothing does. scale: that the run must have."""
     if results is None:
         return f"the study {row.study} has no run"
+    if apart := otherwise(row.study, results, scale):
+        return f"not run as the study is: {apart}"
     members, wanted = members_of(results), results.seeds.compare
     for name in row.configurations:
         if len(members.get(name, ())) < wanted:
@@ -132,7 +136,7 @@ def _judged(row: Row, results: Results, members: Mapping[str, pd.DataFrame]) -> 
     decided = found(row.judge, row.configuration, row.measure, members, results)
     values = results.values[str(own.configuration.iloc[0])]
     setting = Setting(values, results.study.criterion, len(own))
-    apart = differences(setting, row.report, row.inferred, row.about)
+    apart = differences(setting, row.report, row.inferred, row.about, row.beside)
     control, holds = "", True
     if row.control:
         seen = found(row.control.judge, row.control.configuration, row.measure, members, results)
@@ -184,11 +188,11 @@ def _sharing(row: str, stands_on: Mapping[str, frozenset[tuple[str, int]]]) -> t
     return tuple(other for other, theirs in stands_on.items() if other != row and own & theirs)
 
 
-def _copied(run: RunPaths, row: Row, members: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
-    """Names of the runs that members of a row were copied from."""
-    hashes = [str(members[name].configuration.iloc[0]) for name in row.configurations]
-    records = [record for own in hashes for record in Ledger(run.cohorts).records_of(own, "compare")]
-    return tuple(sorted({origin for record in records if record.finished for origin in record.origins().values()}))
+def _copied(row: Row, members: Mapping[str, pd.DataFrame]) -> str:
+    """How many members of a row were taken from other runs, in the words of a study's page."""
+    every = pd.concat([members[name] for name in row.configurations])
+    taken = every.taken_from.fillna("").astype(str) if "taken_from" in every else pd.Series(dtype=str)
+    return in_words(Counter(run for run in taken if run))
 
 
 def cells(every: Iterable[Judged]) -> pd.DataFrame:

@@ -17,15 +17,12 @@ from seedsweep.core.records.study import Study, Training
 from seedsweep.core.training import memory
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import Rate, expected_rate, probe
-from seedsweep.shards import data_set
-from seedsweep.shards.index import read_index
-from seedsweep.shards.samples import Samples
 from seedsweep.slurm import detect
 from seedsweep.slurm.settings import asked
 from seedsweep.sweeps.commands import power
 from seedsweep.sweeps.commands.gpu_hours import SUSTAINED, operations
-from seedsweep.sweeps.commands.power import Assumed
-from seedsweep.sweeps.commands.sampled import sampled_task
+from seedsweep.sweeps.commands.sampled import sampled_task, training_samples
+from seedsweep.sweeps.commands.truths import Assumed
 from seedsweep.sweeps.running.engines import THE_STUDY, Measured, most_members
 from seedsweep.sweeps.running.group_size import cohort_size
 from seedsweep.sweeps.running.progress import duration
@@ -34,6 +31,7 @@ from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import device_share, slots_of_allocation, slots_of_machine
 from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, make_optimizer, members, named
+from seedsweep.sweeps.study.validation import problems_with_data
 
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.
 OVERHEAD_SECONDS = 20.0
@@ -143,10 +141,9 @@ def _whole(study: Study) -> Training:
     """With steps in place of epochs, of the whole training split; steps are 0 where its size is not known."""
     if study.training.steps:
         return study.training.resolved(0)
-    made = data_set.make(study.data)
-    folder = made.folder()
-    split = Samples(made).open("train") if folder is None else None
-    total = split.total if split else read_index(folder).samples("train") if folder else 0
+    total = training_samples(study)
+    for problem in problems_with_data(study, total) if total else ():
+        raise UserError(problem)
     return study.training.resolved(total) if total else study.training
 
 
@@ -160,7 +157,8 @@ class _Cost:
     parallel: int
 
     def seconds(self, seeds: int) -> float:
-        """On one worker. What the search asks takes as long as the first named configuration."""
+        """On one worker, or, where the rates are counted, on one card. What the search asks takes as long as the first
+        named configuration."""
         study = self.study.model_copy(update={"seeds": self.study.seeds.model_copy(update={"compare": seeds})})
         most, search = _most(study, self.timed, self.on), study.search
         first = self.timed[0]
@@ -177,10 +175,12 @@ class _Cost:
         """Of the whole study, in cohorts of `size`, and how that is known."""
         seconds = self.seconds(self.study.seeds.compare)
         if self.counted:
-            hours = seconds * self.study.resources.gpus / 3600
+            # A card has its rate once, however many trials share it.
+            hours = seconds / 3600
+            most = ", if it takes all its seeds" if self.study.seeds.until == "decided" else ""
             return (
-                f"at least {hours:.{0 if hours > 10 else 1}f} GPU hours, those of its operations at "
-                f"{SUSTAINED / 1e12:g} TFLOP/s (counted; nothing is timed here, and small networks keep up less)"
+                f"about {hours:.{0 if hours > 10 else 1}f} GPU hours of operations at {SUSTAINED / 1e12:g} TFLOP/s, "
+                f"which small networks do not reach{most} (operations are counted; nothing is timed here)"
             )
         words = _rates_in_words(self.timed, size)
         if self.study.resources.engine == "compiled":
@@ -196,7 +196,10 @@ class _Cost:
         """Time here, and hours of a node: of the allocation that the study asks for, or else this machine."""
         wanted, seconds = asked(self.study.resources), self.seconds(seeds)
         given = self.study.resources.allocation.cpus is not None or self.on == "slurm"
-        slots = max(1, slots_of_allocation(self.study) // wanted.nodes) if given else self.parallel
+        slots: float = max(1, slots_of_allocation(self.study) // wanted.nodes) if given else self.parallel
+        if self.counted:
+            # The rate is that of a whole card, and of this machine's cores none.
+            slots = slots * device_share(self.study) if given else 1
         here = seconds / self.parallel + OVERHEAD_SECONDS
         hours = (seconds / slots + OVERHEAD_SECONDS) / 3600
         return "not timed" if self.counted else duration(here), f"{hours:.{0 if hours > 10 else 2}f}"

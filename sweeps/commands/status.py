@@ -74,7 +74,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(table)
     if len(rows) > MOST_ROWS:
         console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
-    if said := _look(study, read_registration(run.paths), cohorts):
+    if said := _look(study, run, cohorts):
         console.print(said)
     left = _time_left(study, cohorts, lease.started_at(holder)) if holder else ""
     console.print(_summary(cohorts) + left)
@@ -116,25 +116,35 @@ def _summary(cohorts: Sequence[_Cohort]) -> str:
     )
 
 
-def _look(study: Study, registered: Registration | None, cohorts: Sequence[_Cohort]) -> str:
-    """`look 2 of 4 (12 of 40 seeds)`, and why no more follows; empty where all seeds are looked at at once."""
-    if registered:
-        decides = {"seeds": registered.seeds, "decision": registered.decision, "claims": registered.claims}
-        study = study.model_copy(update=decides)
-    sizes = study.seeds.sizes
+def _look(study: Study, run: RunDirectory, cohorts: Sequence[_Cohort]) -> str:
+    """`look 2 of 4 (12 of 40 seeds)`, and why no more follows, as the page says it; empty where all seeds are looked at
+    at once."""
+    registered = read_registration(run.paths)
+    sizes = (registered or study).seeds.sizes
     if len(sizes) < 2:
         return ""
-    # SciPy takes a second to import, and most studies have one look.
-    from seedsweep.sweeps.search.looks import looked
+    # SciPy and pandas take a second to import, and most studies have one look.
+    from seedsweep.analysis.tables import numbers_of, untrained
+    from seedsweep.sweeps.search.looks import deciding, looked
 
+    decides, specs = deciding(study, run.paths), [cohort.spec for cohort in cohorts]
     known: dict[int, dict[int, Outcome]] = defaultdict(dict)
     names: dict[int, str] = {}
-    for cohort in cohorts:
-        if cohort.spec.phase == "compare":
-            names[cohort.spec.number] = cohort.spec.name
-            known[cohort.spec.number] |= {outcome.seed: outcome for outcome in cohort.outcomes or ()}
+    for cohort, explored, short in zip(cohorts, numbers_of(specs), untrained(study, specs), strict=True):
+        spec = cohort.spec
+        # What was added later decides nothing.
+        covered = [seed for seed in spec.seeds if decides.covers(spec, explored, seed)]
+        if spec.phase == "compare" and covered and not short:
+            names[spec.number] = spec.name
+            own = {outcome.seed: outcome for outcome in cohort.outcomes or ()}
+            known[spec.number] |= {seed: own[seed] for seed in covered if seed in own}
+    numbers = sorted(names)
     found = looked(
-        study, [*names.values()], [known[number] for number in names], entered=_entered(study, names, cohorts)
+        study,
+        decides,
+        [names[number] for number in numbers],
+        [known[number] for number in numbers],
+        entered=_entered(decides, names, cohorts),
     )
     seen, most = max(found.reached, default=0), sizes[-1]
     if not seen:
@@ -143,15 +153,15 @@ def _look(study: Study, registered: Registration | None, cohorts: Sequence[_Coho
     return f"look {seen} of {len(sizes)} ({sizes[seen - 1]} of {most} seeds){ended.get(found.stopped, '')}"
 
 
-def _entered(study: Study, names: Mapping[int, str], cohorts: Sequence[_Cohort]) -> bool:
-    """Whether all that is compared has a cohort: the named ones, and what the search adds, which is nothing where it
-    explored the named ones alone."""
-    if not set(study.configurations) <= set(names.values()):
+def _entered(decides: Registration, names: Mapping[int, str], cohorts: Sequence[_Cohort]) -> bool:
+    """Whether all that is registered has a cohort in the comparison: the named ones, and what the search adds, which is
+    nothing where it explored the named ones alone. names: of those in it."""
+    if not set(decides.configurations) <= set(names.values()):
         return False
     explored = [cohort for cohort in cohorts if cohort.spec.phase == "explore"]
     all_named = all(cohort.spec.name and cohort.outcomes is not None for cohort in explored)
-    ended = all_named and len({cohort.spec.number for cohort in explored}) >= study.search.explore
-    return not study.found or "" in names.values() or ended
+    ended = all_named and len({cohort.spec.number for cohort in explored}) >= decides.explore
+    return not decides.explore or "" in names.values() or ended
 
 
 def _time_left(study: Study, cohorts: Sequence[_Cohort], since: float) -> str:

@@ -10,10 +10,12 @@ import numpy as np
 
 from seedsweep.analysis.search_certainty import Certainty, certainty, merit, objective
 from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.registration import Registration
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.search.exploration import Exploration
 from seedsweep.sweeps.search.looks import looked
+from seedsweep.sweeps.search.registered import Registered
 from seedsweep.sweeps.search.seeds_on_record import Key, SeedsOnRecord
 from seedsweep.sweeps.search.space import Point, Space, contains, space_of
 from seedsweep.sweeps.study.configuration import Configuration, configuration, named
@@ -35,9 +37,13 @@ class Agenda:
     The named configurations that lie in the search space are explored first. The comparison of all named ones does not
     wait for the exploration, and so fills every gap in which the search waits for a value.
 
+    How long what is registered goes on is asked of the registration alone. What the study has beyond it
+    (configurations, seeds, a longer search) gets all of the study's seeds, as nothing is decided by it.
+
     data_fingerprint: of the data of a study as a configuration has it.  start_fingerprint: of the weights that members
     start from. Both are asked for every configuration.  most_together: members of one cohort; 1 for functions and
     commands.  code: hash of the user's files.  samples: of a study's training split, where it counts in epochs.
+    registered: what decides; None: the study as it is.
     superseded: configurations on record that the study does not have any more, as their data or the weights that they
     start from were made anew; their cohorts count for nothing.
     """
@@ -51,10 +57,11 @@ class Agenda:
         most_together: int,
         code: str = "",
         samples: Callable[[Study], int] | None = None,
+        registered: Registration | None = None,
     ):
         self.study, self.ledger = study, ledger
         self._data_fingerprint, self._start_fingerprint, self._samples = data_fingerprint, start_fingerprint, samples
-        self._code = code
+        self._code, self._decides = code, registered or Registration.of(study)
         self._search_seeds = range(FIRST_SEARCH_SEED, FIRST_SEARCH_SEED + study.seeds.search)
         #: How many configurations are explored.
         self._to_explore = study.search.explore if study.found else 0
@@ -69,6 +76,7 @@ class Agenda:
                 self._points[name] = point
         search, first = study.search, list(self._points.values())
         self.exploration = Exploration(search.sampler, search.seed, search.window, space, first, search.together)
+        self._registered = Registered(self._decides, self.exploration, self._named, self._explored, self._points)
         #: All explored ones before this number have every search seed in a cohort.
         self._begun_to = 0
         self._known = SeedsOnRecord(most_together)
@@ -174,7 +182,7 @@ class Agenda:
         still_to_ask = max(0, int(min(self._to_explore, self.exploration.most)) - self.exploration.asked)
         sizes += [self._known.size("explore", "", self._search_seeds)] * still_to_ask
         if self._expects_more:
-            sizes.append(self._known.size("compare", "", range(self._first_seeds)))
+            sizes.append(self._known.size("compare", "", range(self._seeds_of_the_next)))
         return sum(cohorts for cohorts, _ in sizes), sum(members for _, members in sizes)
 
     def best(self) -> int | None:
@@ -223,8 +231,8 @@ class Agenda:
         A number is as the ledger has it. Else that of a named one is its place in the study, that of what the search
         found the number under which it was explored; or the next free one, where another has it.
         """
-        best = self.best()
-        compared = [*enumerate(self._named.values()), *([] if best is None else [(best, self._explored[best])])]
+        found = [(number, self._explored[number]) for number in self._registered.added(self.best())]
+        compared = [*enumerate(self._named.values()), *found]
         numbers = self._known.numbers("compare")
         for wanted, each in compared:
             if each.configuration not in numbers:
@@ -234,18 +242,30 @@ class Agenda:
 
     def _seeds_wanted(self) -> dict[int, int]:
         """How many comparison seeds each compared configuration, by number, should have now."""
-        compared, study = self._compared(), self.study
-        if study.seeds.until == "all":
-            return dict.fromkeys(compared, study.seeds.compare)
-        outcomes = [self._known.of("compare", each.configuration).outcomes for each in compared.values()]
-        names = [each.name for each in compared.values()]
-        found = looked(study, names, outcomes, entered=not self._expects_more)
-        return dict(zip(compared, found.wanted, strict=True))
+        compared, most = self._compared(), self._decides.seeds.compare
+        wanted = dict.fromkeys(compared, max(self.study.seeds.compare, most))
+        if not self._until_decided:
+            return wanted
+        hashes = self._registered.compared
+        decide = {number: each for number, each in compared.items() if each.configuration in hashes}
+        outcomes = [self._known.of("compare", each.configuration).outcomes for each in decide.values()]
+        names = [each.name for each in decide.values()]
+        found = looked(self.study, self._decides, names, outcomes, entered=self._registered.entered)
+        # Those that have all that is registered go on to what was added.
+        wanted.update({n: seeds for n, seeds in zip(decide, found.wanted, strict=True) if seeds < most})
+        return wanted
 
     @property
-    def _first_seeds(self) -> int:
-        """Comparison seeds with which a configuration begins."""
-        return self.study.seeds.sizes[0] if self.study.seeds.until == "decided" else self.study.seeds.compare
+    def _until_decided(self) -> bool:
+        """Whether the looks say how many seeds there are. A study that asks for all by now gets all: the looks at the
+        first ones stay what they are."""
+        return self.study.seeds.until == self._decides.seeds.until == "decided"
+
+    @property
+    def _seeds_of_the_next(self) -> int:
+        """Comparison seeds with which what the search may still add begins."""
+        until_decided = self._until_decided and not self._registered.entered
+        return self._decides.seeds.sizes[0] if until_decided else self.study.seeds.compare
 
     def _read(self) -> None:
         """Take over what the ledger holds."""

@@ -56,8 +56,8 @@ class Exploration:
         self._sampled = 0
         self._asked: list[Point] = []
         self._results: dict[int, float | None] = {}
-        #: Smoothed values by number, until another value is told.
-        self._smoothed: dict[int, float] | None = None
+        #: Smoothed values by number, of the first so many configurations, until another value of them is told.
+        self._smoothed: dict[int, dict[int, float]] = {}
         #: All before this one have been told.
         self._known = 0
 
@@ -69,9 +69,7 @@ class Exploration:
     @property
     def ready(self) -> bool:
         """Whether the next configuration may be asked: all but the last `window` - 1 before its batch are told."""
-        while self._known in self._results:
-            self._known += 1
-        return self._known > self._batch - self._window
+        return self._told > self._batch - self._window
 
     @property
     def within_batch(self) -> bool:
@@ -82,6 +80,17 @@ class Exploration:
     def _batch(self) -> int:
         """Number of the first configuration of the batch that the next one belongs to."""
         return self.asked // self._together * self._together
+
+    def told(self, count: int) -> bool:
+        """Whether the first so many, of those that were asked, have been told."""
+        return self._told >= min(count, self.asked)
+
+    @property
+    def _told(self) -> int:
+        """How many have been told, from the first on without a gap."""
+        while self._known in self._results:
+            self._known += 1
+        return self._known
 
     @property
     def all_told(self) -> bool:
@@ -123,27 +132,32 @@ class Exploration:
     def tell(self, number: int, value: float | None) -> None:
         """The objective of a configuration, None if it failed. Sampling heeds it when its turn comes."""
         self._results[number] = value
-        self._smoothed = None
+        self._smoothed = {count: known for count, known in self._smoothed.items() if count <= number}
 
     def value(self, number: int) -> float | None:
         """What was told of a configuration; None where nothing was, or it failed."""
         return self._results.get(number)
 
-    def best(self, among: Iterable[int]) -> int | None:
+    def best(self, among: Iterable[int], first: int | None = None) -> int | None:
         """Of these configurations the one with the highest value, once the values of all that were told are smoothed
         by those around (`Surface`): of many that met the criterion with each of a few seeds most had luck. None where
-        none of them has a value."""
-        if self._smoothed is None:
-            told = sorted(number for number, value in self._results.items() if value is not None)
+        none of them has a value.
+
+        first: no more than so many count, the first that were asked; None: all.
+        """
+        count = self.asked if first is None else first
+        if count not in self._smoothed:
+            told = sorted(number for number, value in self._results.items() if value is not None and number < count)
             values = np.array([self._results[number] for number in told], float)
             points = self.coordinates(told)
             smoothed = Surface(points).smoothed(values) if told else values
-            self._smoothed = dict(zip(told, smoothed.tolist(), strict=True))
-        found = sorted(set(among) & set(self._smoothed))
+            self._smoothed[count] = dict(zip(told, smoothed.tolist(), strict=True))
+        values_of = self._smoothed[count]
+        found = sorted(set(among) & set(values_of))
         if not found:
             return None
         values = np.array([self._results[number] for number in found], float)
-        return found[pick(values, np.array([self._smoothed[number] for number in found]))]
+        return found[pick(values, np.array([values_of[number] for number in found]))]
 
     def coordinates(self, numbers: Iterable[int]) -> np.ndarray:
         """Where configurations that were asked lie in the space, [configurations, coordinates]."""

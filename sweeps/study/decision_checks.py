@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seedsweep.core.component import choose
-from seedsweep.core.records.decision import BELOW, axes_of, parts_of
+from seedsweep.core.records.decision import BELOW, CONVERGING, SCORE, Claim, axes_of, parts_of
 from seedsweep.core.records.study import Measure, Study
 
 TESTED = ("test_last_", "test_best_")
@@ -18,8 +18,14 @@ def problems(study: Study) -> Iterable[str]:
     for part in study.decision.shares:
         if part not in parts:
             yield f"decision.shares: nothing is called {part!r}; {choose(part, parts)}"
-    if BELOW in parts and not study.decision.shares_of(parts)[BELOW]:
-        yield "decision.shares: claims below have no share, and would never be decided; give below a number above 0"
+    shares = study.decision.shares_of(parts)
+    for part in dict.fromkeys(part_of(claim, study.criterion.metric) for claim in study.claims):
+        if not shares[part]:
+            which = {BELOW: BELOW, CONVERGING: "on converging"}.get(part, f"by {part}")
+            yield (
+                f"decision.shares: claims {which} have no share, and would never be decided; give {part} a number "
+                "above 0"
+            )
     for place, measure in enumerate(study.secondary):
         plain = next((measure.removeprefix(start) for start in TESTED if measure.startswith(start)), measure)
         if plain not in study.measures:
@@ -39,3 +45,12 @@ def problems(study: Study) -> Iterable[str]:
         )
     if study.seeds.until == "decided" and study.compared < 2 and not any(claim.below for claim in study.claims):
         yield "seeds.until: decided compares nothing: there is one configuration; name another, or search"
+
+
+def part_of(claim: Claim, metric: str) -> str:
+    """Of `parts_of`, what has the level of a claim. metric: of the study's scores."""
+    if claim.below is not None:
+        return BELOW
+    if claim.axis == CONVERGING:
+        return CONVERGING
+    return SCORE if claim.measure in (None, metric) else str(claim.measure)

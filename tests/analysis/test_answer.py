@@ -325,3 +325,14 @@ def test_the_axis_of_the_claims_has_the_first_paragraph(tmp_path, make_run, clai
     assert [paragraph for paragraph in found.paragraphs if "Most often" in paragraph] == [
         paragraph for paragraph in found.paragraphs if "convergence" in paragraph
     ]
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_how_many_seeds_would_decide_a_claim_is_said_of_independent_seeds_alone(
+    tmp_path, make_run, change_study, paired
+):
+    folder = make_run(tmp_path / "run", {1.0: 9, 0.0: 5}, found=False, claims=(Claim(better=("alpha 1", "alpha 0")),))
+    change_study(folder, seeds=SeedCounts(search=2, compare=12, paired=paired))
+    (claim,) = said(folder).claims
+    assert claim.startswith("That alpha 1 is better than alpha 0: undecided.")
+    assert ("seeds each and one look would decide it" in claim) == (not paired)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seedsweep.analysis.decisions import Group, Rules, attainable, decide
+from seedsweep.analysis.decisions import Group, Pair, Rules, attainable, decide
 from seedsweep.analysis.design.looks import nominal, overall
 from seedsweep.analysis.pair_tests import AfterEverySeed, SeedBySeed
 from seedsweep.analysis.statistics.blocks import same_within_seeds
@@ -71,6 +71,23 @@ def test_a_pair_is_turned():
     assert axis.pair(2, 0).estimate == 1 == 1 - axis.pair(0, 2).estimate
     with pytest.raises(KeyError):
         axis.pair(0, 3)
+
+
+@pytest.mark.parametrize(
+    ("null", "low", "high", "better"),
+    [
+        (0.5, np.nan, np.nan, 0),
+        (0.5, 0.4, 0.9, 0),
+        (0.5, 0.6, 0.9, 1),
+        # Of shares the test alone decides.
+        (0.0, np.nan, np.nan, 1),
+        (0.0, 0.0, 0.4, 1),
+    ],
+)
+def test_scores_are_better_by_their_interval(null, low, high, better):
+    pair = Pair(0, 1, differs=1, low=low, high=high, null=null)
+    assert pair.better == better == -pair.turned().better
+    assert Pair(0, 1, differs=0, low=low, high=high, null=null).better == 0
 
 
 def test_the_order_of_the_groups_does_not_matter():

@@ -127,7 +127,7 @@ TRUTHS = [
     Truth(
         "all diverged",
         letters(seeds(0, 8, diverged=8), seeds(0, 8, diverged=8)),
-        ("No seed of any configuration met the criterion", "All seeds have the same final score"),
+        ("No seed of any configuration met the criterion", "Every seed .* diverged: there is no score to compare"),
         ("scores better than", "converges more often than"),
         {BEST: "undecided", SCORES: "undecided"},
         {"ab": (0, 0)},
@@ -373,6 +373,40 @@ def test_200_configurations(tmp_path):
     assert [judged.verdict for judged in judge(results, comparison)] == ["supported", "refuted"]
     good = (comparison.pairs["first"] == "c123") | (comparison.pairs["second"] == "c123")
     assert (comparison.pairs.differs != 0).equals(good)
+
+
+def test_of_many_pairs_one_is_better_just_where_its_interval_says_so(tmp_path):
+    """Of all that are told apart there is one, also of very many; the last two differ by their spread alone."""
+    rng = np.random.default_rng(0)
+    groups = {f"c{place:02}": place + 0.1 * rng.random(12) for place in range(30)}
+    groups |= {"narrow": 40 + rng.random(12) * 1e-3, "wide": 40 + np.tile([-1.0, 1.0], 6) + rng.random(12) * 1e-3}
+    comparison = compare(made(tmp_path, groups, 100))
+    axis = comparison.compared.decisions.axes["score"]
+    apart = [pair for pair in axis.pairs if pair.differs]
+    assert len(apart) > 450
+    assert all(bool(pair.better) == (pair.low > 0.5 or pair.high < 0.5) for pair in apart)
+    assert not axis.pair(30, 31).better
+
+
+def test_what_is_open_of_many_is_said_once(tmp_path):
+    """Not all are equal, and no pair of 435 is told apart."""
+    groups = {f"c{place:02}": seeds((3, 9)[place % 2], 12) for place in range(30)}
+    results = made(tmp_path, groups, 0.9)
+    text = answer(results, compare(results)).paragraphs[0]
+    assert "no pair is told apart" in text
+    assert len(re.findall("told apart", text)) == 1
+    assert not re.search("  | $", text)
+
+
+@pytest.mark.parametrize("score", ["best", "last"])
+def test_a_member_that_diverged_is_below_every_score(tmp_path, make_run, score):
+    """Whatever it had reached before."""
+    results = tables.read(make_run(tmp_path / "run", {1.0: 9, 0.0: 3}, diverged=2, found=False, score=score))
+    for group, frame in zip(compare(results).compared.groups, results.configurations, strict=True):
+        diverged = (frame.outcome == "diverged").to_numpy()
+        assert diverged.sum() == 2
+        assert np.isfinite(frame.best[diverged]).all()
+        assert (np.isnan(group.scores["score"]) == diverged).all()
 
 
 def test_lower_is_better(tmp_path, make_run):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seedsweep.analysis.decisions import Axis, Decisions, Group, Pair, Rules, decide
+from seedsweep.analysis.decisions import Axis, Decisions, Group, Pair, Rules, decide, narrowed
 from seedsweep.analysis.pair_tests import AfterEverySeed
 from seedsweep.analysis.verdicts import Compared, axis_of, bounds_below, pairs_of, share_interval, verdict
 from seedsweep.core.records.decision import BELOW, CONVERGING, SCORE, Claim, Decision, SeedCounts, parts_of
@@ -49,7 +49,6 @@ def pair(differs, low, high, first=0, second=1):
         ({"alike": ("a", "b"), "margin": 0.2}, 0, -0.2, 0.19, "undecided"),
         ({"alike": ("a", "b"), "margin": 0.2}, 0, -0.1, 0.3, "undecided"),
         ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.05, 0.15, "supported"),
-        ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.0, 0.1, "undecided"),
         ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.1, 0.5, "undecided"),
         ({"alike": ("a", "b"), "margin": 0.2}, 1, 0.21, 0.5, "refuted"),
         ({"alike": ("a", "b"), "margin": 0.2}, -1, -0.5, -0.21, "refuted"),
@@ -61,6 +60,101 @@ def pair(differs, low, high, first=0, second=1):
 def test_of_a_pair(axis, given, differs, low, high, expected):
     found = compared(pair(differs, low, high), axis=axis)
     assert verdict(Claim(**given, axis=axis), found, "f1") == expected
+
+
+@pytest.mark.parametrize(("axis", "expected"), [("converging", "supported"), ("score", "undecided")])
+def test_two_may_differ_by_less_than_matters(axis, expected):
+    """Of shares the difference is all there is; scores may differ otherwise than by a shift."""
+    claim = Claim(alike=("a", "b"), margin=0.2, axis=axis)
+    assert verdict(claim, compared(pair(1, 0.0, 0.1), axis=axis), "f1") == expected
+
+
+LOOKS = (20, 40, 80, 160)
+
+
+def at_look(groups, rules, look):
+    """Of the axes in the rules; of a test after every seed, which has no looks, after so many seeds."""
+    if rules.method.anytime:
+        groups, look = [own.first(look) for own in groups], 1
+    reached = [look] * len(groups)
+    return Compared("abcd"[: len(groups)], range(len(groups)), groups, rules, reached, decide(groups, rules, reached))
+
+
+def outcomes(seed, *shares, seeds=160):
+    """Scores are as far apart as shares."""
+    rng = np.random.default_rng(seed)
+    drawn = [(rng.random(seeds), rng.standard_normal(seeds)) for _ in shares]
+    return [Group(own < p, {SCORE: noise + 2 * p}) for p, (own, noise) in zip(shares, drawn, strict=True)]
+
+
+def never_changes(claim, groups, rules, looks):
+    """What was said at the first look that says anything; whether any later one says another thing."""
+    said = "undecided"
+    for look in looks:
+        now = verdict(claim, at_look(groups, rules, look), "f1")
+        assert said in ("undecided", now), look
+        said = now
+    return said
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        Claim(best="a", margin=0.3),
+        Claim(better=("a", "b"), margin=0.2),
+        Claim(alike=("a", "b"), margin=0.3),
+        Claim(below=("b", 0.8)),
+        Claim(best="a", margin=0.6, axis="score"),
+        Claim(alike=("a", "b"), margin=0.6, axis="score"),
+    ],
+    ids=["best", "better", "alike", "below", "best score", "alike score"],
+)
+def test_a_verdict_stays_at_every_later_look(claim):
+    rules = Rules(0.05, {claim.axis: 0.5}, LOOKS, below=0.025)
+    said = {never_changes(claim, outcomes(seed, 0.9, 0.75), rules, range(1, 5)) for seed in range(8)}
+    assert said != {"undecided"}
+
+
+@pytest.mark.parametrize("margin", [0.4, 0.6])
+def test_a_verdict_stays_after_every_seed(margin):
+    rules = Rules(0.05, {CONVERGING: 1.0}, (120,), AfterEverySeed())
+    claim, seeds = Claim(better=("a", "b"), margin=margin), range(5, 121, 5)
+    said = [never_changes(claim, outcomes(seed, 0.95, 0.7, seeds=120), rules, seeds) for seed in range(4)]
+    assert "refuted" in said or "supported" in said
+
+
+@pytest.mark.parametrize(
+    ("counts", "margin", "expected"),
+    [
+        # Not ahead by the margin at the first look, and ahead for sure at the last.
+        (((18, 35, 69, 138), (18, 32, 56, 110)), 0.3, "refuted"),
+        # For sure at the first, and by less than the margin at the last.
+        (((20, 40, 72, 144), (8, 19, 56, 112)), 0.5, "supported"),
+    ],
+)
+def test_of_two_verdicts_the_first_one_counts(counts, margin, expected):
+    groups = []
+    for own in counts:
+        steps = zip(np.diff(own, prepend=0), np.diff(LOOKS, prepend=0), strict=True)
+        groups.append(Group(np.concatenate([np.arange(size) < k for k, size in steps]), {}))
+    rules = Rules(0.05, {CONVERGING: 1.0}, LOOKS)
+    last = at_look(groups, rules, 4).decisions.axes[CONVERGING].pairs[0]
+    # The last look alone would say either.
+    assert last.better > 0 and last.high < margin
+    assert never_changes(Claim(best="a", margin=margin), groups, rules, range(1, 5)) == expected
+
+
+@pytest.mark.parametrize(
+    ("intervals", "expected"),
+    [
+        ([(0.1, 0.5), (0.2, 0.8)], (0.2, 0.5)),
+        ([(0.1, 0.3), (0.4, 0.8)], (0.3, 0.3)),
+        ([(0.4, 0.8), (0.1, 0.3), (0.2, 0.9)], (0.4, 0.4)),
+        ([], (-np.inf, np.inf)),
+    ],
+)
+def test_intervals_of_looks_rule_out_for_good(intervals, expected):
+    assert narrowed(intervals) == expected
 
 
 @pytest.mark.parametrize(
@@ -202,3 +296,16 @@ def test_a_false_verdict_is_rare(share, bound):
         wrong += stats.binom.pmf(converged, seeds, share) * (found == ("supported" if share >= bound else "refuted"))
     # Of their part of the level all of it may go to one side: no more than one verdict can be false.
     assert wrong <= 0.025
+
+
+def test_likeness_of_scores_stays_though_they_turn_out_to_differ_otherwise():
+    """Alike for sure at the first look; at the last some fail of the one alone, and the medians are what they were."""
+    sizes, fine, failing = (30, 120), np.full(120, 0.5), np.full(120, 0.5)
+    failing[30::4] = 0.0
+    groups = [Group(np.zeros(120, bool), {SCORE: own}) for own in (fine, failing)]
+    claim, rules = Claim(alike=("a", "b"), margin=0.1, axis="score"), Rules(0.05, {SCORE: 1.0}, sizes)
+    last = at_look(groups, rules, 2).decisions.axes[SCORE].pairs[0]
+    assert last.differs and last.shift_low <= 0 <= last.shift_high
+    assert never_changes(claim, groups, rules, (1, 2)) == "supported"
+    # Of one look at all of them nothing is said.
+    assert verdict(claim, at_look(groups, Rules(0.05, {SCORE: 1.0}, (120,)), 1), "f1") == "undecided"

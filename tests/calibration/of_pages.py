@@ -12,11 +12,12 @@ import numpy as np
 from scipy import stats
 
 from seedsweep.analysis.decisions import INDEPENDENT, Decisions, Group, Rules, decide
+from seedsweep.analysis.design.in_bulk import Claims
 from seedsweep.analysis.design.looks import nominal
 from seedsweep.analysis.design.stopping import Aims, Progress, progress
 from seedsweep.analysis.pair_tests import AfterEverySeed, Method, SeedBySeed
 from seedsweep.analysis.statistics.proportions import boschloo
-from seedsweep.analysis.verdicts import REFUTED, SUPPORTED, Compared, share_interval, verdict
+from seedsweep.analysis.verdicts import REFUTED, SUPPORTED, Compared, needs_intervals, share_interval, verdict
 from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, Decision, SeedCounts
 from tests.calibration.row import Measure, Row, Seen
 
@@ -178,17 +179,38 @@ def at_its_bound(world: World, beyond: float) -> Claim:
 
 
 def judged_falsely(world: World, groups: list[Group], rules: Rules, reached: Sequence[int], *claims: Claim) -> bool:
-    """As `claims_falsely`, or a claim `below` has a false verdict."""
-    decisions = decide(groups, rules, reached, estimates=False)
+    """As `claims_falsely`, or a claim has a false verdict; those on scores are of worlds in which all converge."""
+    decisions = decide(groups, rules, reached, estimates=needs_intervals(claims))
     names = [str(place) for place in range(len(groups))]
     compared = Compared(names, range(len(names)), groups, rules, reached, decisions)
-    shares = {name: config.share for name, config in zip(names, world.configs, strict=True)}
+    about = Claims(claims, names, range(len(names)), LEVEL)
     wrong = claims_falsely(world, decisions)
     for claim in claims:
-        if claim.below:
-            name, bound = claim.below
-            wrong |= verdict(claim, compared, "f1") == (REFUTED if shares[name] < bound else SUPPORTED)
+        truth = [config.share if claim.axis == CONVERGING else config.good for config in world.configs]
+        possible = {SUPPORTED: about.holds(claim, truth), REFUTED: about.fails(claim, truth)}
+        wrong |= not possible.get(verdict(claim, compared, "f1"), True)
     return wrong
+
+
+#: On an axis the first is ahead of the second by so much.
+AHEAD = (
+    (World("one of .9, two of .6", (Config(0.9), *equal(2, 0.6))), CONVERGING, 0.3),
+    (World("two of .95 and .45", (Config(0.95), Config(0.45))), CONVERGING, 0.5),
+    (World("all converge, scores of the first are higher", (Config(1.0, 0.97), Config(1.0))), SCORE, 0.02),
+)
+
+
+def with_margins(sizes: tuple[int, ...], seeds: int, rounds: int, rng: np.random.Generator) -> Iterator[Seen]:
+    """Pages with two axes and two claims on the same pair, that are alike and that one is ahead, whose margin is by
+    next to nothing the difference or a little more. sizes: looks; empty: one, at all seeds."""
+    counts = SeedCounts(compare=seeds, looks=sizes)
+    for world, axis, ahead in AHEAD:
+        for what, margin in (("the difference", ahead - 1e-6), ("more", ahead + 1e-6)):
+            claims = (Claim(alike=("0", "1"), margin=margin, axis=axis), Claim(best="0", margin=margin, axis=axis))
+            rules = Rules.of(counts, Decision(), claims, "f1")
+            reached = [len(counts.sizes)] * len(world.configs)
+            found = [judged_falsely(world, world.draw(seeds, rng), rules, reached, *claims) for _ in range(rounds)]
+            yield Seen(f"{world.name}, margin {what}", float(np.mean(found)), rounds)
 
 
 def with_a_share(how: str, seeds: int, rounds: int, rng: np.random.Generator) -> Iterator[Seen]:
@@ -287,6 +309,15 @@ ROWS = [
     Row(
         "page, with a claim below, looks any",
         functools.partial(with_a_share, "any"),
+        *(300, 20),
+        size=True,
+        seeds=(40,),
+        heavy=(40,),
+    ),
+    Row("page, with margins", functools.partial(with_margins, ()), 600, 20, size=True, heavy=(20, 40)),
+    Row(
+        "page, with margins, looks 5 to 40",
+        functools.partial(with_margins, LOOKS),
         *(300, 20),
         size=True,
         seeds=(40,),

@@ -25,7 +25,7 @@ from seedsweep.analysis.design.planning import (
 from seedsweep.analysis.statistics.proportions import boschloo, difference, lower_beyond
 from seedsweep.analysis.statistics.ranks import rank_sum
 from seedsweep.analysis.verdicts import Compared, verdict
-from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, SeedCounts
+from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, Decision, SeedCounts
 
 LEVEL = Design(SeedCounts()).level(CONVERGING)
 BEST, BELOW = Claim(best="a"), Claim(below=("b", 0.6))
@@ -244,6 +244,61 @@ def test_claims_of_likeness_at_once_are_decided_as_each_one(margin):
     for number, study in enumerate(counts[:, :, 0]):
         said = "supported" if supported[number] else "refuted" if refuted[number] else "undecided"
         assert verdict(claim, compared(*[(int(k), seeds) for k in study]), "f1") == said
+
+
+@pytest.mark.parametrize("claim", [Claim(best="a", margin=0.3), Claim(alike=("a", "b"), margin=0.3)])
+def test_looks_at_claims_with_a_margin_at_once_are_those_of_each(claim):
+    """The first look that decides counts, of shares as of scores."""
+    rng, sizes, twice = np.random.default_rng(3), (20, 40, 80, 160), 0
+    rules = Rules(LEVEL, {CONVERGING: 1.0}, sizes)
+    about, reached = Claims((claim,), "ab", range(2), LEVEL), np.full((60, 2), len(sizes))
+    drawn = rng.random((60, 2, sizes[-1])) < np.array([0.9, 0.75])[:, None]
+    counts = np.stack([drawn[:, :, :size].sum(2) for size in sizes], axis=2)
+    supported, refuted = about.judged(claim, told_apart(counts, sizes, LEVEL)[0], counts, sizes, reached)
+    assert not (supported & refuted).any()
+    for number, study in enumerate(drawn):
+        groups = [Group(own, {}) for own in study]
+        made = Compared("ab", range(2), groups, rules, [4, 4], decide(groups, rules))
+        said = "supported" if supported[number] else "refuted" if refuted[number] else "undecided"
+        assert verdict(claim, made, "f1") == said
+        (pair,) = made.decisions.axes[CONVERGING].pairs
+        twice += pair.better > 0 and pair.high < 0.3
+    assert twice > 5
+
+
+def test_looks_at_scores_with_a_margin_at_once_are_those_of_each():
+    rng, sizes, claim = np.random.default_rng(3), (10, 20, 40), Claim(best="a", margin=1.2, axis="score")
+    rules, about = Rules(LEVEL, {SCORE: 1.0}, sizes), Claims((claim,), "ab", range(2), LEVEL)
+    scores = rng.standard_normal((30, 2, sizes[-1])) + np.array([0.6, 0.0])[:, None]
+    supported, refuted = scores_in_bulk.judged(about, claim, scores, sizes)
+    said_at_all = set()
+    for number, study in enumerate(scores):
+        groups = [Group(np.zeros(sizes[-1], bool), {SCORE: row}) for row in study]
+        made = Compared("ab", range(2), groups, rules, [3, 3], decide(groups, rules))
+        said = "supported" if supported[number] else "refuted" if refuted[number] else "undecided"
+        assert verdict(claim, made, "f1") == said
+        said_at_all.add(said)
+    assert {"supported", "refuted"} <= said_at_all
+
+
+@pytest.mark.parametrize(
+    ("values", "refuted_falsely"),
+    [((0.9, 0.5), True), ((0.9, 0.65), False), ((0.9, 0.6), True)],
+    ids=["ahead by more than the margin", "by less", "by the margin"],
+)
+def test_a_false_refutation_by_a_margin_counts(values, refuted_falsely):
+    claims = Truth(values, ("a", "b"), claims=(Claim(best="a", margin=0.3),)).claims_at(LEVEL, 0.0)
+    assert claims.fails(claims.claims[0], values) != refuted_falsely
+    # Better it is, whatever the margin.
+    assert claims.holds(claims.claims[0], values)
+
+
+def test_refutations_at_the_margin_are_rare_and_counted():
+    """The level is wide, so that there are some."""
+    claim = Claim(better=("a", "b"), margin=0.3)
+    design = Design(SeedCounts(compare=40, looks=(20, 40)), Decision(level=0.4), (claim,))
+    found = simulate(Truth((0.8, 0.5), ("a", "b"), claims=(claim,)), design, studies=1000)
+    assert 0 < found.verdicts[0]["refuted"] <= found.false <= 0.2
 
 
 @pytest.mark.parametrize("axis", [CONVERGING, SCORE])

@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 from seedsweep.analysis.decisions import Group, Rules, decide
+from seedsweep.analysis.design.in_bulk import Claims, stopped, told_apart
 from seedsweep.analysis.design.stopping import Aims, progress
 from seedsweep.analysis.pair_tests import Forecast, Independent
-from seedsweep.analysis.verdicts import Compared, share_interval
+from seedsweep.analysis.verdicts import Compared, share_interval, verdict
 from seedsweep.core.records.decision import CONVERGING, SCORE, Claim, Decision, SeedCounts
 
 DECIDED = SeedCounts(until="decided", looks=(5, 10, 20, 40), compare=40)
@@ -195,6 +196,56 @@ def test_alike_is_a_claim_that_can_be_decided(margin):
     assert found.stopped == "decided"
     # A wider margin needs fewer seeds.
     assert max(found.wanted) == {0.3: 20, 0.6: 10}[margin]
+
+
+EASY, HOPELESS = Claim(best="a"), Claim(alike=("a", "b"), margin=0.35)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_hopeless_claim_about_the_same_pair_takes_nothing_from_an_easy_one(order):
+    said = []
+    for seed in range(12):
+        groups, claims = drawn(np.random.default_rng(seed), 0.95, 0.55), (EASY, HOPELESS)[::order]
+        found = asked(groups, *claims)
+        made = decide(groups, rules_of(DECIDED, *claims), found.reached)
+        compared = Compared(NAMES[:2], range(2), groups, rules_of(DECIDED, *claims), found.reached, made)
+        said.append(verdict(EASY, compared, "f1"))
+    assert said.count("supported") >= 10
+
+
+@pytest.mark.parametrize("second", [HOPELESS, Claim(better=("a", "b")), Claim(best="b", margin=0.2)])
+@pytest.mark.parametrize("first", [EASY, Claim(better=("a", "b"), margin=0.5), Claim(better=("c", "b"))])
+def test_a_second_claim_never_shortens_the_first(first, second):
+    for seed in range(4):
+        groups = drawn(np.random.default_rng(seed), 0.95, 0.55, 0.8)
+        alone, both = asked(groups, first), asked(groups, first, second)
+        assert all(own <= other for own, other in zip(alone.reached, both.reached, strict=True))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [(EASY, HOPELESS), (Claim(best="a", margin=0.5), Claim(below=("b", 0.7))), (EASY, Claim(better=("a", "b")))],
+)
+def test_studies_at_once_stop_as_each_one(claims):
+    """But where a simulated continuation more or less decides that it is futile."""
+    rng, level, sizes = np.random.default_rng(0), 0.025, DECIDED.sizes
+    drawn_ones = rng.random((30, 2, 40)) < np.array([0.95, 0.55])[:, None]
+    counts = np.stack([drawn_ones[:, :, :size].sum(2) for size in sizes], 2)
+    rules = Rules(2 * level, {CONVERGING: 1.0}, sizes, below=level)
+    about = Claims(claims, "ab", range(2), level, rules.error_below(2))
+    reached, _ = stopped(counts, sizes, level, about)
+    signs, _ = told_apart(counts, sizes, level, reached)
+    judged = [about.judged(claim, signs, counts, sizes, reached) for claim in claims]
+    same = 0
+    for number, study in enumerate(drawn_ones):
+        groups = [Group(own, {}) for own in study]
+        found = progress(groups, rules, DECIDED, Aims(claims, "ab", range(2), "f1"))
+        same += found.reached == tuple(reached[number])
+        compared = Compared("ab", range(2), groups, rules, reached[number], decide(groups, rules, reached[number]))
+        for claim, (supported, refuted) in zip(claims, judged, strict=True):
+            said = "supported" if supported[number] else "refuted" if refuted[number] else "undecided"
+            assert verdict(claim, compared, "f1") == said
+    assert same >= 24
 
 
 def test_looks_any_goes_on_in_steps():

@@ -26,7 +26,7 @@ def read(aspect, **values):
         ("location loss", {"settings__location": "combined", "settings__glimpses": 3, "alpha": 1.0}, "area"),
         ("location loss", {"settings__location": "combined", "settings__glimpses": 3, "alpha": 0}, "distance"),
         ("location loss", {"settings__location": "distance", "settings__glimpses": 0}, None),
-        ("last layer", {"settings__emission__bias": 20.0, "settings__glimpses": 3}, "saturated"),
+        ("pattern's period", {"data__period": 8}, 8),
         ("reduction of glimpse 0", {"data__size": 64, "settings__glimpse_size": 16}, 4),
         (
             "reduction of glimpse 0",
@@ -50,9 +50,35 @@ def test_what_is_read_of_a_configuration(aspect, values, found):
     assert read(aspect, **values) == found
 
 
+@pytest.mark.parametrize(
+    ("activation", "std", "bias", "state", "found"),
+    [
+        ("relu", 0.17, 0.0, 64, "relu, Xavier's deviation"),
+        ("relu", 0.062, 0.0, 512, "relu, Xavier's deviation"),
+        # Of a state of 512 that is nearly three times Xavier's.
+        ("relu", 0.17, 0.0, 512, "relu, large"),
+        ("relu", 0.01, 0.0, 64, "relu, small"),
+        ("none", 0.01, 0.0, 64, "linear, small"),
+        ("none", 0.17, 0.0, 64, "linear, Xavier's deviation"),
+        ("none", 0.01, 20.0, 64, "saturated"),
+        ("none", 0.01, -20.0, 64, "saturated"),
+        ("relu", 0.17, 20.0, 64, "saturated"),
+        # Its output is 0 wherever the state goes.
+        ("relu", 0.17, -20.0, 64, "dead"),
+    ],
+)
+def test_where_the_last_layer_starts(activation, std, bias, state, found):
+    emission = {"activation": activation, "std": std, "bias": bias}
+    values = {f"settings__emission__{name}": value for name, value in emission.items()}
+    assert read("last layer", settings__state=state, settings__glimpses=3, **values) == found
+
+
 def test_only_what_the_report_gives_or_lets_infer_can_differ():
     setting = Setting({"task": "edram", "settings.glimpses": 6, "training.steps": 500}, F1, 24)
-    found = differences(setting, {"model": "recurrent attention", "glimpses": 6}, {"steps": 10000}, ["model"])
+    found = differences(
+        setting, {"model": "recurrent attention", "glimpses": 6}, {"steps": 10000}, ["model"], {"steps": "small"}
+    )
+    assert [each.beside for each in found] == ["", "small"]
     assert [(each.aspect, each.report, each.here) for each in found] == [
         ("model", "recurrent attention", "EDRAM"),
         ("steps", "10000", "500"),

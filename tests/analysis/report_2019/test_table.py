@@ -8,7 +8,7 @@ import pytest
 
 from seedsweep.analysis.decisions import Group
 from seedsweep.analysis.report_2019.figure import MARKS
-from seedsweep.analysis.report_2019.judging import compared, share, somewhere
+from seedsweep.analysis.report_2019.judging import anywhere, compared, share, somewhere
 from seedsweep.analysis.report_2019.page import error_note, summary, write
 from seedsweep.analysis.report_2019.rows import read_rows
 from seedsweep.analysis.report_2019.table import judged, percentile
@@ -65,6 +65,39 @@ def test_what_decides_a_share(kind, seeds, verdict):
 
 
 @pytest.mark.parametrize(
+    ("seeds", "higher", "verdict"),
+    [
+        (24, 0.3, "supported"),
+        # Equal is not ahead, and a difference of next to nothing is not one.
+        (24, 0.0, "refuted"),
+        (24, 0.03, "refuted"),
+        (24, -0.3, "refuted"),
+        (3, 0.0, "undecided"),
+    ],
+)
+def test_ahead_is_refuted_by_what_is_equal(seeds, higher, verdict):
+    spread = np.linspace(-0.01, 0.01, seeds) if seeds > 3 else np.linspace(-0.3, 0.3, seeds)
+    groups = [Group(np.ones(seeds, bool), {SCORE: 0.5 + shift + spread}) for shift in (higher, 0.0)]
+    assert compared("ahead", ["a", "b"], groups, "auc").verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("converged", "verdict"),
+    [
+        ([0, 0, 24], "supported"),
+        ([24, 24, 24], "supported"),
+        ([0, 2, 1], "refuted"),
+        ([0, 14, 0], "undecided"),
+        # By itself beyond doubt, and not where four rates are asked.
+        ([18], "supported"),
+        ([18, 0, 0, 0], "undecided"),
+    ],
+)
+def test_anywhere_asks_each_at_its_part_of_the_level(converged, verdict):
+    assert anywhere([str(number) for number in range(len(converged))], list(map(group, converged))).verdict == verdict
+
+
+@pytest.mark.parametrize(
     ("pairs", "verdict"),
     [
         ([(24, 24), (24, 2)], "supported"),
@@ -73,6 +106,9 @@ def test_what_decides_a_share(kind, seeds, verdict):
         ([(24, 2), (2, 24)], "supported"),
         ([(24, 24), (14, 7)], "undecided"),
         ([(24, 24), (0, 0), (3, 1)], "not tested"),
+        # Few points apart, and at no end.
+        ([(24, 24), (14, 11)], "undecided"),
+        ([(24, 24), (12, 12)], "undecided"),
     ],
 )
 def test_somewhere_needs_a_pair_that_is_told_apart(pairs, verdict):
@@ -90,6 +126,42 @@ def alphas(**more):
     return {name: Members(converged=1.0 if name == "alpha 0.5" else 0.0, **more) for name in ALPHAS}
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("metric", "accuracy", "criterion accuracy 0.9, held 3 times, and not f1 0.9"),
+        ("threshold", 0.8, "criterion f1 0.8, held 3 times, and not f1 0.9"),
+        ("hold", 1, "criterion f1 0.9, held 1 times, and not f1 0.9, held 3 times"),
+        ("steps", 100, "100 steps, and not 500"),
+        ("seeds", 5, "5 seeds, and not 12"),
+        ("seeds", 40, "40 seeds, and not 12"),
+    ],
+)
+def test_a_run_that_is_not_as_the_study_is_decides_nothing(field, value, said, tmp_path):
+    plant(tmp_path, "alpha_seed_study", alphas(), otherwise={field: value})
+    (found,) = judged(tmp_path, [FREE["12"]])
+    assert found.verdict == "not run"
+    assert found.why.startswith("not run as the study is: ")
+    assert said in found.why
+
+
+def test_a_run_that_lost_what_it_registered_decides_nothing(tmp_path):
+    (plant(tmp_path, "alpha_seed_study", alphas()) / "registered.json").unlink()
+    (found,) = judged(tmp_path, [FREE["12"]])
+    assert (found.verdict, found.why) == ("not run", "not run as the study is: what it registered is missing")
+
+
+def test_a_name_makes_no_run_of_the_reports_scale(tmp_path):
+    plant(tmp_path, "alpha_seed_study-report", alphas())
+    (found,) = judged(tmp_path, [FREE["12"]])
+    assert found.verdict == "not run"
+    assert "alpha_seed_study-report: not run as the study is: scale 'laptop', and not 'report'" in found.why
+    # It does not stand in the way of another either.
+    plant(tmp_path, "alpha_seed_study", alphas())
+    (found,) = judged(tmp_path, [FREE["12"]])
+    assert (found.verdict, found.run) == ("supported", "alpha_seed_study")
+
+
 def test_a_run_at_the_reports_scale_takes_the_place_of_another(tmp_path):
     plant(tmp_path, "alpha_seed_study", alphas())
     (small,) = judged(tmp_path, [FREE["12"]])
@@ -103,7 +175,7 @@ def test_a_run_at_the_reports_scale_takes_the_place_of_another(tmp_path):
     assert (found.run, found.scale, found.verdict) == ("alpha_seed_study-report", "report", "undecided")
 
 
-@pytest.mark.parametrize(("there", "missing"), [(None, "alpha 0.3 has 0 of 24"), (5, "alpha 0.5 has 5 of 24")])
+@pytest.mark.parametrize(("there", "missing"), [(None, "alpha 0.3 has 0 of 12"), (5, "alpha 0.5 has 5 of 12")])
 def test_a_row_is_not_run_until_all_of_it_is_there(there, missing, tmp_path):
     few = alphas() if there else {"alpha 0.5": Members(), "alpha 1": Members(), "alpha 0.7": Members()}
     plant(tmp_path, "alpha_seed_study", few, there=there)
@@ -124,7 +196,19 @@ def test_rows_on_the_same_members_say_so(tmp_path):
     assert found["12"].shared == ("14", "17")
     # Row 17 is judged against EDRAM, on which row 15 stands.
     assert found["17"].shared == ("12", "14", "15")
-    assert (found["12"].copied, found["17"].copied) == ((), ("alpha_seed_study",))
+    assert (found["12"].copied, found["17"].copied) == ("", "16 members taken from alpha_seed_study")
+    write(tmp_path, tmp_path / "out")
+    said = "16 members taken from alpha_seed_study: what became of these may have been known before."
+    for name in ("index.html", "replication.md"):
+        assert said in (tmp_path / "out" / name).read_text()
+
+
+def test_a_row_stands_on_the_members_of_its_control_too(tmp_path):
+    """Row 14 is of alpha 0.5, and alpha 1 is its control."""
+    plant(tmp_path, "alpha_seed_study", alphas())
+    other = replace(FREE["14"], row="other", configuration="alpha 1")
+    for row, shared in ((FREE["14"], ()), (ROWS["14"], ("other",))):
+        assert judged(tmp_path, [row, other])[0].shared == shared
 
 
 def test_a_stated_reason_leaves_a_row_untested(tmp_path):
@@ -134,10 +218,10 @@ def test_a_stated_reason_leaves_a_row_untested(tmp_path):
 
 
 def test_a_member_that_was_stopped_is_measured_where_it_stopped(tmp_path):
-    stopped = {name: Members(measures={"train_accuracy": 0.75, "f1": 0.95}, stopped=300) for name in ALPHAS}
+    stopped = {name: Members(measures={"train_accuracy": 0.75, "f1": 0.95}, stopped=0.95) for name in ALPHAS}
     plant(tmp_path, "alpha_seed_study", stopped)
     (found,) = judged(tmp_path, [FREE["12"]])
-    assert found.converged == 24
+    assert found.converged == 12
     assert {number.measure: number.median for number in found.numbers} == {"f1": 0.95, "train_accuracy": 0.75}
 
 
@@ -165,6 +249,7 @@ def test_the_files(tmp_path):
         text = (tmp_path / "out" / name).read_text()
         assert "http://" not in text.replace("http://www.w3.org", "")
         assert error_note(every) in text
+        assert ROWS["12"].beside["data"] in text
         for row in ROWS.values():
             assert row.study in text
             assert row.claim.replace("'", "&#39;" if name.endswith("html") else "'") in text

@@ -11,7 +11,8 @@ from rich.console import Console
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.sweeps.commands.plan import show
-from seedsweep.sweeps.commands.power import Assumed, assumed, lines
+from seedsweep.sweeps.commands.power import lines
+from seedsweep.sweeps.commands.truths import Assumed, assumed
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.loading import load
 
@@ -158,3 +159,66 @@ def test_each_claim_is_simulated_where_it_holds(study_file, claim, words_of_it):
         if found[2]:
             assert (int(found[2]) <= seeds) == (int(found[1]) >= 79) or abs(int(found[1]) - 80) < 6
     assert shares_of_it[0] < shares_of_it[1]
+
+
+BELOW, BY_LOSS = "{below: [alpha 0, 0.4]}", "{best: alpha 1, measure: loss}"
+
+
+@pytest.mark.parametrize(
+    ("claim", "shared", "table"),
+    [
+        (BELOW, "{below: 1}", None),
+        (BELOW, "{converging: 0, below: 1}", None),
+        (BELOW, "{score: 1, below: 1}", "scores, 0.9"),
+        (BY_LOSS, "{loss: 1}", "loss, 0.9"),
+        (BY_LOSS, "{loss: 1, converging: 1}", "0.9 from 0.6 ┃ loss, 0.9"),
+    ],
+)
+@pytest.mark.parametrize("looks", ["", "[4, 8]", "any"])
+def test_axes_without_a_share_are_left_out(study_file, claim, shared, table, looks):
+    settings = [f"claims=[{claim}]", f"decision.shares={shared}", "seeds.compare=8", f"seeds.looks={looks or '[]'}"]
+    said = words(load(study_file, None, settings, None, "here"))
+    assert ("seeds support it in" in said) == (looks != "any")
+    assert (f"┃ {table} ┃" in said) if table else "no part of the error is left to tell one from another" in said
+
+
+def needed(study_file, claim, shared):
+    study = load(study_file, None, [f"claims=[{claim}]", f"decision.shares={shared}"], None, "here")
+    return int(re.search(r"of studies, (\d+) seeds in 80 %", words(study))[1])
+
+
+def test_a_claim_has_the_level_of_its_own_axis(study_file):
+    by_score = "{best: alpha 1, axis: score}"
+    least, most = (needed(study_file, BY_LOSS, f"{{loss: {share}, score: {1 - share}}}") for share in (0.875, 0.125))
+    assert least < most
+    assert most == needed(study_file, by_score, "{score: 0.125, converging: 0.875}")
+
+
+def until_decided(study_file, *claims):
+    """Seeds each in the mean, and what is said of it."""
+    settings = [f"claims=[{', '.join(claims)}]", "seeds.until=decided", "seeds.least=4", "seeds.most=16"]
+    settings.append("search.explore=0")
+    said = words(load(study_file, None, settings, None, "here"), Assumed(0.99, 0.2, 0.99))
+    found = re.search(r"Until decided, ([^:]+): (\d+) seeds each in the mean.*(with all 16.*)", said)
+    assert found
+    return int(found[2]), found[1]
+
+
+BETTER, BEST = "{better: [alpha 1, alpha 0]}", "{best: alpha 1}"
+BY_SCORE, ALIKE = "{best: alpha 1, axis: score}", "{alike: [alpha 1, alpha 0], margin: 0.5}"
+
+
+@pytest.mark.parametrize("claims", [(BETTER, BELOW), (BY_SCORE, BELOW), (BETTER, BY_SCORE)])
+def test_any_claim_keeps_a_study_going(study_file, claims):
+    """On one axis, or on both."""
+    alone = [until_decided(study_file, claim) for claim in claims]
+    seeds, case = until_decided(study_file, *claims)
+    assert seeds > max(own for own, _ in alone)
+    assert {of for _, of in alone} == {"in that case"}
+    assert case == "if both claims hold so"
+
+
+def test_claims_that_contradict_each_other_are_said(study_file):
+    seeds, case = until_decided(study_file, BEST, ALIKE)
+    assert case == "where 1 of the 2 claims hold so, as not all can at once"
+    assert 4 <= seeds <= 16

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from seedsweep.analysis import tables
+from seedsweep.analysis.comparison import compare
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.decision import SeedCounts
+from seedsweep.core.records.decision import Claim, SeedCounts
 from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.registration import register
 from seedsweep.core.records.study import Dimension, Search, Study
 from seedsweep.sweeps.commands.status import show
 from seedsweep.sweeps.running.run_directory import RunDirectory
@@ -48,22 +51,39 @@ def test_the_table_fits_80_columns_and_a_wider_terminal_shows_whole_names(run):
     assert "a name as long as names are " in shown[200]
 
 
-def looked_at(folder, seeds, finished, claims=()):
-    """What is said of a study of two configurations of which so many seeds have finished; of the first all converged,
-    of the second none."""
+def looked_at(folder, seeds, finished, claims=(), registered=2, before=0):
+    """What is said of a study of configurations of which so many seeds have finished; of the first all converged, of
+    the others none.
+
+    registered: of so many configurations, the others being named later.  before: seeds of the last one, in a cohort of
+    fewer steps than it has by now.
+    """
     paths = RunPaths(folder)
     paths.folder.mkdir()
+    names = "abc"[: len(finished)]
     study = Study(
-        name="made", configurations={"a": {}, "b": {}}, claims=claims, seeds=seeds, criterion=Criterion("f1", 0.9)
+        name="made",
+        configurations={name: {} for name in names[:registered]},
+        claims=claims,
+        seeds=seeds,
+        criterion=Criterion("f1", 0.9),
     )
+    register(paths, study)
+    study = study.model_copy(update={"configurations": {name: {} for name in names}})
     paths.study.write_text(study.to_json())
-    for number, (name, count) in enumerate(zip("ab", finished, strict=True)):
-        spec = CohortSpec("compare", number, f"c{number}", name, {}, {}, tuple(range(count)), 10)
+    blocks = [(number, 0, count, 10) for number, count in enumerate(finished)]
+    if before:
+        blocks.append((len(finished) - 1, finished[-1], before, 5))
+    for number, start, count, steps in blocks:
+        name = names[number]
+        block = tuple(range(start, start + count))
+        spec = CohortSpec("compare", number, f"c{number}", name, {}, {}, block, steps)
         record = Ledger(paths.cohorts).record(spec)
         record.create(spec)
         scores = np.full((1, count), 0.95 if name == "a" else 0.1)
-        outcomes = [judge(seed, [10], scores[:, seed], None, study.criterion) for seed in range(count)]
-        record.claim(1).commit(Curves([10], scores[:, :, None], ["f1"], list(range(count))), outcomes, {"seconds": 1.0})
+        outcomes = [judge(seed, [steps], scores[:, at], None, study.criterion) for at, seed in enumerate(block)]
+        where = {"host": "here", "device": "cpu", "engine": "fused", "seconds": 1.0}
+        record.claim(1).commit(Curves([steps], scores[:, :, None], ["f1"], list(block)), outcomes, where)
     console = Console(file=io.StringIO(), width=100)
     show(RunDirectory(paths), [], console)
     return console.file.getvalue()
@@ -90,3 +110,17 @@ def test_the_look_is_said(tmp_path, seeds, finished, said):
 @pytest.mark.parametrize("seeds", [SeedCounts(compare=12), SeedCounts(compare=12, looks="any")])
 def test_a_study_of_one_look_says_none(tmp_path, seeds):
     assert "\nlook" not in looked_at(tmp_path / "made", seeds, (12, 12))
+
+
+@pytest.mark.parametrize("finished", [(12, 12), (6, 6), (6, 5), (12, 12, 2), (6, 6, 3), (6, 6, 48), (5, 5, 6), (24, 6)])
+@pytest.mark.parametrize("claims", [(), (Claim(alike=("a", "b"), margin=0.1),), (Claim(below=("b", 0.2)),)])
+@pytest.mark.parametrize("before", [0, 6])
+def test_status_and_page_say_the_same_look(tmp_path, finished, claims, before):
+    """With a configuration that was named later, and with members that were not trained on."""
+    seeds = SeedCounts(until="decided", least=6, most=48)
+    said = looked_at(tmp_path / "made", seeds, finished, claims, before=before)
+    progress = compare(tables.read(tmp_path / "made")).progress
+    look = max(progress.reached)
+    ends = {"": "\n", "decided": "; no more follows: all is decided\n", "futile": "; no more follows: more would not"}
+    words = f"look {look} of 4 ({6 * 2 ** (look - 1)} of 48 seeds){ends[progress.stopped]}" if look else "before look 1"
+    assert f"\n{words}" in said

@@ -252,3 +252,14 @@ def test_the_process_is_left_as_it_was(study, tmp_path):
     torch.set_num_threads(before)
     assert os.getcwd() == folder
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_claims_that_are_edited_after_results_start_nothing(study, tmp_path):
+    settings = ("search.explore=0", "seeds.until=decided", "seeds.least=2", "seeds.most=8", "criterion.threshold=0.001")
+    few, many = "claims=[{below: [plain, 0.95]}]", "claims=[{better: [plain, shrunk], axis: score}]"
+    registered, *_ = run_inline(study, tmp_path / "runs", few, *settings)
+    before = contents(registered.paths.folder)
+    other, *_ = run_inline(study, tmp_path / "others", many, *settings)
+    assert len(contents(other.paths.folder)) > len(before)
+    run_inline(study, tmp_path / "runs", many, *settings)
+    assert contents(registered.paths.folder) == before

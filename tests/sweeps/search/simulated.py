@@ -39,13 +39,21 @@ def next_of(agenda):
 
 
 def run(
-    study, ledger, workers=2, order=None, stop_after=None, failing=frozenset(), most_together=3, trials=None
+    study,
+    ledger,
+    workers=2,
+    order=None,
+    stop_after=None,
+    failing=frozenset(),
+    most_together=3,
+    trials=None,
+    registered=None,
 ) -> Agenda:
     """Drive an agenda with so many workers, that finish in the order of `order`; stop dead after so many cohorts.
 
     trials: list of the trials' cohorts, by key, to add to.
     """
-    agenda = agenda_of(study, ledger, most_together)
+    agenda = agenda_of(study, ledger, most_together, registered=registered)
     rng = random.Random(order)
     running, done = [], 0
     while True:

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from seedsweep.core.records.decision import SeedCounts
+from seedsweep.core.records.decision import Claim, Decision, SeedCounts
 from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.registration import Registration
 from seedsweep.sweeps.search.agenda import Agenda
 from tests.sweeps.search.simulated import agenda_of, contents, finished, next_of, run, seeds_of, simulate, specs_of
 
@@ -118,3 +119,68 @@ def test_what_data_that_were_made_anew_supersede_counts_for_nothing(study, tmp_p
     again = agenda_of(study, ledger)
     assert again.superseded == {spec.configuration for spec in trial}
     assert (again.outcomes, again.total) == (first.outcomes, first.total)
+
+
+#: Of `alike` few seeds decide nothing; that none converges so rarely few decide.
+HARD, EASY = Claim(alike=("all", "none"), margin=0.05), Claim(below=("none", 1.0))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"claims": (EASY,)},
+        {"claims": ()},
+        {"claims": (HARD, EASY)},
+        {"decision": Decision(level=0.4)},
+        {"seeds": UNTIL_DECIDED.model_copy(update={"least": 24})},
+    ],
+)
+@pytest.mark.parametrize("claims", [(HARD,), (EASY,)])
+def test_what_is_edited_after_results_stops_and_steers_nothing(open_ended, tmp_path, claims, edit):
+    study = open_ended.model_copy(update={"claims": claims})
+    registered = Registration.of(study)
+    undisturbed = seeds_of(run(study, Ledger(tmp_path / "a"), registered=registered).ledger)
+    other = Ledger(tmp_path / "b")
+    run(study, other, stop_after=12, registered=registered)
+    agenda = run(study.model_copy(update=edit), other, registered=registered)
+    assert seeds_of(other) == undisturbed
+    assert not agenda.waiting
+
+
+def test_registered_seeds_are_run_though_the_study_would_stop_by_now(study, tmp_path):
+    ledger = Ledger(tmp_path)
+    whole = study.model_copy(update={"seeds": SeedCounts(search=2, compare=48), "claims": (EASY,)})
+    registered = Registration.of(whole)
+    run(whole, ledger, stop_after=10, registered=registered)
+    run(whole.model_copy(update={"seeds": UNTIL_DECIDED}), ledger, registered=registered)
+    assert {len(mine) for mine in seeds_of(ledger).values()} == {48}
+
+
+@pytest.mark.parametrize("explore", [7, 12])
+def test_what_is_named_or_explored_later_gets_all_seeds_and_changes_no_others(open_ended, tmp_path, explore):
+    study = open_ended.model_copy(update={"claims": (Claim(best="all"),)})
+    registered = Registration.of(study)
+    ledger = Ledger(tmp_path)
+    run(study, ledger, registered=registered)
+    before = seeds_of(ledger)
+    names = {"apart": {"settings.gain": 3.0}, **study.configurations}
+    search = study.search.model_copy(update={"explore": explore})
+    more = study.model_copy(update={"configurations": names, "search": search})
+    agenda = run(more, ledger, registered=registered)
+    after = seeds_of(ledger)
+    assert {number: after.pop(number) for number in before} == before
+    assert len(after) == 1 + (agenda.best() >= 7)
+    assert all(mine == list(range(48)) for mine in after.values())
+    assert len(finished(ledger)) == agenda.total[0]
+
+
+@pytest.mark.parametrize("extended_after", [3, 9, 12])
+def test_a_longer_search_takes_the_registered_best_away_from_nobody(study, tmp_path, extended_after):
+    registered = Registration.of(study)
+    undisturbed = seeds_of(run(study, Ledger(tmp_path / "a"), registered=registered).ledger)
+    ledger = Ledger(tmp_path / "b")
+    run(study, ledger, stop_after=extended_after, registered=registered)
+    longer = study.model_copy(update={"search": study.search.model_copy(update={"explore": 16})})
+    run(longer, ledger, registered=registered)
+    found = seeds_of(ledger)
+    assert {number: found.get(number) for number in undisturbed} == undisturbed

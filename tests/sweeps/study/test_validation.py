@@ -11,6 +11,7 @@ from seedsweep.sweeps.study.loading import load
 from tests.sweeps.study.own_studies import FUNCTION
 
 TWO = {"a": {"dropout": 0.1}, "b": {"dropout": 0.2}}
+SMALL_AND_LARGE = {"a": {"units": 2}, "b": {"units": 8}}
 
 
 def bad(load_it: Callable[[], Study]) -> str:
@@ -280,17 +281,22 @@ def test_two_ways_to_say_one_configuration(study):
             "decision.shares: claims below have no share, and would never be decided; give below a number above 0",
         ),
         (
-            {"claims": [{"best": "own"}], "decision": {"shares": {"score": 1}}},
+            {"configurations": SMALL_AND_LARGE, "claims": [{"best": "a"}], "decision": {"shares": {"score": 1}}},
             "decision.shares: claims on converging have no share, and would never be decided; give converging a number",
         ),
         (
-            {"claims": [{"best": "own", "axis": "score"}], "decision": {"shares": {"converging": 1}}},
+            {
+                "configurations": SMALL_AND_LARGE,
+                "claims": [{"best": "a", "axis": "score"}],
+                "decision": {"shares": {"converging": 1}},
+            },
             "decision.shares: claims by score have no share, and would never be decided; give score a number above 0",
         ),
         (
             {
+                "configurations": SMALL_AND_LARGE,
                 "metrics": {"accuracy": "max", "loss": "min"},
-                "claims": [{"best": "own", "measure": "loss"}],
+                "claims": [{"best": "a", "measure": "loss"}],
                 "decision": {"shares": {"converging": 1, "score": 1}},
             },
             "decision.shares: claims by loss have no share, and would never be decided; give loss a number above 0",
