@@ -166,10 +166,10 @@ def test_the_study_of_the_challenge_runs_by_one_command(slides, tmp_path):
     assert (secondary.members == 2).all()
     assert secondary["median"].between(0, 1).all()
     assert set(secondary.index.get_level_values(0)) >= {"test_last_froc", "test_last_slide_auc_max"}
-    assert secondary.index.get_level_values(1).nunique() == 5
+    assert secondary.index.get_level_values(1).nunique() == 6
     decisions = pd.read_parquet(tables / "slides.parquet")
     last = decisions[decisions.evaluation == "last"]
-    assert len(last) == 5 * 2 * 4
+    assert len(last) == 6 * 2 * 4
     members = pd.read_parquet(tables / "members.parquet").set_index(["label", "seed"])
     right = (last.called == last.tumour).groupby([last.label, last.seed]).mean()
     pd.testing.assert_series_equal(members.test_last_argmax_accuracy[right.index], right, check_names=False)
