@@ -272,8 +272,9 @@ class Results:
         return high if known.high is not None or not len(scores) else float(scores.max())
 
     def scores(self, members: pd.DataFrame) -> np.ndarray:
-        """The score of each of some members, [n]."""
-        return members[self.score_column].fillna(self.worst).to_numpy(float)
+        """The score of each of some members, [n]; of one that diverged the worst, whatever it had reached before."""
+        ended = members[self.score_column].mask(members.outcome == "diverged")
+        return ended.fillna(self.worst).to_numpy(float)
 
     def last(self, members: pd.DataFrame, measure: str) -> np.ndarray:
         """A measure of some compared members at their last evaluation, [n], of one that was stopped where it stopped;

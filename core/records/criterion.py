@@ -65,6 +65,12 @@ class Outcome:
     stopped_at: int | None = None
     test: dict[str, dict[str, float]] = field(default_factory=dict)
 
+    def score(self, which: str) -> float | None:
+        """That of the `last` or the `best` evaluation; None of a member that diverged, which is below every score,
+        whatever it had reached before."""
+        own = self.best if which == "best" else self.final
+        return None if self.outcome == "diverged" else own
+
 
 def judge(
     seed: int,

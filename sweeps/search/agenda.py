@@ -199,7 +199,7 @@ class Agenda:
         for number in numbers:
             known = self._known.of("explore", self._explored[number].configuration).outcomes
             outcomes = [known[seed] for seed in self._search_seeds]
-            finals = [each.best if self.study.score == "best" else each.final for each in outcomes]
+            finals = [each.score(self.study.score) for each in outcomes]
             met.append([each.outcome == "converged" for each in outcomes])
             merits.append([np.nan if score is None else merit(score, self.study.criterion) for score in finals])
         points = self.exploration.coordinates(numbers)
@@ -338,8 +338,7 @@ class Agenda:
         finished = self._known.of("explore", of).outcomes
         outcomes = [finished[seed] for seed in self._search_seeds if seed in finished]
         if len(outcomes) == study.seeds.search:
-            finals = [each.best if study.score == "best" else each.final for each in outcomes]
-            scores = [None if e.outcome == "diverged" else s for e, s in zip(outcomes, finals, strict=True)]
+            scores = [each.score(study.score) for each in outcomes]
             converged = [outcome.outcome == "converged" for outcome in outcomes]
             self.exploration.tell(number, objective(converged, scores, study.criterion))
         elif self._known.of("explore", of).cohorts & self._given_up:

@@ -52,9 +52,7 @@ def looked(
 def _group(known: Mapping[int, Outcome], study: Study) -> Group:
     """What has finished of a compared configuration, from seed 0 on without a gap."""
     outcomes = [known[seed] for seed in itertools.takewhile(known.__contains__, itertools.count())]
-    scores = [each.best if study.score == "best" else each.final for each in outcomes]
-    # One that diverged is below every score, whatever it had reached before.
-    scores = [None if each.outcome == "diverged" else score for each, score in zip(outcomes, scores, strict=True)]
+    scores = [each.score(study.score) for each in outcomes]
     sign = 1.0 if study.criterion.direction == "max" else -1.0
     upward = sign * np.array([np.nan if score is None else score for score in scores], float)
     return Group(np.array([each.outcome == "converged" for each in outcomes], bool), {SCORE: upward})

@@ -48,3 +48,10 @@ def test_lower_is_better_is_higher_is_better_upside_down(scores):
 def test_a_member_that_was_stopped_keeps_its_outcome():
     judged = judge(0, [10, 20], np.array([0.95, 0.95]), None, CRITERION, 20, {"last": {"f1": 0.9}})
     assert (judged.outcome, judged.stopped_at, judged.test) == ("converged", 20, {"last": {"f1": 0.9}})
+
+
+@pytest.mark.parametrize(("diverged_at", "last", "best"), [(None, 0.7, 0.9), (20, None, None)])
+def test_the_score_of_one_that_diverged_is_none(diverged_at, last, best):
+    scores = np.array([0.9, 0.7] if diverged_at is None else [0.9, np.nan])
+    outcome = judge(0, [10, 20], scores, diverged_at, Criterion("f1", 0.95, 1))
+    assert (outcome.score("last"), outcome.score("best")) == (last, best)
