@@ -158,8 +158,8 @@ def _left_out(first: pd.DataFrame, second: pd.DataFrame) -> tuple[dict[str, str]
         both = own.merge(other, on="seed", suffixes=("", "_of_first"))
         same = (both.final == both.final_of_first) | (both.final.isna() & both.final_of_first.isna())
         if len(both) and same.all():
-            fewer = own if len(own) <= len(other) else other
-            left[len(own) <= len(other)][str(configuration)] = str(fewer.label.iloc[0])
+            place, fewer = (1, own) if len(own) <= len(other) else (0, other)
+            left[place][str(configuration)] = str(fewer.label.iloc[0])
     return left
 
 

@@ -208,7 +208,7 @@ def _balance(setting: Setting) -> Value | None:
 
 
 def _side(setting: Setting) -> Value | None:
-    """Of the image as it was drawn, before it was averaged down."""
+    """Pixels along a side of the drawn image, before it is averaged down."""
     side = setting.values.get("data.downsized_from") or setting.values.get("data.size")
     return float(side) if side else None
 

@@ -32,8 +32,8 @@ def designs() -> dict[str, dict[str, Design]]:
 
 
 def otherwise(study: str, results: Results, scale: str | None = None) -> str:
-    """In what a run is not the study that we ship, as it was registered and as it is by now, in words; empty where it
-    is. scale: that the run must have; None: any that the study has."""
+    """How a run differs from the built-in study, in words: by what it registered or by what its record says now. Empty
+    where it does not. scale: that the run must have; None: any that the study has."""
     found = results.study.scale
     wanted = designs().get(study, {}).get(found)
     if wanted is None or scale not in (None, found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study
 from seedsweep.core.task import Task
 from seedsweep.core.training.batch import Data, on_device
@@ -15,6 +16,7 @@ from seedsweep.shards.layout import Arrays, count
 from seedsweep.shards.read import read
 from seedsweep.shards.samples import Samples
 from seedsweep.sweeps.study.configuration import make_task
+from seedsweep.sweeps.study.validation import problems_with_data
 
 #: Samples that are taken of each split.
 SAMPLES = 64
@@ -29,11 +31,15 @@ def sampled_task(study: Study) -> tuple[Task, int]:
 
 
 def training_samples(study: Study) -> int:
-    """Of the whole training split; 0 where that is known when the data are packed."""
+    """Of the whole training split, which the study fits; 0 where that is known when the data are packed. Errors:
+    UserError for what does not fit."""
     made = data_set.make(study.data)
     folder = made.folder()
     split = Samples(made).open("train") if folder is None else None
-    return (split.total if split else read_index(folder).samples("train") if folder else 0) or 0
+    total = (split.total if split else read_index(folder).samples("train") if folder else 0) or 0
+    for problem in problems_with_data(study, total) if total else ():
+        raise UserError(problem)
+    return total
 
 
 def _first(made: DataSet, most: int, batch: int) -> tuple[Data, int]:

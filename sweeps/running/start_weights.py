@@ -44,7 +44,7 @@ def take(init: InitFrom, paths: RunPaths) -> Path:
 
 
 def read_starts(paths: RunPaths, listed: Path, seeds: Sequence[int]) -> list[dict[str, Tensor]]:
-    """Of each member the weights by name: of seed n the n-th of the list, modulo their number, whoever its company is.
+    """The weights of each member, by name. Seed n has the n-th of the list, modulo its length, in any company.
 
     listed: what `take` has given.  seeds: of the members' initial weights.  Errors: UserError.
     """

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from seedsweep.shards.stream import batches
 
 pytest.importorskip("openslide", reason="the extra `slides` is not installed")
 tifffile = pytest.importorskip("tifffile")
+from tests.shards.in_this_process import InThisProcess  # noqa: E402
 from tests.shards.slides import HOLE, PATCH, SIDE, TUMOUR, asap, tissue_slide, write_pyramid  # noqa: E402
 
 SETTINGS = CamelyonSettings(size=PATCH)
@@ -145,29 +145,11 @@ def test_what_is_cut_is_what_the_slide_shows(lab, tmp_path):
     assert not slides[0] & slides[1]
 
 
-class Here:
-    """Runs everything in this process, so that it can be stopped."""
-
-    def __init__(self, *arguments):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
-
-    def submit(self, function, *arguments):
-        future = Future()
-        future.set_result(function(*arguments))
-        return future
-
-
 def test_stopped_and_called_again_cuts_only_what_is_missing(lab, tmp_path, monkeypatch):
     # Many small shards; other processes would have their own constants.
     monkeypatch.setattr(layout, "SHARD_BYTES", 8 * 4 * PATCH * PATCH)
     monkeypatch.setattr(layout, "RECORD_BYTES", 4 * 4 * PATCH * PATCH)
-    monkeypatch.setattr(cutting, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(cutting, "ProcessPoolExecutor", InThisProcess)
     sources = find(*lab)
     whole, _ = pack(sources, SETTINGS, tmp_path / "whole")
     cut: list[Path] = []

@@ -2,7 +2,6 @@
 
 import shutil
 import zipfile
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from seedsweep.shards.read import read
 pytest.importorskip("openslide", reason="the extra `slides` is not installed")
 pytest.importorskip("tifffile")
 from tests.shards import challenge
+from tests.shards.in_this_process import InThisProcess
 
 SETTINGS = CamelyonSettings(kind="main", size=64, downsample=2, micrometres=2.0, held_out=0.5)
 
@@ -37,25 +37,7 @@ def root(written, tmp_path) -> Path:
 
 @pytest.fixture
 def in_this_process(monkeypatch) -> None:
-    class Here:
-        def __init__(self, *arguments):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            pass
-
-        def submit(self, function, *arguments):
-            future: Future = Future()
-            try:
-                future.set_result(function(*arguments))
-            except UserError as error:
-                future.set_exception(error)
-            return future
-
-    monkeypatch.setattr(cutting, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(cutting, "ProcessPoolExecutor", InThisProcess)
 
 
 def test_all_slides_are_found_with_their_annotations(written):
