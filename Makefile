@@ -40,7 +40,7 @@ test-fast: .venv/.installed-test
 
 ## The figures of the README: all benchmarks, or one with NAME=bench_study.
 bench: .venv/.installed-test $(if $(filter bench_peers,$(or $(NAME),$(BENCHMARKS))),.venv/.installed-peers)
-	for name in $(or $(NAME),$(BENCHMARKS)); do $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
+	for name in $(or $(NAME),$(BENCHMARKS)); do PYTHONPATH=. $(BIN)/python tests/benchmarks/$$name.py || exit 1; done
 
 ## How often each test rejects and each interval holds, in simulated studies whose truth is known: minutes.
 calibrate: .venv/.installed-test
