@@ -86,7 +86,7 @@ def test_imports_go_down(path):
 def test_the_test_looks_past_the_packages_name():
     assert ours("seedsweep.sweeps.study.loading.load") == "sweeps/study/loading.py"
     assert ours("seedsweep.core.records.ledger") == "core/records/ledger.py"
-    assert (floor("core/records/ledger.py"), floor("core/task.py"), floor("sweeps/cli.py")) == (0, 1, 3)
+    assert (floor("core/records/ledger.py"), floor("core/task.py"), floor("sweeps/cli/running.py")) == (0, 1, 3)
 
 
 @pytest.mark.parametrize(

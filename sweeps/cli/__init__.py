@@ -1,0 +1,61 @@
+"""The command line: `seedsweep launch | plan | check | status | report | compare | export | cancel | ...`."""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.sweeps.cli import reading, running
+from seedsweep.sweeps.cli.options import console
+
+app = typer.Typer(
+    help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
+    add_completion=False, rich_markup_mode="rich",
+)  # fmt: skip
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    if version:
+        print(f"seedsweep {importlib.metadata.version('seedsweep')}")
+        raise typer.Exit
+
+
+#: In the order of the help.
+for command in (
+    running.launch, running.plan, running.check, reading.status, reading.report, reading.compare, reading.export,
+    running.cancel, reading.logs, running.retry, running.doctor,
+):  # fmt: skip
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one line and exit code 2."""
+    try:
+        app(prog_name="seedsweep")
+    except SeedsweepError as error:
+        _stop(str(error), getattr(error, "exit_code", 2))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _stop(f"no space left on the device of {error.filename or 'the run directory'}: free some and launch again")
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+            _stop(f"{error.filename}: {error.strerror}; choose another folder with --runs")
+        raise
+    except KeyboardInterrupt:
+        console.print("\nstopped; nothing finished is lost, and the same command goes on from the last checkpoints")
+        sys.exit(130)
+
+
+def _stop(text: str, code: int = 2) -> None:
+    Console(stderr=True, emoji=False, highlight=False, soft_wrap=True).print(f"[bold red]error[/]: {escape(text)}")
+    sys.exit(code)
