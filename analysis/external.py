@@ -1,11 +1,10 @@
-"""Results that were not made here: a CSV file of scores, or two runs together."""
+"""Results that were not made here: a CSV file of scores."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ import pandas as pd
 from seedsweep.analysis.cells import read_cells
 from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.results import Results
-from seedsweep.analysis.tables import outcome_cells, typed, with_values
+from seedsweep.analysis.tables import outcome_cells, typed
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.decision import SeedCounts
-from seedsweep.core.records.study import Search, Study, Training
+from seedsweep.core.records.study import Study, Training
 
 COLUMNS = ("configuration", "seed", "step", "score")
 
@@ -70,111 +69,6 @@ def read_csv(path: Path, threshold: float, hold: int = 1) -> Results:
     )
     evaluations = table.drop(columns="line").assign(label=table.configuration, phase="compare")
     return Results(study, typed(pd.DataFrame(members)), evaluations, designed=False)
-
-
-def _differing(first: Criterion, second: Criterion) -> str:
-    """`threshold 0.85 and 0.76`."""
-    one, other = dataclasses.asdict(first), dataclasses.asdict(second)
-    return ", ".join(f"{name} {one[name]} and {other[name]}" for name in one if one[name] != other[name])
-
-
-def together(first: Results, second: Results) -> Results:
-    """The comparisons of two runs as one: a configuration's label begins with its run's name.
-
-    Errors: TableError where they have different criteria or scores, or nothing is finished in one.
-    """
-    runs = (first, second)
-    names = [run.study.name for run in runs]
-    if names[0] == names[1]:
-        raise TableError(f"both runs are called {names[0]}: launch one under another --name")
-    criteria, scores = [run.study.criterion for run in runs], [run.study.score for run in runs]
-    if criteria[0] != criteria[1]:
-        raise TableError(
-            f"{names[0]} and {names[1]} have different criteria ({_differing(*criteria)}): what converged in one did "
-            "not need to in the other; launch one anew under another --name with the other's criterion"
-        )
-    if scores[0] != scores[1]:
-        raise TableError(
-            f"{names[0]} and {names[1]} have different scores: one takes the {scores[0]} evaluation, the other the "
-            f"{scores[1]}"
-        )
-    for name, run in zip(names, runs, strict=True):
-        if run.compared.empty:
-            raise TableError(f"{name}: no member of its comparison has finished")
-    twice = _left_out(first.compared, second.compared)
-    runs = (_without(first, twice[0]), _without(second, twice[1]))
-    members: list[pd.DataFrame] = []
-    evaluations: list[pd.DataFrame] = []
-    for name, run in zip(names, runs, strict=True):
-        if run.compared.empty:
-            continue
-        ahead = 1 + max((int(table.number.max()) for table in members), default=-1)
-        compared = run.evaluations[run.evaluations.phase == "compare"]
-        members.append(_of(name, run.compared).assign(number=run.compared.number + ahead))
-        evaluations.append(_of(name, compared))
-    joined = pd.concat(members, ignore_index=True)
-    decided = joined[~joined.exploratory]
-    study = first.study.model_copy(
-        update={
-            "name": f"{names[0]} and {names[1]}",
-            "question": f"{names[0]} or {names[1]}: which configuration is better?",
-            "configurations": {label: {} for label in decided.label.unique()},
-            "claims": (),
-            "search": Search(),
-            "training": Training(steps=max(run.budget for run in runs)),
-            "seeds": SeedCounts(compare=int(decided.groupby("number").size().min())),
-        }
-    )
-    values = {
-        f"{name}: {configuration}": of
-        for name, run in zip(names, runs, strict=True)
-        for configuration, of in run.values.items()
-        if (run.compared.configuration == configuration).any()
-    }
-    curves = {
-        (f"{name}: {configuration}", seed): own
-        for name, run in zip(names, runs, strict=True)
-        for (configuration, seed), own in run.curves.items()
-    }
-    joined = with_values(joined, values)
-    changes = [f"{name}: {change}" for name, run in zip(names, runs, strict=True) for change in run.changes]
-    if runs[0].budget != runs[1].budget:
-        steps = f"{names[0]} trained {runs[0].budget} steps and {names[1]} {runs[1].budget}"
-        changes.insert(0, f"{steps}: a difference may be that alone.")
-    for place, left in enumerate(twice):
-        if left:
-            labels = ", ".join(f"{names[place]}: {label}" for label in left.values())
-            changes.insert(0, f"Left out, as {names[1 - place]} has the same members: {labels}.")
-    table = pd.concat(evaluations, ignore_index=True)
-    return Results(study, joined, table, curves, values, changes=changes, designed=False)
-
-
-def _left_out(first: pd.DataFrame, second: pd.DataFrame) -> tuple[dict[str, str], dict[str, str]]:
-    """Labels by configuration of what each run has that the other has, too, with as many seeds or more: the same
-    configuration with the same results. Two copies are no two samples."""
-    left: tuple[dict[str, str], dict[str, str]] = ({}, {})
-    for configuration, own in second.groupby("configuration"):
-        other = first[first.configuration == configuration]
-        both = own.merge(other, on="seed", suffixes=("", "_of_first"))
-        same = (both.final == both.final_of_first) | (both.final.isna() & both.final_of_first.isna())
-        if len(both) and same.all():
-            place, fewer = (1, own) if len(own) <= len(other) else (0, other)
-            left[place][str(configuration)] = str(fewer.label.iloc[0])
-    return left
-
-
-def _without(run: Results, configurations: Collection[str]) -> Results:
-    """A run without some of its configurations."""
-    members, evaluations = (
-        table[~table.configuration.isin(configurations)] for table in (run.members, run.evaluations)
-    )
-    return dataclasses.replace(run, members=members, evaluations=evaluations) if configurations else run
-
-
-def _of(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a run, told apart from another's."""
-    told_apart = {column: f"{name}: " + table[column].astype(str) for column in ("label", "configuration")}
-    return table.assign(**told_apart)
 
 
 def _parsed(path: Path) -> pd.DataFrame:

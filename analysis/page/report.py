@@ -13,14 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from seedsweep.analysis import export, external, methods, sensitivity, slides, strata, tables
+from seedsweep.analysis import answer_record, export, external, methods, sensitivity, slides, strata, tables
 from seedsweep.analysis.answer import Answer, answer
+from seedsweep.analysis.claims import judge
 from seedsweep.analysis.comparison import Comparison, compare
 from seedsweep.analysis.figures import convergence, criteria, glimpses
 from seedsweep.analysis.figures.style import svg
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.page.render import TEMPLATES, inline, render
 from seedsweep.analysis.results import Results
+from seedsweep.analysis.together import together
 from seedsweep.core.records.decision import AXES
 from seedsweep.core.records.ledger import Ledger, replace
 from seedsweep.core.records.paths import ReportPaths, RunPaths
@@ -126,6 +128,8 @@ def publish(
         all_launches=len(launches),
         source=source,
     )
+    judged, unfinished = judge(results, comparison), comparison.unfinished or page_alone
+    answer_record.write(report, results, comparison, said, judged, _likeliest(pairs), unfinished=unfinished)
     replace(report.page, page.encode())
     return said
 
@@ -158,19 +162,19 @@ def write_table(path: Path, threshold: float, hold: int, report: Path) -> Answer
     return publish(results, ReportPaths(report), source=f"{path.name}, sha256 {digest}")
 
 
-def write_together(first: Path, second: Path, report: Path) -> Answer:
-    """The report of two run directories side by side; returns the answer.
+def write_together(runs: Sequence[Path], report: Path) -> Answer:
+    """The report of two run directories or more side by side; returns the answer.
 
     Errors: analysis.external.TableError; core.records.study.RecordError, core.records.ledger.LedgerError for
     a damaged record.
     """
-    results = external.together(tables.read(first), tables.read(second))
-    launches = [_launches(RunPaths(run)) for run in (first, second)]
-    data = [set(of[-1].get("data_fingerprints", ())) if of else set() for of in launches]
-    if all(data) and data[0] != data[1]:
-        warning = "The data of the two runs are not the same: a difference may be that alone."
+    results = together([tables.read(run) for run in runs])
+    launches = [_launches(RunPaths(run)) for run in runs]
+    data = [frozenset(of[-1].get("data_fingerprints", ())) if of else frozenset() for of in launches]
+    if len({known for known in data if known}) > 1:
+        warning = "The data of the runs are not the same: a difference may be that alone."
         results = replace_fields(results, changes=[warning, *results.changes])
-    return publish(results, ReportPaths(report), launches=[*launches[0], *launches[1]])
+    return publish(results, ReportPaths(report), launches=[launch for of in launches for launch in of])
 
 
 def _columns(configurations: pd.DataFrame) -> dict[str, bool]:

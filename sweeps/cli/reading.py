@@ -61,17 +61,16 @@ def report(
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="Name of a run.")],
-    second: Annotated[str, typer.Argument(help="Name of another.")],
+    names: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Names of two runs or more.")],
     runs: Runs = None,
     to: To = None,
 ) -> None:
-    """Two runs side by side: the same statistics and report over the configurations of both."""
-    one, other = existing(first, runs), existing(second, runs)
-    if first == second:
-        raise UserError(f"{first} against itself: name two runs")
-    to = to or one.paths.compared_with(other.paths)
-    results.show_together(one.paths, other.paths, to, console)
+    """Runs side by side: the same statistics and report over the configurations of all."""
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UserError(f"compare {' '.join(names)}: name two runs or more, each once")
+    first, *others = [existing(name, runs).paths for name in names]
+    to = to or first.compared_with(first.beside("-".join(names[1:])))
+    results.show_together([first, *others], to, console)
 
 
 def export(name: RunName = None, runs: Runs = None, to: To = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,29 +18,33 @@ if TYPE_CHECKING:
     from seedsweep.analysis.answer import Answer
 
 
-def show_results(paths: RunPaths, study: Study, console: Console) -> None:
-    """Write a run's report, and say its answer and where everything is."""
+def show_results(paths: RunPaths, study: Study, console: Console, *, quiet: bool = False) -> str:
+    """Write a run's report, and say its answer and, unless quiet, where everything is. Returns the answer's first
+    paragraph."""
+    if quiet:
+        return show_report(paths, console)
     console.print()
-    show_report(paths, console)
+    first = show_report(paths, console)
     say("tables", paths.report.tables, console)
     say("figures", paths.report.figures, console)
     say("curves", f"tensorboard --logdir {paths.tensorboard}", console)
     if study.found:
         say("search", f"optuna-dashboard sqlite:///{paths.optuna_db}   (pip install optuna-dashboard)", console)
+    return first
 
 
-def show_report(paths: RunPaths, console: Console) -> None:
-    """Write a run's report, and say its answer."""
+def show_report(paths: RunPaths, console: Console) -> str:
+    """Write a run's report, and say its answer. Returns the answer's first paragraph."""
     from seedsweep.analysis.page.report import write
 
-    _show(lambda: write(paths.folder), paths.report, console)
+    return _show(lambda: write(paths.folder), paths.report, console)
 
 
-def show_together(first: RunPaths, second: RunPaths, to: Path, console: Console) -> None:
-    """Two runs side by side."""
+def show_together(runs: Sequence[RunPaths], to: Path, console: Console) -> None:
+    """Two runs or more side by side."""
     from seedsweep.analysis.page.report import write_together
 
-    _show(lambda: write_together(first.folder, second.folder, to), ReportPaths(to), console)
+    _show(lambda: write_together([run.folder for run in runs], to), ReportPaths(to), console)
 
 
 def show_table(table: Path, threshold: float, hold: int, to: Path, console: Console) -> None:
@@ -68,9 +72,14 @@ def show_replication(runs: Path, to: Path, console: Console) -> None:
         if not str(error.name).startswith("seedsweep.analysis.report_2019"):
             raise
         raise UserError("the replication of the report of 2019 is not installed") from None
+    if not RunPaths.all_of(runs):
+        raise UserError(
+            f"{runs} has no runs: the table is made from those of the built-in studies; run all of them with `seedsweep "
+            "launch --all`, or one by its name, then ask again"
+        )
     with console.status("writing the table"):
         said = write(runs, to)
-    console.print(f"[bold]{escape(said)}[/]", soft_wrap=False)
+    console.print(f"[bold]{escape(said)}[/]", soft_wrap=not console.is_terminal)
     say("table", ReportPaths(to).page, console)
 
 
@@ -79,15 +88,16 @@ def say(what: str, where: object, console: Console) -> None:
     console.print(f"{what + ':':9}{escape(str(where))}")
 
 
-def _show(write: Callable[[], Answer], report: ReportPaths, console: Console) -> None:
-    """Write a report, and say its answer, line by line, and where it is."""
+def _show(write: Callable[[], Answer], report: ReportPaths, console: Console) -> str:
+    """Write a report, and say its answer, line by line, and where it is. Returns the answer's first paragraph."""
     with console.status("writing the report"):
         answer = write()
     first, *paragraphs = answer.paragraphs
-    console.print(f"[bold]{escape(first)}[/]", soft_wrap=False)
-    for paragraph in paragraphs:
-        console.print(escape(paragraph), soft_wrap=False)
-    for line in answer.lines[len(answer.paragraphs) :]:
-        console.print(escape(line))
+    # Wrapped for eyes alone: a file or a pipe gets a line each.
+    whole = not console.is_terminal
+    console.print(f"[bold]{escape(first)}[/]", soft_wrap=whole)
+    for line in (*paragraphs, *answer.lines[len(answer.paragraphs) :]):
+        console.print(escape(line), soft_wrap=whole)
     console.print()
     say("report", report.page, console)
+    return first

@@ -54,6 +54,7 @@ def launch(
         copy, code = use_files(study, run, files)
         if on.startswith(CLIENT):
             return _on_client(run, number, copy, on, console)
+        _say_where(run, console)
         inputs = Inputs(run, console)
         # Where nothing is named, the search varies the study itself.
         configurations = named(study) or [configuration(study)]
@@ -78,6 +79,12 @@ def launch(
             console.print(escape(said), highlight=False, soft_wrap=True)
         _write_views(study, run, done)
         return [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
+
+
+def _say_where(run: RunDirectory, console: Console) -> None:
+    console.print(f"results: {escape(str(run.paths.folder))}", highlight=False, soft_wrap=True)
+    page = escape(str(run.paths.report.page))
+    console.print(f"page:    {page} (anew every minute, once a cohort has finished)", highlight=False, soft_wrap=True)
 
 
 def _on_client(run: RunDirectory, number: int, copy: str, on: str, console: Console) -> list[str]:

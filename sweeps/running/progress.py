@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -37,17 +38,22 @@ class Watcher:
 
 
 class Progress(Watcher):
-    """Cohorts done, members converged, fallen back, never converged and diverged so far, time left."""
+    """Cohorts done, members converged, fallen back, never converged and diverged so far, time so far and left.
 
-    def __init__(self, console: Console, agenda: Agenda):
+    verbose: a line for every cohort, too.
+    """
+
+    def __init__(self, console: Console, agenda: Agenda, *, verbose: bool = False):
         self._console, self._agenda = console, agenda
         self._running: dict[tuple[str, str], tuple[CohortSpec, int, Sequence[str]]] = {}
         self._done_before = sum(len(spec.seeds) for spec in agenda.finished)
         self._members_done = self._done_before
         self._failed, self._warned = 0, False
+        self._begun_at = time.monotonic()
         self._first_step: float | None = None
-        #: The last plain line: when it was printed, after how many members, and its text.
-        self._line_at, self._line_members, self._line_text = time.monotonic(), self._done_before, ""
+        self._verbose = verbose
+        #: The last plain line: when it was printed, after how many members, and what it said beside times.
+        self._line_at, self._line_members, self._line_state = self._begun_at, self._done_before, ""
         self._live = (
             Live(console=console, refresh_per_second=2, get_renderable=self._panel) if console.is_terminal else None
         )
@@ -89,6 +95,10 @@ class Progress(Watcher):
             self._console.print(f"[red]failed[/]: {what}", highlight=False, soft_wrap=True)
             return
         self._members_done += len(spec.seeds)
+        if self._verbose:
+            became = Counter(outcome.outcome for outcome in self._agenda.ledger.record(spec).outcomes())
+            what = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in became.items())
+            self._console.print(f"finished: {escape(describe(self._agenda, spec))}: {what}", soft_wrap=True)
         self._line()
 
     def _warn(self, spec: CohortSpec) -> None:
@@ -99,15 +109,17 @@ class Progress(Watcher):
             self._console.print(f"[yellow]warning[/]: {what}", highlight=False, soft_wrap=True)
 
     def _line(self, after: float = LINE_SECONDS) -> None:
-        """Print where the launch is, after so many seconds or many members, unless the last line says so already."""
+        """Print where the launch is, after so many seconds or many members, unless nothing but time went on since the
+        last line."""
         if self._live:
             return
         share = (self._members_done - self._line_members) / max(1, self._agenda.total[1])
         if time.monotonic() - self._line_at >= after or share >= LINE_SHARE:
             self._line_at, self._line_members = time.monotonic(), self._members_done
-            if (text := self._summary()) != self._line_text:
-                self._line_text = text
-                self._console.print(text, highlight=False, soft_wrap=True)
+            state = f"{self._counts()} {self._partial():g}"
+            if state != self._line_state:
+                self._line_state = state
+                self._console.print(self._summary(), highlight=False, soft_wrap=True)
 
     def _panel(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -120,24 +132,34 @@ class Progress(Watcher):
         return table
 
     def _summary(self) -> str:
+        return f"{self._counts()}; {self._times()}"
+
+    def _counts(self) -> str:
         cohorts, members = self._agenda.total
         o = self._agenda.outcomes
-        failed = f", [red]{self._failed} cohorts failed[/]" if self._failed else ""
+        failed = f", [red]{self._failed} {'cohort' if self._failed == 1 else 'cohorts'} failed[/]" if self._failed else ""
         return (
             f"{len(self._agenda.finished)}/{cohorts} cohorts, {self._members_done}/{members} members: "
             f"{o['converged']} converged, {o['fell_back']} fell back, {o['never']} never, {o['diverged']} diverged"
-            f"{failed}; {self._time_left(members)}"
+            f"{failed}"
         )
 
-    def _time_left(self, members: int) -> str:
+    def _partial(self) -> float:
+        """Members' worth of what the running cohorts have trained."""
+        return sum(step / spec.steps * len(spec.seeds) for spec, step, _ in self._running.values() if spec.steps)
+
+    def _times(self) -> str:
+        """`starting`; `2 min so far, about 5 min left`; `done in 7 min`."""
+        so_far, members = duration(time.monotonic() - self._begun_at), self._agenda.total[1]
         if self._members_done >= members:
-            return "done"
-        partial = sum(step / spec.steps * len(spec.seeds) for spec, step, _ in self._running.values() if spec.steps)
-        done = self._members_done - self._done_before + partial
-        if self._first_step is None or done <= 0:
+            return f"done in {so_far}"
+        done = self._members_done - self._done_before + self._partial()
+        if self._first_step is None:
             return "starting"
-        left = (members - self._members_done - partial) / done * (time.monotonic() - self._first_step)
-        return f"about {duration(left)} left"
+        if done <= 0:
+            return f"{so_far} so far"
+        left = (members - self._members_done - self._partial()) / done * (time.monotonic() - self._first_step)
+        return f"{so_far} so far, about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:

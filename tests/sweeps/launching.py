@@ -18,6 +18,7 @@ from rich.console import Console
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.sweeps import cli
+from seedsweep.sweeps.cli import options
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.driver import launch
 from seedsweep.sweeps.running.inputs import Inputs
@@ -49,10 +50,10 @@ def run(*arguments: str, command=LAUNCH, cwd=None, check=True, environ=None) -> 
 
 def run_here(*arguments: str, check=True) -> subprocess.CompletedProcess:
     """`seedsweep ARGUMENTS` in this process, which spares it the imports: without Ray alone."""
+    options.console.width = 200
     words, out, err, code = ["seedsweep", *map(str, arguments)], io.StringIO(), io.StringIO(), 0
     with (
         patch.object(sys, "argv", words),
-        patch.object(cli, "console", Console(width=200, highlight=False, soft_wrap=True)),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from seedsweep.analysis import methods, tables
-from seedsweep.analysis.external import together
+from seedsweep.analysis.together import together
 from seedsweep.core.records.ledger import Claim, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.verified import verified
@@ -97,7 +97,7 @@ def test_they_are_counted_apart_wherever_members_are_told(trained, runs):
     first = tables.read(runs / "first")
     assert "taken_from" not in first.members
     # Beside the run that they were taken from they are no second sample.
-    both = together(first, read)
+    both = together([first, read])
     assert both.changes[0] == "Left out, as second has the same members: first: plain, first: shrunk."
     assert not {"first: plain", "first: shrunk"} & set(both.members.label)
 
