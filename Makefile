@@ -49,7 +49,7 @@ calibrate: .venv/.installed-test
 ## The documentation as a site, build/site, from the pages and the files that they link to.
 docs: .venv/.installed-docs
 	rm -rf build/docs build/site && mkdir -p build/docs
-	cp -r --parents README.md CONTRIBUTING.md CHANGELOG.md docs tests/benchmarks/RESULTS.md build/docs
+	cp -r --parents README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff docs tests/benchmarks/RESULTS.md build/docs
 	find examples analysis core shards sweeps -name '*.py' -o -name '*.yaml' | xargs cp --parents -t build/docs
 	$(BIN)/zensical build --strict
 	@echo "read it: $(PYTHON) -m http.server -d build/site"

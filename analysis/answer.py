@@ -239,4 +239,5 @@ def _number(row: Any, name: str) -> str:
 
 def _phrase(row: Any) -> str:
     seeds = f"{row.converged} of {row.members} seed{'' if row.members == 1 else 's'}"
-    return f"{row.label} converged in {seeds} (its own 95 % interval: {100 * row.low:.0f} to {100 * row.high:.0f} %)"
+    ends = f"{100 * row.low:.0f} to {100 * row.high:.0f} %"
+    return f"{row.label} converged in {seeds} (95 % interval of the share: {ends})"

@@ -42,15 +42,27 @@ class Job:
         return self.state.startswith(OVER)
 
 
-def executor(settings: Allocation, name: str, folder: Path, source: Path) -> submitit.SlurmExecutor:
+class _Elsewhere(submitit.SlurmExecutor):
+    """On a machine that may have no SLURM: its batch script can be looked at."""
+
+    @classmethod
+    def affinity(cls) -> int:
+        """That it can be made."""
+        return 1
+
+
+def executor(
+    settings: Allocation, name: str, folder: Path, source: Path, *, elsewhere: bool = False
+) -> submitit.SlurmExecutor:
     """submitit's executor for an allocation. Errors: SlurmError where there is no SLURM; ValueError.
 
     settings: with `cpus` and `gpus` filled in (`settings.asked`).  folder: of the jobs' scripts and logs.
     source: copy of the package; where the jobs run, and first on their Python path.
+    elsewhere: nothing is submitted, so that no SLURM is needed.
     """
     limit = minutes(settings.time)
     try:
-        made = submitit.SlurmExecutor(folder / "%j", max_num_timeout=UNLIMITED)
+        made = (_Elsewhere if elsewhere else submitit.SlurmExecutor)(folder / "%j", max_num_timeout=UNLIMITED)
     except RuntimeError as error:
         raise SlurmError(str(error)) from None
     extra: dict[str, object] = {

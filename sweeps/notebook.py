@@ -67,9 +67,11 @@ def run_study(
         of_file = Path(study).absolute().parent
         folder = of_file if Path(study).suffix and of_file != STUDIES else Path.cwd()
     run = _run(loaded.name, runs)
-    failed = launch(loaded, run, UserFiles(folder, accept=accept_code), console, on=on, fresh=fresh)
-    if failed:
-        raise UserError(f"{len(failed)} cohorts failed; the same call tries them again: {failed[0]}")
+    ended = launch(loaded, run, UserFiles(folder, accept=accept_code), console, on=on, fresh=fresh)
+    if ended.failed:
+        raise UserError(f"{len(ended.failed)} cohorts failed; the same call tries them again: {ended.failed[0]}")
+    if ended.budget:
+        raise UserError(ended.budget)
     return _report(run)
 
 

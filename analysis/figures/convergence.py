@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from seedsweep.analysis.figures import scales
 from seedsweep.analysis.figures import scores as score_figures
+from seedsweep.analysis.figures.curves import NAMES, Banded, banded, name, numbers, reading
 from seedsweep.analysis.figures.style import (
     EXPLORATORY,
+    FONT,
     FOUND,
-    Banded,
+    NAME_WIDTH,
+    WIDTH,
     Drawn,
-    banded,
     in_rows,
     label_outer,
-    logarithmic,
-    margin,
-    numbers,
     panels,
     sampled,
     some,
@@ -31,7 +32,7 @@ from seedsweep.analysis.figures.style import (
 from seedsweep.analysis.methods import measured
 from seedsweep.analysis.results import Axis, Results, convergence_steps
 from seedsweep.analysis.statistics.proportions import clopper_pearson
-from seedsweep.analysis.statistics.survival import incidence
+from seedsweep.analysis.statistics.survival import Incidence, incidence
 
 #: Configurations that a figure shows: a row each, or a panel each.
 MOST_ROWS, MOST_PANELS = 30, 9
@@ -105,7 +106,7 @@ def _a_row_each(results: Results, groups: list[pd.DataFrame], intervals: _Interv
     table = pd.DataFrame(rows, columns=["label", "share", "low", "high"])
     figure, axes = in_rows(table, [_mark(group) for group in groups], every=0.45)
     for place, (k, n, *_) in enumerate(rates):
-        axes.annotate(f"{k}/{n}", (k / n, place), (0, 7), textcoords="offset points", ha="center", fontsize=9)
+        axes.annotate(f"{k}/{n}", (k / n, place), (0, 6), textcoords="offset points", ha="center")
     axes.set_xlabel("P(converge)")
     caption = (
         "P(converge) of each configuration: converged/seeds above the point, bars are exact 95 % intervals, each for "
@@ -115,7 +116,7 @@ def _a_row_each(results: Results, groups: list[pd.DataFrame], intervals: _Interv
 
 
 def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis, intervals: _Intervals) -> Drawn:
-    figure = Figure(figsize=(6.4, 3.8))
+    figure = Figure(figsize=(WIDTH, 3.6))
     axes = figure.subplots()
     explored = results.members[results.members.phase == "explore"]
     if len(explored):
@@ -132,12 +133,16 @@ def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis, intervals
         axes.errorbar(at, k / n, yerr=error, fmt=marker, color=colour, capsize=4, ms=7, label=own)
         said.add(label)
         if len(groups) <= MOST_PANELS:
-            axes.annotate(f"{k}/{n}", (at, k / n), (7, 4), textcoords="offset points", fontsize=9, color=colour)
+            # What the search found may lie beside a named one.
+            side, away = ("right", -7) if group.origin.iloc[0] == "search" else ("left", 7)
+            axes.annotate(f"{k}/{n}", (at, k / n), (away, 4), textcoords="offset points", color=colour, ha=side)
     if axis.log:
         drawn = results.members[axis.column].dropna()
-        logarithmic(axes, drawn.min(), drawn.max())
+        scales.logarithmic(axes, drawn.min(), drawn.max())
     axes.set(xlabel=axis.name, ylabel="P(converge)", ylim=(-0.04, 1.06))
-    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside upper center")
+    handles, names = axes.get_legend_handles_labels()
+    if len(names) > 1:
+        figure.legend(handles, names, ncols=3, loc="outside upper center")
     sizes = [len(group) for group in groups]
     seeds = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     caption = (
@@ -167,32 +172,55 @@ def _rate(group: pd.DataFrame, intervals: _Intervals) -> tuple[int, int, float, 
 
 
 def kaplan_meier(results: Results, groups: list[pd.DataFrame]) -> Drawn:
-    """Share converged by step, a panel a configuration, with its band and the number at risk."""
+    """Share converged by step, with the number of seeds at risk below."""
     budget = results.budget
     found = [incidence(convergence_steps(group), budget) for group in groups]
     curves = []
     for group, curve in zip(groups, found, strict=True):
-        title = f"{group.label.iloc[0]}: {round(curve.share[-1] * curve.members)}/{curve.members}"
-        curves.append(Banded(group, title, curve.steps, curve.share, curve.low, curve.high))
-    marks = np.linspace(0, budget, 5)
+        words = f"{group.label.iloc[0]}: {round(curve.share[-1] * curve.members)}/{curve.members}"
+        curves.append(Banded(group, words, curve.steps, curve.share, curve.low, curve.high))
     figure, every = banded(curves, step=True, sharey=True)
-    for panel, curve in zip(every, found, strict=True):
-        # Members without the event before the mark.
-        waiting = curve.at_risk[np.searchsorted(curve.steps, marks)]
-        panel.set_xticks(marks, [f"{mark:g}\n{left}" for mark, left in zip(marks, waiting, strict=True)], fontsize=8)
+    for place, panel in enumerate(every):
         # A little beyond the budget, where a rise at the last step would not be seen.
         panel.set(ylim=(-0.02, 1.04), xlim=(-0.02 * budget, 1.04 * budget))
+        marks = scales.steps(panel, budget, 5 if len(every) == 1 else 3)
+        own = found if len(every) == 1 else [found[place]]
+        _at_risk(panel, marks, groups, own)
     for panel in every[-3:]:
-        panel.set_xlabel("training step, and seeds still at risk")
+        panel.set_xlabel("training step; seeds at risk")
     for panel in every[::3]:
         panel.set_ylabel("share converged")
+    if len(every) == 1:
+        figure.set_figheight(figure.get_figheight() + 1.3 * FONT * len(found) / 72)
+    name(every[0], curves)
     table = numbers(curves, "step", "share").assign(at_risk=np.concatenate([curve.at_risk for curve in found]))
     caption = (
-        "Time to convergence (Kaplan-Meier), with pointwise 95 % bands; grey: the other configurations. A curve rises "
+        f"Time to convergence (Kaplan-Meier), {reading(curves, 'time_to_convergence')}. A curve rises "
         "where a seed's lasting convergence began; the others, those that diverged included, stay at risk to the "
         f"budget of {budget} steps, so that a curve ends at its P(converge). Under each step: the seeds at risk there."
     )
     return Drawn(figure, caption, table)
+
+
+def _at_risk(panel: Axes, marks: np.ndarray, groups: Sequence[pd.DataFrame], found: Sequence[Incidence]) -> None:
+    """Under each mark, how many members are without the event before it: a line a curve, with its name where there are
+    several."""
+    panel.tick_params(axis="x", pad=2)
+    panel.xaxis.labelpad = 3 + 1.3 * FONT * len(found)
+    for line, (group, curve) in enumerate(zip(groups, found, strict=False)):
+        down = -(16 + 1.3 * FONT * line)
+        waiting = curve.at_risk[np.searchsorted(curve.steps, marks)]
+        for mark, left in zip(marks, waiting, strict=True):
+            panel.annotate(
+                f"{left}", (mark, 0), (0, down), ("data", "axes fraction"), "offset points", ha="center", va="top",
+                annotation_clip=False,
+            )  # fmt: skip
+        if len(found) > 1:
+            words = title(group.label.iloc[0], NAME_WIDTH).split("\n")
+            panel.annotate(
+                words[0] + "…" * (len(words) > 1), (NAMES, 0), (0, down), "axes fraction", "offset points", va="top",
+                annotation_clip=False,
+            )  # fmt: skip
 
 
 def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
@@ -201,6 +229,7 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     compared = results.evaluations[results.evaluations.phase == "compare"]
     each = max(MOST_LINES // len(groups), 10)
     figure, every = panels(len(groups), sharex=True, sharey=True)
+    scale = _scale_of_curves(results, compared[metric].to_numpy(float))
     for panel, group in zip(every, groups, strict=True):
         own = (compared.configuration == group.configuration.iloc[0]) & compared.seed.isin(group.seed)
         curves = compared[own].pivot(index="step", columns="seed", values=metric)
@@ -213,17 +242,27 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
         panel.axhline(criterion.threshold, color="black", lw=0.6, ls=":")
         k = int((group.outcome == "converged").sum())
         panel.set_title(title(f"{group.label.iloc[0]}: {k}/{len(group)}"))
-    label_outer(every, "training step", metric.upper() if len(metric) < 4 else metric)
-    every[0].set_ylim(margin(results.curve_span))
+    label_outer(every, "training step", metric + scale.word)
+    for panel in every:
+        scales.steps(panel, results.budget, 4)
+    scale.on(every[0], "y")
     held = f", to be held for the last {criterion.hold} evaluations" if criterion.hold > 1 else ""
     caption = (
         f"The {measured(results)} of every compared seed by step. Thin solid blue: converged; "
         "thin dashed grey: did not; thick black: the median; dotted: the criterion's threshold, "
         f"{criterion.threshold:g}{held}. Titles: converged/seeds. The "
-        "seeds of a panel have one configuration." + sampled(groups, each)
+        "seeds of a panel have one configuration." + scale.sentence + sampled(groups, each)
     )
     shown = compared[compared.configuration.isin([group.configuration.iloc[0] for group in groups])]
     return Drawn(figure, caption, shown[["label", "seed", "step", metric]])
+
+
+def _scale_of_curves(results: Results, values: np.ndarray) -> scales.ScoreScale:
+    """As of the final scores, from the lowest to the highest value that is drawn within the metric's ends."""
+    scale = scales.of_scores(results, results.scores(results.compared))
+    low, high = results.curve_span
+    within = np.clip(values[np.isfinite(values)], low, high)
+    return scale.reaching(within)
 
 
 def _shares(results: Results, intervals: _Intervals) -> pd.DataFrame:

@@ -6,12 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seedsweep.analysis.figures.style import Drawn, look, styled, title
+from seedsweep.analysis.figures.curves import MOST_OVERLAID, height_of, label
+from seedsweep.analysis.figures.style import WIDTH, Drawn, look, styled
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sensitivity import Criteria
-
-#: Configurations that are drawn.
-MOST_LINES = 9
 
 
 @styled
@@ -23,10 +21,11 @@ def draw(results: Results, criteria: Criteria) -> Drawn | None:
     criterion, verdicts = results.study.criterion, criteria.verdicts
     across, down = ("threshold", "hold") if verdicts.threshold.nunique() > 1 else ("hold", "threshold")
     own, held = {"threshold": criterion.threshold, "hold": criterion.hold}, sorted(verdicts[down].unique())
-    figure = Figure(figsize=(6.4, 3.7 + 0.22 * len(held)))
-    axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[10, 1 + len(held)])
-    left_out = _lines(axes, results, criteria.table[criteria.table[down] == own[down]], across)
-    for held_, said in ((True, "same verdict"), (False, "another")):
+    names = [group.label.iloc[0] for group in results.configurations[:MOST_OVERLAID]]
+    figure = Figure(figsize=(WIDTH, height_of(names) + 0.4 + 0.22 * len(held)))
+    ratios = [figure.get_figheight() - 0.9 - 0.22 * len(held), 0.2 + 0.22 * len(held)]
+    axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=ratios)
+    for held_, said in ((True, "the same"), (False, "another")):
         some = verdicts[verdicts.holds == held_]
         at = [held.index(value) for value in some[down]]
         strip.plot(some[across], at, "o" if held_ else "x", color="black" if held_ else "#d55e00", ms=6, label=said)
@@ -36,10 +35,9 @@ def draw(results: Results, criteria: Criteria) -> Drawn | None:
     strip.set(xlabel=across, ylabel=down, ylim=(-0.6, len(held) - 0.4))
     if across == "hold":
         strip.set_xticks(sorted(verdicts.hold.unique()))
-    strip.set_yticks(range(len(held)), [f"{value:g}" for value in held], fontsize=8)
-    handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, frameon=False, fontsize=8, ncols=3, loc="outside upper center")
-    strip.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.55))
+    strip.set_yticks(range(len(held)), [f"{value:g}" for value in held])
+    strip.legend(title="verdict", alignment="left", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    left_out = _lines(axes, results, criteria.table[criteria.table[down] == own[down]], across)
     kept = f"a hold of {criterion.hold}" if across == "threshold" else f"a threshold of {criterion.threshold:g}"
     whose = "registered" if results.registered else "study's"
     caption = (
@@ -53,11 +51,14 @@ def draw(results: Results, criteria: Criteria) -> Drawn | None:
 
 def _lines(axes: Axes, results: Results, table: pd.DataFrame, across: str) -> str:
     """A line a configuration; returns what to say of those that are left out."""
-    groups = results.configurations
-    for place, group in enumerate(groups[:MOST_LINES]):
-        name = group.label.iloc[0]
+    groups, ends, looks = results.configurations, [], []
+    for place, group in enumerate(groups[:MOST_OVERLAID]):
+        name, line = group.label.iloc[0], look(place, group)
         own = table[table.label == name].sort_values(across)
-        line = look(place, len(groups), group)
-        axes.plot(own[across], own.converged / own.members, marker="o", ms=4, label=title(name), **line)
-    more = len(groups) > MOST_LINES
-    return f" The first {MOST_LINES} of {len(groups)} configurations are drawn." if more else ""
+        shares = (own.converged / own.members).to_numpy(float)
+        axes.plot(own[across], shares, marker="o", ms=4, **line)
+        ends.append((name, float(own[across].iloc[-1]), float(shares[-1])))
+        looks.append(line)
+    label(axes, ends, looks)
+    more = len(groups) > MOST_OVERLAID
+    return f" The first {MOST_OVERLAID} of {len(groups)} configurations are drawn." if more else ""

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from seedsweep.analysis.figures.style import Drawn, spread, styled
+from seedsweep.analysis.figures.style import WIDTH, Drawn, spread, styled
 from seedsweep.analysis.results import Results
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.paths import RunPaths
@@ -23,6 +23,8 @@ from seedsweep.shards.index import read_index
 from seedsweep.shards.read import read
 
 _DATA = "data."
+#: Of a name in the heading over a row.
+MOST_CHARACTERS = 56
 #: Configurations shown, evaluations shown of each member.
 CONFIGURATIONS, MOMENTS = 3, 5
 #: Of glimpses 1, 2, ... in turn; the marker says which it is where colours do not.
@@ -112,7 +114,7 @@ def of_member(results: Results, member: Any, images: Images) -> Watched | None:
 @styled
 def draw(members: Sequence[Watched]) -> Drawn:
     """A row a member: moments of its training, and the paths at its end."""
-    figure = Figure(figsize=(1.75 * (MOMENTS + 1), 1.95 * len(members) + 0.2))
+    figure = Figure(figsize=(WIDTH, 1.62 * len(members) + 0.1))
     panels = figure.subplots(len(members), MOMENTS + 1, squeeze=False)
     for row, member in zip(panels, members, strict=True):
         moments = spread(len(member.steps), MOMENTS)
@@ -122,13 +124,19 @@ def draw(members: Sequence[Watched]) -> Drawn:
             axes.spines[:].set_visible(False)
         for axes, moment in zip(row, moments, strict=False):
             _windows(axes, member.windows[moment], member.image.shape[:2])
-            axes.set_title(f"step {member.steps[moment]}", fontsize=8)
+            axes.set_title(f"\nstep {member.steps[moment]}")
         for axes in row[len(moments) : -1]:
             axes.set_visible(False)
         _paths(row[-1], member.windows, member.image.shape[:2])
-        row[-1].set_title("paths of the centres", fontsize=8)
+        row[-1].set_title("\npaths")
         what = member.outcome.replace("_", " ")
-        row[0].set_ylabel(f"{member.label}\nseed {member.seed}: {what}", fontsize=7)
+        # Above all panels of the row: it takes no room of the first one.
+        # Above all panels of the row: it takes no room of the first one.
+        name = member.label if len(member.label) <= MOST_CHARACTERS else f"{member.label[: MOST_CHARACTERS - 1]}…"
+        heading = f"{name}, seed {member.seed}: {what}"
+        row[0].annotate(
+            heading, (0, 1), (0, 17), "axes fraction", "offset points", fontweight="bold", annotation_clip=False
+        ).set_in_layout(False)
     caption = (
         "Glimpses on one image of the validation split, through training: of the configurations that converged "
         "most, least and in between, the member with the best and the one with the worst score. Each window has "
@@ -166,7 +174,7 @@ def _windows(axes: Axes, windows: np.ndarray, shape: tuple[int, int]) -> None:
         left, top = _pixel(x, width) - across * width / 2, _pixel(y, height) - down * height / 2
         axes.add_patch(Rectangle((left, top), across * width, down * height, fill=False, ec=colour, lw=1.4))
         axes.text(
-            np.clip(left, 0, width - 1), np.clip(top, 0, height - 1), str(number + 1), color="white", fontsize=6,
+            np.clip(left, 0, width - 1), np.clip(top, 0, height - 1), str(number + 1), color="white", fontsize=7,
             ha="left", va="top", bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))

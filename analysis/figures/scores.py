@@ -8,19 +8,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from seedsweep.analysis import labels
+from seedsweep.analysis.figures import scales
+from seedsweep.analysis.figures.curves import Banded, banded, drawn_values, name, numbers, reading
 from seedsweep.analysis.figures.style import (
     OUTCOMES,
     ROW_WIDTH,
-    Banded,
+    WIDTH,
     Drawn,
-    banded,
     in_rows,
     label_outer,
-    logarithmic,
-    margin,
-    numbers,
     panels,
     sampled,
+    sized,
     some,
     title,
 )
@@ -37,7 +36,7 @@ MOST_DOTS = 2400
 def final_scores(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Final scores of every seed, a row a configuration."""
     each = max(MOST_DOTS // len(groups), 10)
-    figure = Figure(figsize=(6.4, 0.55 * len(groups) + 1.3))
+    figure = Figure(figsize=(WIDTH, 0.5 * len(groups) + 1.1))
     axes = figure.subplots()
     dots: dict[str, list[np.ndarray]] = {outcome: [] for outcome in OUTCOMES}
     for place, group in enumerate(groups):
@@ -52,35 +51,46 @@ def final_scores(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     for outcome, (marker, colour, label) in OUTCOMES.items():
         at, heights = np.concatenate(dots[outcome]).T
         axes.scatter(at, heights, marker=marker, color=colour, s=26, lw=1.2, alpha=0.9)
-        axes.scatter([], [], marker=marker, color=colour, label=label)
+        if len(at):
+            axes.scatter([], [], marker=marker, color=colour, label=label)
     medians, places = [float(np.median(results.scores(group))) for group in groups], np.arange(len(groups))
     axes.vlines(medians, places - 0.33, places + 0.33, color="black", lw=2, zorder=2)
     axes.set_yticks(range(len(groups)), [title(group.label.iloc[0], ROW_WIDTH) for group in groups])
-    every = np.concatenate([results.span, *(results.scores(group) for group in groups)])
-    span = (float(every.min()), float(every.max()))
-    axes.set(xlabel=f"{results.score_column} {measured(results)}", xlim=margin(span), ylim=(len(groups) - 0.4, -0.6))
-    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=4, loc="outside upper center")
+    axes.axvline(results.study.criterion.threshold, color="black", lw=0.6, ls=":")
+    scale = _scale(results, groups)
+    scale.on(axes, "x")
+    axes.set(xlabel=f"{results.score_column} {measured(results)}{scale.word}", ylim=(len(groups) - 0.4, -0.6))
+    figure.legend(*axes.get_legend_handles_labels(), ncols=4, loc="outside upper center")
     caption = (
-        f"The {results.score_name} of every compared seed; the black bar is the median. Where the seeds of a row lie "
-        "far apart, no run may have had that score." + _worst(results, groups) + sampled(groups, each)
+        f"The {results.score_name} of every compared seed; the black bar is the median, the dotted line the "
+        "criterion's threshold. Where the seeds of a row lie far apart, no run may have had that score."
+        + scale.sentence
+        + _worst(results, groups)
+        + sampled(groups, each)
     )
     return Drawn(figure, caption, pd.concat(groups)[["label", "seed", "outcome", results.score_column]])
 
 
 def profiles(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Share of seeds that are better than each score."""
-    thresholds = np.linspace(*results.upward_span, 101)
+    scale = _scale(results, groups)
+    # Upward, as `profile` takes them.
+    thresholds = np.sort(results.sign * scale.grid(101))
     curves = []
-    for group in groups:
+    for group, words in zip(groups, sized(groups), strict=True):
         found = profile(results.sign * results.scores(group), thresholds)
-        curves.append(_banded(group, results.sign * thresholds, found))
+        curves.append(Banded(group, words, results.sign * thresholds, *found))
+    side = "above" if results.sign > 0 else "below"
     side = "above" if results.sign > 0 else "below"
     figure, every = banded(curves, step=True, sharex=True, sharey=True)
     every[0].set_ylim(-0.02, 1.04)
-    label_outer(every, results.score_name, f"share of seeds {side}")
+    scale.on(every[0], "x")
+    label_outer(every, results.score_name + scale.word, f"share of seeds {side}")
+    name(every[0], curves, at_ends=False)
     caption = (
-        f"Performance profiles: the share of seeds whose {results.score_name} is {side} each value, with pointwise "
-        "95 % bands (Clopper-Pearson); grey: the other configurations. A higher curve: more seeds that are so good."
+        f"Performance profiles: the share of seeds whose {results.score_name} is {side} each value, "
+        f"{reading(curves, 'profiles')} (Clopper-Pearson). A higher curve: more seeds that are so good."
+        + scale.sentence
         + _worst(results, groups)
     )
     return Drawn(figure, caption, numbers(curves, "score", "share"))
@@ -89,17 +99,21 @@ def profiles(results: Results, groups: list[pd.DataFrame]) -> Drawn:
 def best_of_n(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     """Score that the best of n seeds reaches in half of all tries, against n."""
     curves = []
-    for group in groups:
+    for group, words in zip(groups, sized(groups), strict=True):
         value, low, high = median_best(results.sign * results.scores(group))
         band = (value, low, high) if results.sign > 0 else (-value, -high, -low)
-        curves.append(_banded(group, np.arange(1, len(value) + 1), band))
+        curves.append(Banded(group, words, np.arange(1, len(value) + 1), *band))
     figure, every = banded(curves, sharex=True, sharey=True)
-    every[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    label_outer(every, "runs", f"{results.metric} of the best")
+    every[0].xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    scale = _scale(results, groups).around(drawn_values(curves))
+    scale.on(every[0], "y")
+    label_outer(every, "runs", f"{results.metric} of the best{scale.word}")
+    name(every[0], curves)
     caption = (
-        f"Luck: the {results.score_name} that the best of so many seeds reaches in half of all tries, with 95 % bands "
-        "as far as these seeds have one; grey: the other configurations. Who reports the best of ten runs of one "
+        f"Luck: the {results.score_name} that the best of so many seeds reaches in half of all tries, "
+        f"{reading(curves, 'best_of_n')}, as far as these seeds have one. Who reports the best of ten runs of one "
         "configuration and a single run of another compares a curve's right end with another's left."
+        + scale.sentence
         + _worst(results, groups)
     )
     return Drawn(figure, caption, numbers(curves, "runs", "score"))
@@ -163,7 +177,7 @@ def effects(results: Results) -> Drawn | None:
         panel.scatter(values[column], converged / members, s=6 * np.sqrt(members), fc="none", ec="#0072b2", lw=0.9)
         panel.set(xlabel=f"{names[path]} (p = {model.p_values()[place]:.2g})", ylim=(-0.03, 1.04))
         if column in logs:
-            logarithmic(panel, shown[0], shown[-1])
+            scales.logarithmic(panel, shown[0], shown[-1])
         drawn.append(pd.DataFrame({"parameter": path, "value": shown, "p": p, "low": low, "high": high}))
     for panel in every[::3]:
         panel.set_ylabel("P(converge)")
@@ -181,7 +195,7 @@ def effects(results: Results) -> Drawn | None:
 def importances(importance: pd.DataFrame) -> Drawn:
     """Importance of what was searched. `importance`: columns parameter, a dotted path, and importance."""
     table = importance.sort_values("importance")
-    figure = Figure(figsize=(6.4, 0.35 * len(table) + 1.0))
+    figure = Figure(figsize=(WIDTH, 0.35 * len(table) + 0.8))
     axes = figure.subplots()
     names = labels.short_names(table.parameter)
     axes.barh([names[path] for path in table.parameter], table.importance, color="#0072b2", height=0.6)
@@ -193,11 +207,11 @@ def importances(importance: pd.DataFrame) -> Drawn:
     return Drawn(figure, caption, importance)
 
 
+def _scale(results: Results, groups: list[pd.DataFrame]) -> scales.ScoreScale:
+    return scales.of_scores(results, np.concatenate([results.scores(group) for group in groups]))
+
+
 def _worst(results: Results, groups: list[pd.DataFrame]) -> str:
     """What to say of seeds without a score."""
     missing = any(group[results.score_column].isna().any() for group in groups)
     return f" Seeds without a finite score are drawn at {results.worst:.4g}." if missing else ""
-
-
-def _banded(group: pd.DataFrame, x: np.ndarray, curve: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Banded:
-    return Banded(group, f"{group.label.iloc[0]} (n = {len(group)})", x, *curve)

@@ -1,7 +1,5 @@
-"""What all figures share: a style that can be read in grey print, and files that are equal to the byte for one ledger.
-
-Colours are from a lightness-ordered, colour-blind-safe map, and line styles and markers repeat what they say.
-"""
+"""What all figures share: one width, one size of text, a style that can be read in grey print and without colours, and
+files that are equal to the byte for one ledger."""
 
 from __future__ import annotations
 
@@ -20,21 +18,26 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from seedsweep.analysis.results import Results
 
 PNG_DPI = 200
-#: Characters of a name on one line of a panel's title or a row, and in all: tables have it whole.
-TITLE_WIDTH, ROW_WIDTH, MOST_CHARACTERS = 40, 36, 90
+#: Inches of every figure, so that text has one size on a page whatever is drawn; points of text.
+WIDTH, FONT = 7.0, 9
+#: Characters of a name on one line: of a panel's title, of a row, beside a curve; and in all: tables have it whole.
+TITLE_WIDTH, ROW_WIDTH, NAME_WIDTH, MOST_CHARACTERS = 30, 36, 24, 90
 #: A decorator: within the function matplotlib has these settings; elsewhere it keeps the user's.
 styled = matplotlib.rc_context(
     {
-        "font.size": 10,
+        "font.size": FONT,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "axes.titlesize": 10,
+        "axes.titlesize": FONT,
+        "legend.fontsize": FONT,
+        "legend.frameon": False,
+        # What is behind it shows in the dark, too.
+        "axes.facecolor": "none",
         "figure.dpi": 100,
         "figure.constrained_layout.use": True,
         # Names of configurations may have a `$`, which is neither mathtext nor, by a user's own settings, TeX.
@@ -47,13 +50,21 @@ styled = matplotlib.rc_context(
 
 OUTCOMES = {
     "converged": ("o", "#0072b2", "converged"),
-    "fell_back": ("v", "#e69f00", "converged and fell back"),
+    "fell_back": ("v", "#b8860b", "converged and fell back"),
     "never": ("x", "#555555", "never converged"),
     "diverged": ("P", "#d55e00", "diverged"),
 }
 #: Colours of what the search found, and of what was added after results.
-FOUND, EXPLORATORY = "#0072b2", "#cc79a7"
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+FOUND, EXPLORATORY = "#0072b2", "#b0508a"
+#: Of what a study names, in turn. Lightness differs as well as hue, and dashes repeat it.
+COLOURS = ("#222222", "#d55e00", "#00734d", "#7b4fa3", "#b8860b", "#8c2d04")
+LINES = ("-", "--", "-.", (0, (6, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1.5)))
+#: In the dark a figure is its own negative with its hues kept, on the paper of a dark page; photographs stay.
+DARK = (
+    b"<style>@media screen and (prefers-color-scheme: dark) {"
+    b"svg.drawn, svg.drawn image {filter: invert(1) hue-rotate(180deg)} "
+    b"svg.drawn > g > #patch_1 path {fill: #e5e7ea !important}}</style>"
+)
 
 
 @dataclass(frozen=True)
@@ -65,28 +76,33 @@ class Drawn:
     numbers: pd.DataFrame
 
     def save(self, folder: Path, name: str) -> bytes:
-        """For a paper: the pictures, and the numbers as CSV. Returns the SVG."""
+        """For a paper: the pictures, and the numbers as CSV. Returns the picture of a page, see `svg`."""
         self.numbers.to_csv(folder / f"{name}.csv", index=False)
         return save(self.figure, folder, name)
 
 
 @styled
 def save(figure: Figure, folder: Path, name: str) -> bytes:
-    """As SVG, PDF and PNG, without a date inside. Returns the SVG."""
-    picture = svg(figure)
+    """As SVG, PDF and PNG, without a date inside. Returns the picture of a page, see `svg`."""
+    picture = _svg(figure)
     (folder / f"{name}.svg").write_bytes(picture)
     FigureCanvasPdf(figure).print_pdf(folder / f"{name}.pdf", metadata={"CreationDate": None})
     figure.set_dpi(PNG_DPI)
     FigureCanvasAgg(figure).print_png(folder / f"{name}.png", metadata={"Software": None})
-    return picture
+    return _for_a_page(picture)
+
+
+@styled
+def svg(figure: Figure) -> bytes:
+    """The picture for a page, without a date inside. Of a reader who wants it dark it is dark, as an image and inlined;
+    printed it is light."""
+    return _for_a_page(_svg(figure))
 
 
 _PATH, _DIGITS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
 
 
-@styled
-def svg(figure: Figure) -> bytes:
-    """The picture, without a date inside."""
+def _svg(figure: Figure) -> bytes:
     # The layout is computed once; `savefig` would compute it for every file format.
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -98,22 +114,26 @@ def svg(figure: Figure) -> bytes:
     return _PATH.sub(lambda path: _DIGITS.sub(rb"\1", path[0]), buffer.getvalue())
 
 
-def look(place: int, count: int, group: pd.DataFrame) -> dict[str, Any]:
-    """Of the line of one configuration, with these members, among so many."""
+def _for_a_page(picture: bytes) -> bytes:
+    before, root, rest = picture.partition(b"<svg ")
+    attributes, end, content = rest.partition(b">")
+    return before + root + b'class="drawn" ' + attributes + end + DARK + content
+
+
+def look(place: int, group: pd.DataFrame) -> dict[str, Any]:
+    """Of the line of the configuration with these members, the `place`-th of all."""
     if group.exploratory.any():
         return {"color": EXPLORATORY, "ls": "--", "lw": 2.0}
     if group.origin.iloc[0] == "search":
         return {"color": FOUND, "ls": "-", "lw": 2.6}
-    # Evenly spaced in lightness, without the palest end.
-    colour = matplotlib.colormaps["cividis"](0.75 * place / max(count - 1, 1))
-    return {"color": colour, "ls": LINES[place % len(LINES)], "lw": 1.6}
+    return {"color": COLOURS[place % len(COLOURS)], "ls": LINES[place % len(LINES)], "lw": 1.6}
 
 
 def panels(count: int, **options: Any) -> tuple[Figure, list[Axes]]:
     """A figure with so many panels, at most three in a row."""
     columns = min(3, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(2.9 * columns + 0.6, 2.4 * rows + 0.3))
+    figure = Figure(figsize=(WIDTH, (2.0 if columns == 3 else 2.6) * rows + 0.4))
     every = figure.subplots(rows, columns, squeeze=False, **options)
     for unused in every.flat[count:]:
         unused.set_visible(False)
@@ -130,47 +150,12 @@ def label_outer(every: Sequence[Axes], x: str, y: str) -> None:
         panel.set(xlabel=x if bottom else "", ylabel=y if left else "")
 
 
-@dataclass(frozen=True)
-class Banded:
-    """A configuration's curve with its band: its members, title of its panel; x, value, low, high, each [N]."""
-
-    members: pd.DataFrame
-    title: str
-    x: np.ndarray
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def banded(curves: Sequence[Banded], *, step: bool = False, **options: Any) -> tuple[Figure, list[Axes]]:
-    """A panel a curve, with its band and the others in grey. `step`: a curve jumps at each x."""
-    drawn: Any = {"drawstyle": "steps-post"} if step else {}
-    filled: Any = {"step": "post"} if step else {}
-    figure, every = panels(len(curves), **options)
-    others = [_path(curve, step=step) for curve in curves]
-    for place, (panel, curve) in enumerate(zip(every, curves, strict=True)):
-        # One collection: a line each would take most of the time of a figure.
-        panel.add_collection(LineCollection(others, colors="0.75", linewidths=0.8))
-        line = look(place, len(curves), curve.members)
-        panel.plot(curve.x, curve.value, **drawn, **line)
-        panel.fill_between(curve.x, curve.low, curve.high, color=line["color"], alpha=0.15, lw=0, **filled)
-        panel.set_title(title(curve.title))
-    return figure, every
-
-
-def _path(curve: Banded, *, step: bool) -> np.ndarray:
-    """A curve as points, [N,2]; one that jumps has two at each x but the first."""
-    if not step:
-        return np.column_stack([curve.x, curve.value])
-    return np.column_stack([np.repeat(curve.x, 2)[1:], np.repeat(curve.value, 2)[:-1]])
-
-
 def in_rows(table: pd.DataFrame, marks: Sequence[tuple[str, str]], *, every: float) -> tuple[Figure, Axes]:
     """A row for each configuration, the first on top: `share` with its interval. table: label, share, low, high.
 
     marks: colour and marker of each.  every: inches between two.
     """
-    figure = Figure(figsize=(6.4, 1.0 + every * len(table)))
+    figure = Figure(figsize=(WIDTH, 0.8 + every * len(table)))
     axes = figure.subplots()
     ends = table[["share", "low", "high"]].to_numpy(float)
     for colour, marker in dict.fromkeys(marks):
@@ -189,10 +174,10 @@ def title(text: str, width: int = TITLE_WIDTH) -> str:
     return textwrap.fill(text, width)
 
 
-def numbers(curves: Sequence[Banded], x: str, value: str) -> pd.DataFrame:
-    """The curves as a table, with these names for x and value."""
-    tables = [pd.DataFrame({x: c.x, value: c.value, "low": c.low, "high": c.high}) for c in curves]
-    return pd.concat(tables, keys=[c.members.label.iloc[0] for c in curves], names=["label"]).reset_index("label")
+def sized(groups: Sequence[pd.DataFrame]) -> list[str]:
+    """Names of configurations, with how many seeds each has where that differs."""
+    differ = len({len(group) for group in groups}) > 1
+    return [f"{group.label.iloc[0]} (n = {len(group)})" if differ else str(group.label.iloc[0]) for group in groups]
 
 
 def some(results: Results, group: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -210,18 +195,3 @@ def spread(count: int, most: int) -> np.ndarray:
     """Places of at most so many of `count`, evenly, with the first and the last."""
     places: np.ndarray = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
     return places
-
-
-def margin(span: tuple[float, float]) -> tuple[float, float]:
-    """Limits of an axis of scores that are within a span."""
-    low, high = span
-    return low - 0.03 * (high - low), high + 0.03 * (high - low)
-
-
-def logarithmic(axes: Axes, low: float, high: float) -> None:
-    """A logarithmic x axis for numbers from low to high, with plain ticks: matplotlib's own are mathtext, which is
-    off."""
-    ticks = np.geomspace(low, high, 3)
-    axes.set_xscale("log")
-    axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
-    axes.minorticks_off()

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace as replace_fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 
-from seedsweep.analysis import answer_record, export, external, methods, sensitivity, slides, strata, tables
+from seedsweep.analysis import answer_record, export, methods, sensitivity, slides, strata, tables
 from seedsweep.analysis.answer import Answer, answer
 from seedsweep.analysis.claims import judge
 from seedsweep.analysis.comparison import Comparison, compare
 from seedsweep.analysis.figures import convergence, criteria, glimpses
 from seedsweep.analysis.figures.style import svg
-from seedsweep.analysis.page import seed_curves
+from seedsweep.analysis.imported_results import judged, reading
+from seedsweep.analysis.imported_results.columns import BY_DEFAULT, Columns, name_of
+from seedsweep.analysis.page import cells, charts, live, seed_curves
 from seedsweep.analysis.page.render import TEMPLATES, inline, render
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.together import together
 from seedsweep.core.records.decision import AXES
-from seedsweep.core.records.ledger import Ledger, replace
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.provenance import read_provenance
 
@@ -32,6 +34,22 @@ from seedsweep.core.records.provenance import read_provenance
 MOST_PAIRS, MOST_CONFIGURATIONS, MOST_FAILURES, MOST_LAUNCHES = 200, 300, 50, 10
 #: Likewise of slides that are called wrongly.
 MOST_SLIDES = 200
+#: Headings of the figures in the order of the page, and those in whose place the page draws a chart that reacts.
+TITLES = {
+    "p_converge": "P(converge)",
+    "learning_curves": "Learning curves",
+    "final_scores": "Scores of every seed",
+    "time_to_convergence": "Time to convergence",
+    "profiles": "Share of seeds above each score",
+    "best_of_n": "The best of n runs",
+    "named_best": "Named the best by one run of each",
+    "effects": "Effects of what varies",
+    "importance": "Importance of what was searched",
+    "glimpses": "Where seeds look",
+    "froc": "Lesions found (FROC)",
+    "criteria": "Other thresholds and holds",
+}
+CHARTS = ("p_converge", "learning_curves", "final_scores")
 
 
 def write(run_folder: Path, reader: tables.Reader | None = None) -> Answer:
@@ -72,7 +90,7 @@ def publish(
     the numbers behind each as CSV, and `tables/` as parquet and CSV; or the `page_alone`. `importance` of what was
     searched and the `images` that members look at: shown where there are any. `launches`, or in a few words `source`:
     where the results come from. failures: a cohort and its last error. While seeds are missing, or the study
-    runs, the page loads itself anew.
+    runs, the page takes in what is new by itself (`page.live`).
     """
     comparison = compare(results)
     said = answer(results, comparison)
@@ -91,35 +109,33 @@ def publish(
     else:
         export.write(results, comparison, report.tables, ("parquet", "csv"), of_slides.tables() if of_slides else None)
         pictures = {name: one.save(report.figures, name) for name, one in drawn.items()}
-    configurations = comparison.configurations
-    # Before the first look there are none but exploratory ones.
-    pairs = comparison.pairs[comparison.pairs.difference.notna() | comparison.pairs.better.notna()]
-    page = render(
-        TEMPLATES / "report.html",
+    figures = [
+        {"name": name, "title": TITLES[name], "image": inline(pictures[name]), "caption": one.caption}
+        for name, one in sorted(drawn.items(), key=lambda each: list(TITLES).index(each[0]))
+    ]
+    of_claims, unfinished = judge(results, comparison), comparison.unfinished or page_alone
+    charted = charts.data(results, comparison, said, varied)
+    content = render(
+        TEMPLATES / "content.html",
         study=results.study,
         results=results,
         said=said,
         methods=methods,
+        registration=methods.registration(results),
+        missing_scores=methods.missing_scores(results),
         comparison=comparison,
-        looks=methods.look(results, comparison) if len(configurations) else [],
-        figures=[(name, inline(pictures[name]), one.caption) for name, one in drawn.items() if name != "criteria"],
+        looks=methods.look(results, comparison) if len(comparison.configurations) else [],
+        figures=[one for one in figures if one["name"] != "criteria"],
         criteria=varied,
-        criteria_image=inline(pictures["criteria"]) if "criteria" in drawn else "",
-        criteria_caption=drawn["criteria"].caption if "criteria" in drawn else "",
-        configurations=configurations[:MOST_CONFIGURATIONS].to_dict("records"),
-        all_configurations=len(configurations),
-        **_columns(configurations),
-        secondary=comparison.secondary[:MOST_CONFIGURATIONS].to_dict("records"),
-        all_secondary=len(comparison.secondary),
-        **_of_slides(of_slides, results),
-        together=strata.together(results).to_dict("records"),
-        pairs=_likeliest(pairs).to_dict("records"),
-        all_pairs=len(pairs),
-        measured_pairs=_measured_pairs(comparison),
+        criteria_figure=next((one for one in figures if one["name"] == "criteria"), None),
+        data=charted,
+        charts=CHARTS,
+        unfinished=unfinished,
+        # While a study runs the page alone is new.
+        downloads=not page_alone,
+        **_tables(results, comparison, of_slides),
         members=len(results.members),
         cost=_cost(results),
-        # While the study runs; exploratory seeds may be all that is missing.
-        unfinished=comparison.unfinished or page_alone,
         seeds=seed_curves.shown(results, images),
         threshold=seed_curves.height(results.study.criterion.threshold, results),
         failures=failures[:MOST_FAILURES],
@@ -128,19 +144,33 @@ def publish(
         all_launches=len(launches),
         source=source,
     )
-    judged, unfinished = judge(results, comparison), comparison.unfinished or page_alone
-    answer_record.write(report, results, comparison, said, judged, _likeliest(pairs), unfinished=unfinished)
-    replace(report.page, page.encode())
+    # While the study runs; exploratory seeds may be all that is missing.
+    live.write(report, results.study.name, content, charted, unfinished=unfinished)
+    answer_record.write(report, results, comparison, said, of_claims, _likeliest(comparison), unfinished=unfinished)
     return said
 
 
-def _of_slides(of_slides: slides.Slides | None, results: Results) -> dict[str, Any]:
-    """What the page says of whole slides."""
-    if of_slides is None:
-        return {"slides": [], "all_slides": 0, "slides_tested": 0}
-    wrong = slides.doubtful(of_slides, results.study.score)
-    tested = of_slides.decisions.slide.nunique()
-    return {"slides": wrong[:MOST_SLIDES].to_dict("records"), "all_slides": len(wrong), "slides_tested": tested}
+def _tables(results: Results, comparison: Comparison, of_slides: slides.Slides | None) -> dict[str, Any]:
+    """The page's tables, with how many rows each would have; None of what there is none."""
+    configurations, secondary, merged = comparison.configurations, comparison.secondary, strata.together(results)
+    found: dict[str, Any] = {
+        "configurations": cells.configurations(configurations[:MOST_CONFIGURATIONS], results),
+        "all_configurations": len(configurations),
+        "most_configurations": MOST_CONFIGURATIONS,
+        "secondary": cells.secondary(secondary[:MOST_CONFIGURATIONS]) if len(secondary) else None,
+        "all_secondary": len(secondary),
+        "together": cells.together(merged) if len(merged) else None,
+        "pairs": cells.pairs(pairs) if len(pairs := _likeliest(comparison)) else None,
+        "all_pairs": len(_shown_pairs(comparison)),
+        "most_pairs": MOST_PAIRS,
+        "measured_pairs": _measured_pairs(comparison),
+        **{"slides": None, "slides_tested": 0},
+    }
+    if of_slides is not None:
+        wrong = slides.doubtful(of_slides, results.study.score)
+        found |= {"slides": cells.slides(wrong[:MOST_SLIDES]) if len(wrong) else None, "all_slides": len(wrong)}
+        found |= {"most_slides": MOST_SLIDES, "slides_tested": of_slides.decisions.slide.nunique()}
+    return found
 
 
 def follow(run_folder: Path) -> None:
@@ -152,20 +182,20 @@ def follow(run_folder: Path) -> None:
             write(run_folder, reader)
 
 
-def write_table(path: Path, threshold: float, hold: int, report: Path) -> Answer:
-    """The report of results that this system did not produce (`analysis.external.read_csv`); returns the answer.
+def write_table(path: str | Path, threshold: float, hold: int, report: Path, columns: Columns = BY_DEFAULT) -> Answer:
+    """The report of results that this system did not produce (`analysis.imported_results`); returns the answer.
 
-    Errors: analysis.external.TableError.
+    Errors: analysis.errors.TableError.
     """
-    results = external.read_csv(path, threshold, hold)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return publish(results, ReportPaths(report), source=f"{path.name}, sha256 {digest}")
+    rows = reading.read(str(path), columns)
+    results = judged.results_of(rows, threshold, hold, columns)
+    return publish(results, ReportPaths(report), source=f"{name_of(rows.what)}, {rows.digest}")
 
 
 def write_together(runs: Sequence[Path], report: Path) -> Answer:
     """The report of two run directories or more side by side; returns the answer.
 
-    Errors: analysis.external.TableError; core.records.study.RecordError, core.records.ledger.LedgerError for
+    Errors: analysis.errors.TableError; core.records.study.RecordError, core.records.ledger.LedgerError for
     a damaged record.
     """
     results = together([tables.read(run) for run in runs])
@@ -177,37 +207,33 @@ def write_together(runs: Sequence[Path], report: Path) -> Answer:
     return publish(results, ReportPaths(report), launches=[launch for of in launches for launch in of])
 
 
-def _columns(configurations: pd.DataFrame) -> dict[str, bool]:
-    """Which columns of the configurations say something."""
-    columns = {"ranked": "rank_low", "surpassed": "surpassed", "named": "named_best"}
-    return {
-        name: column in configurations and bool(configurations[column].notna().any())
-        for name, column in columns.items()
-    }
+def _shown_pairs(comparison: Comparison) -> pd.DataFrame:
+    """Before the first look there are none but exploratory ones."""
+    return comparison.pairs[comparison.pairs.difference.notna() | comparison.pairs.better.notna()]
 
 
-def _likeliest(pairs: pd.DataFrame) -> pd.DataFrame:
+def _likeliest(comparison: Comparison) -> pd.DataFrame:
     """As many as the page shows, those with the smallest p on any axis, in the order of the study. Exploratory ones,
     which have none, are the last to be shown."""
+    pairs = _shown_pairs(comparison)
     smallest = pairs[["adjusted", "score_adjusted"]].min(axis=1)
     return pairs.loc[smallest.sort_values(kind="stable").index[:MOST_PAIRS].sort_values()]
 
 
-def _measured_pairs(comparison: Comparison) -> list[tuple[str, list[dict[str, Any]]]]:
+def _measured_pairs(comparison: Comparison) -> list[cells.Table]:
     """The pairs by each measure that a claim names beside the score."""
     compared, found = comparison.compared, []
     for name, axis in compared.decisions.axes.items():
         pairs = [pair for pair in axis.pairs if name not in AXES and pair.estimate == pair.estimate]
         rows = [
-            {
-                **vars(pair),
-                **{"first": compared.names[pair.first], "second": compared.names[pair.second]},
-                **{"better": pair.estimate, "better_low": pair.low, "better_high": pair.high},
-            }
+            SimpleNamespace(
+                **{**vars(pair), "first": compared.names[pair.first], "second": compared.names[pair.second]}
+                | {"better": pair.estimate, "better_low": pair.low, "better_high": pair.high}
+            )
             for pair in sorted(pairs, key=lambda pair: pair.adjusted)[:MOST_PAIRS]
         ]
         if rows:
-            found.append((name, rows))
+            found.append(cells.measured_pairs(name, len(found), rows))
     return found
 
 

@@ -42,13 +42,31 @@ def shown(results: Results, images: Images | None = None) -> Seeds:
     each = max(1, MOST_SHOWN // len(groups))
     found.left_out = sum(max(0, len(group) - each) for group in groups)
     chosen = [group.sort_values("seed").head(each) for group in groups]
-    curves = _curves(results, pd.concat(chosen))
+    evaluated = curves(results, pd.concat(chosen))
     for group in chosen:
         rows = []
         for member in group.itertuples():
-            row = _row(member, curves.get((member.configuration, member.seed)), results)
+            row = _row(member, evaluated.get((member.configuration, member.seed)), results)
             rows.append({**row, "glimpses": _glimpses(results, member, images, found.images) if images else None})
         found.groups.append((str(group.label.iloc[0]), rows))
+    return found
+
+
+def curves(results: Results, members: pd.DataFrame) -> dict[tuple[str, int], np.ndarray]:
+    """Steps and finite scores [E,2] of some compared members that were evaluated, by configuration and seed."""
+    keys = list(zip(members.configuration.astype(str), members.seed.astype(int), strict=True))
+    tabled = _tabled(results, members) if any(key not in results.curves for key in keys) else {}
+    found = {}
+    for key in keys:
+        if key in results.curves:
+            own, place = results.curves[key]
+            values = np.column_stack([own.steps, own.column(results.metric)[:, place]])
+        elif key in tabled:
+            values = tabled[key]
+        else:
+            continue
+        values = values[np.isfinite(values[:, 1])]
+        found[key] = values[np.argsort(values[:, 0], kind="stable")]
     return found
 
 
@@ -58,23 +76,20 @@ def height(score: float, results: Results) -> float:
     return round(HEIGHT * (1 - (min(max(score, low), high) - low) / (high - low)), 1)
 
 
-def _curves(results: Results, members: pd.DataFrame) -> dict[Any, pd.DataFrame]:
-    """Steps and scores of some members, by configuration and seed."""
-    metric, evaluations = results.metric, results.evaluations
+def _tabled(results: Results, members: pd.DataFrame) -> dict[Any, np.ndarray]:
+    """Those of a table of others."""
+    evaluations = results.evaluations
     of_interest = (evaluations.phase == "compare") & evaluations.seed.isin(members.seed.unique())
     grouped = evaluations[of_interest].groupby(["configuration", "seed"], observed=True)
-    return dict(iter(grouped[["step", metric]]))
+    return {(str(name), int(seed)): own.to_numpy(float) for (name, seed), own in grouped[["step", results.metric]]}
 
 
-def _row(member: Any, curve: pd.DataFrame | None, results: Results) -> dict[str, Any]:
+def _row(member: Any, curve: np.ndarray | None, results: Results) -> dict[str, Any]:
     points = ""
     if curve is not None:
-        values = curve.to_numpy(float)
-        values = values[np.isfinite(values[:, 1])]
-        values = values[np.argsort(values[:, 0], kind="stable")]
         across = WIDTH / max(results.budget, 1)
         points = " ".join(
-            f"{step * across:.0f},{height(score, results)}" for step, score in values[spread(len(values), MOST_POINTS)]
+            f"{step * across:.0f},{height(score, results)}" for step, score in curve[spread(len(curve), MOST_POINTS)]
         )
     steps = {name: _whole(getattr(member, name)) for name in ("first_met", "converged_at", "lost_at")}
     scores = {name: _score(getattr(member, name)) for name in ("final", "best")}

@@ -1,4 +1,4 @@
-"""The replication table as a picture: the claims in words, by what became of them."""
+"""The replication table as a picture: the claims in words, on the side where what decided them lies."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seedsweep.analysis.figures.style import styled
-from seedsweep.analysis.report_2019.judging import HALF, NOT_TESTED
-from seedsweep.analysis.report_2019.rows import OF_SHARES
-from seedsweep.analysis.report_2019.table import NOT_RUN, VERDICTS, Judged
+from seedsweep.analysis.figures.style import FONT, WIDTH, styled
+from seedsweep.analysis.report_2019.judging import NOT_TESTED
+from seedsweep.analysis.report_2019.table import Judged
 from seedsweep.analysis.verdicts import REFUTED, SUPPORTED, UNDECIDED
+from seedsweep.analysis.verdicts import VERDICTS as DECIDED
 
 #: Colour and marker of each verdict. Their lightness differs, too: dark blue and brown, amber and grey.
 MARKS = {
@@ -22,40 +22,45 @@ MARKS = {
     UNDECIDED: ("#e6ab02", "D"),
     NOT_TESTED: ("#8a8a8a", "X"),
 }
-#: Characters of a claim on a line; inches of a row.
-WIDTH, PITCH = 62, 0.36
+#: Characters of a claim, and of a measure, on a line; inches of a line; lines between two claims.
+CLAIM_WIDTH, MEASURE_WIDTH, LINE, BETWEEN = 40, 12, 1.25 * FONT / 72, 0.9
 CAPTION = (
-    "Each claim that was run, under its verdict. Left: what decided, with a 95 % interval: filled, the share of seeds "
-    "of which the claim's condition holds; open, where configurations are compared, P(converge) of the claim's own, "
-    "with bars for the others, or, of a measure or of time, the share of pairs of seeds in which the claim's own is "
-    "the better one. Right: a dot a seed, the final value of the measure at the margin, where it lies between 0 and 1; "
-    "a bar at the median; a diamond at the report's single number, where it gave one."
+    "Each claim that was tested, under its verdict. Left: what decided, with a 95 % interval, on the side where it "
+    "lies: all of the interval right of the line, the claim is supported, all of it left, it is refuted. The line is "
+    "where a claim turns: one half of the seeds, or of the pairs of seeds; no difference of P(converge); the margin "
+    "within which two are alike. Right: a dot a seed, the final value of the measure at the margin, or from where to "
+    "where the seeds are if that is not between 0 and 1; a bar at the median; a diamond at the report's single number, "
+    "where it gave one. Claims that were not tested, or not run, have no place here."
 )
 
 
 @styled
 def draw(every: Sequence[Judged]) -> Figure:
     """Grouped by verdict, in each group in the report's order."""
-    places = _places(every)
-    figure = Figure(figsize=(11.0, 1.0 + PITCH * max(len(places), 1)))
+    tested = {verdict: [each for each in every if each.verdict == verdict] for verdict in DECIDED}
+    places: list[float] = []
+    labels, down, rng = [], 0.0, np.random.default_rng(0)
+    figure = Figure()
     left, right = figure.subplots(1, 2, sharey=True)
-    rng, labels = np.random.default_rng(0), []
-    for place, shown in enumerate(places):
-        if isinstance(shown, str):
-            count = sum(each.verdict == shown for each in every)
-            labels.append(f"{shown} ({count})")
-            continue
-        labels.append(textwrap.fill(f"{shown.row.row}  {shown.row.claim}", WIDTH))
-        colour, marker = MARKS[shown.verdict]
-        if shown.mark is not None:
-            _mark(left, place, shown, colour, marker)
-        _seeds(right, place, shown, rng)
-    left.set_yticks(range(len(places)), labels, fontsize=8)
-    for text, shown in zip(left.get_yticklabels(), places, strict=True):
-        if isinstance(shown, str):
-            text.set(fontweight="bold", color=MARKS[shown][0], fontsize=10)
-    left.axvline(HALF, color="#999999", lw=0.8, ls="--")
-    left.set(xlabel="share of seeds, or of pairs of seeds", xlim=(-0.03, 1.03), ylim=(len(places) - 0.4, -0.6))
+    for verdict, own in tested.items():
+        for shown in [None, *own] if own else []:
+            words = textwrap.fill(shown.row.claim, CLAIM_WIDTH) if shown else f"{verdict} ({len(own)})"
+            measure = _measure(shown) if shown else ""
+            lines = 1 + max(words.count("\n"), measure.count("\n")) + BETWEEN
+            labels.append(words)
+            places.append(down + lines / 2)
+            down += lines
+            if shown:
+                _mark(left, places[-1], shown)
+                _seeds(right, places[-1], shown, rng)
+    figure.set_size_inches(WIDTH, 0.8 + LINE * max(down, 2))
+    left.set_yticks(places, labels)
+    for text in left.get_yticklabels():
+        if text.get_text().rpartition(" ")[0] in DECIDED:
+            text.set_fontweight("bold")
+    left.axvline(0, color="#777777", lw=1)
+    left.set(xlim=(-1.1, 1.1), ylim=(max(down, 1), 0))
+    left.set_xticks([-1, 0, 1], ["against", "", "for the claim"])
     right.set(xlabel="final value of each seed", xlim=(-0.03, 1.03))
     right.tick_params(left=False)
     for axes in (left, right):
@@ -63,39 +68,29 @@ def draw(every: Sequence[Judged]) -> Figure:
     return figure
 
 
-def _mark(axes: Axes, place: int, shown: Judged, colour: str, marker: str) -> None:
+def _mark(axes: Axes, place: float, shown: Judged) -> None:
     """What decided a claim."""
-    mark = shown.mark
-    assert mark is not None
-    errors = np.array([[mark.share - mark.low], [mark.high - mark.share]]).clip(0)
-    face = colour if shown.row.judge.kind in OF_SHARES else "white"
-    axes.plot(mark.others, [place] * len(mark.others), "|", color="black", ms=11, mew=1.4)
-    axes.errorbar(mark.share, place, xerr=errors, fmt=marker, color=colour, mfc=face, capsize=3, ms=6)
+    mark, (colour, marker) = shown.mark, MARKS[shown.verdict]
+    if mark is not None:
+        errors = np.array([[mark.estimate - mark.low], [mark.high - mark.estimate]]).clip(0)
+        axes.errorbar(mark.estimate, place, xerr=errors, fmt=marker, color=colour, capsize=3, ms=6)
 
 
-def _places(every: Sequence[Judged]) -> list[Judged | str]:
-    """What stands on the lines of the figure from the top: each verdict, and its claims."""
-    found: list[Judged | str] = []
-    for verdict in (verdict for verdict in VERDICTS if verdict != NOT_RUN):
-        own = [each for each in every if each.verdict == verdict]
-        found += [verdict, *own] if own else []
-    return found
-
-
-def _seeds(axes: Axes, place: int, shown: Judged, rng: np.random.Generator) -> None:
+def _seeds(axes: Axes, place: float, shown: Judged, rng: np.random.Generator) -> None:
     values = np.array(shown.values)
-    reported, measure = shown.row.measures[shown.row.measure], shown.row.measure.replace("_", " ")
+    reported = shown.row.measures[shown.row.measure]
     finite = values[np.isfinite(values)]
-    inside = len(finite) and finite.min() >= 0 and finite.max() <= 1 and not (reported or 0) > 1
-    axes.text(1.05, place, measure if inside else f"{measure}: {_spread(finite)}", va="center", fontsize=8)
-    if not inside:
+    axes.text(1.06, place, _measure(shown), va="center")
+    if not len(finite) or finite.min() < 0 or finite.max() > 1 or (reported or 0) > 1:
+        said = f"{finite.min():.3g} to {finite.max():.3g}" if len(finite) else "not measured"
+        axes.text(0.5, place, said, va="center", ha="center")
         return
     colour, _ = MARKS[shown.verdict]
-    axes.plot(values, place + rng.uniform(-0.2, 0.2, len(values)), "o", color=colour, alpha=0.55, ms=3.5, mew=0)
+    axes.plot(values, place + rng.uniform(-0.6, 0.6, len(values)), "o", color=colour, alpha=0.55, ms=3.5, mew=0)
     axes.plot(np.median(finite), place, "|", color="black", ms=12, mew=1.8)
     if reported is not None:
         axes.plot(reported, place, "D", color="white", mec="black", ms=6, mew=1.2)
 
 
-def _spread(finite: np.ndarray) -> str:
-    return f"{finite.min():.3g} to {finite.max():.3g}" if len(finite) else "none"
+def _measure(shown: Judged) -> str:
+    return textwrap.fill(shown.row.measure.replace("_", " "), MEASURE_WIDTH)

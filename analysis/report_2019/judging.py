@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from seedsweep.analysis.decisions import Group, Rules, decide
+from seedsweep.analysis.decisions import Group, Pair, Rules, decide
 from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.report_2019.rows import OF_MEASURES, OF_SHARES, Condition, Rule
 from seedsweep.analysis.results import Results, convergence_steps
@@ -44,13 +44,12 @@ CLOSE = 0.05
 
 @dataclass(frozen=True)
 class Mark:
-    """What decides, as a share with its 95 % interval, to be drawn: of seeds of which a condition holds; of pairs of
-    seeds in which the subject's is the better one; P(converge) of the subject, beside that of the others."""
+    """On which side of a claim what decided it lies, with its 95 % interval, from -1, against, to 1, for: a claim whose
+    interval is above 0 is supported, one whose interval is below 0 is refuted."""
 
-    share: float
+    estimate: float
     low: float
     high: float
-    others: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,9 @@ def share(kind: str, words: str, holds: np.ndarray) -> Found:
     k, n = int(holds.sum()), len(holds)
     low, high = clopper_pearson(k, n)
     evidence = f"{words} in {k} of {n} seeds ({100 * low:.0f} to {100 * high:.0f} %)"
-    return Found(verdict(claim, own, SCORE), evidence, Mark(k / n, low, high), (own, claim))
+    turn = SOME if kind == "sometimes" else HALF
+    mark = Mark(*(_side(of, turn) for of in (k / n, low, high)))
+    return Found(verdict(claim, own, SCORE), evidence, _turned(mark) if kind == "rarely" else mark, (own, claim))
 
 
 def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: str) -> Found:
@@ -127,8 +128,7 @@ def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: 
             for p in pairs
         ]
         evidence = f"converged {_of(groups[0])}, against {'; '.join(parts)}"
-    mark = Mark(pairs[0].estimate, pairs[0].low, pairs[0].high) if axis == SCORE else _converging(groups)
-    return Found(decided, evidence, mark, (own, claim))
+    return Found(decided, evidence, _mark(kind, pairs, decided), (own, claim))
 
 
 def anywhere(names: Sequence[str], groups: Sequence[Group]) -> Found:
@@ -137,21 +137,25 @@ def anywhere(names: Sequence[str], groups: Sequence[Group]) -> Found:
     bounds = [clopper_pearson(int(g.converged.sum()), len(g.converged), 1 - level) for g in groups]
     evidence = f"converged: {'; '.join(f'{name} {_of(group)}' for name, group in zip(names, groups, strict=True))}"
     supported, refuted = any(low > HALF for low, _ in bounds), all(high < HALF for _, high in bounds)
-    return Found(SUPPORTED if supported else REFUTED if refuted else UNDECIDED, evidence, _converging(groups))
+    shares = [(group.converged.mean(), *ends) for group, ends in zip(groups, bounds, strict=True)]
+    sides = np.array([[_side(of, HALF) for of in own] for own in shares])
+    mark = Mark(*(float(side) for side in sides.max(0)))
+    return Found(SUPPORTED if supported else REFUTED if refuted else UNDECIDED, evidence, mark)
 
 
 def somewhere(cases: Sequence[tuple[str, str]], pairs: Sequence[Sequence[Group]]) -> Found:
     """In one of several pairs of configurations the first is better."""
-    verdicts, parts = [], []
-    mark = _converging([group for pair in pairs for group in pair])
+    verdicts, parts, marks = [], [], []
     for names, groups in zip(cases, pairs, strict=True):
         own = _decided(names, groups, CONVERGING, LEVEL / len(cases))
         verdicts.append(verdict(Claim(best=names[0]), own, SCORE))
+        marks.append(_mark("better", [own.decisions.axes[CONVERGING].pair(0, 1)], verdicts[-1]))
         parts.append(f"{names[0]} {_of(groups[0])}, {names[1]} {_of(groups[1])}")
     evidence = f"converged: {'; '.join(parts)}"
     for final in (SUPPORTED, REFUTED):
         if final in verdicts:
-            return Found(final, evidence, mark)
+            return Found(final, evidence, marks[verdicts.index(final)])
+    mark = max(marks, key=lambda one: one.estimate)
     if all(_end(first) == _end(second) != 0 for first, second in pairs):
         return Found(NOT_TESTED, f"nothing separates the two: {evidence}", mark)
     return Found(UNDECIDED, evidence, mark)
@@ -164,10 +168,31 @@ def _end(group: Group) -> int:
     return 1 if low > HALF or k == n else -1 if high < HALF or k == 0 else 0
 
 
-def _converging(groups: Sequence[Group]) -> Mark:
-    """P(converge) of the first, and of the others."""
-    low, high = clopper_pearson(int(groups[0].converged.sum()), len(groups[0].converged))
-    return Mark(float(groups[0].converged.mean()), low, high, tuple(float(g.converged.mean()) for g in groups[1:]))
+def _mark(kind: str, pairs: Sequence[Pair], decided: str) -> Mark:
+    """Of the subject's pairs, that which is most against the claim."""
+    if kind in ("alike", "close"):
+        pair, most = pairs[0], MARGIN if kind == "alike" else CLOSE
+        middle, *ends = (
+            (pair.estimate, pair.low, pair.high) if kind == "alike" else (pair.shift, pair.shift_low, pair.shift_high)
+        )
+        nearest = 0.0 if ends[0] < 0 < ends[1] else min(map(abs, ends))
+        return Mark(*(max(1 - abs(away) / most, -1.0) for away in (middle, max(map(abs, ends)), nearest)))
+    if kind == "ahead" and decided == REFUTED:
+        shifts = np.array([pairs[0].shift, pairs[0].shift_low, pairs[0].shift_high])
+        return Mark(*map(float, np.clip(shifts / CLOSE - 1, -1, 1)))
+    every = np.array([[pair.estimate, pair.low, pair.high] for pair in pairs])
+    # Of scores the probability that the subject's is the better one, which turns at one half.
+    worst = (2 * every - 1 if pairs[0].null else every).min(0)
+    return Mark(*map(float, worst))
+
+
+def _side(share: float, turn: float) -> float:
+    """Of a share from 0 to 1, from -1 to 1: 0 where it turns."""
+    return float((share - turn) / (turn if share < turn else 1 - turn))
+
+
+def _turned(mark: Mark) -> Mark:
+    return Mark(-mark.estimate, -mark.high, -mark.low)
 
 
 def _decided(names: Sequence[str], groups: Sequence[Group], axis: str, level: float = LEVEL) -> Compared:

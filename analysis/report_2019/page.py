@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,15 @@ def write(runs: Path, folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     picture = save(draw(every), folder, "replication")
     cells(every).to_csv(folder / "replication.csv", index=False, float_format="%.6g")
+    claims = {each.row.row: each.row.claim for each in every}
+    groups = [(verdict, [_words(e, claims) for e in every if e.verdict == verdict]) for verdict in VERDICTS]
     values: dict[str, Any] = {
         "summary": summary(every),
-        "notes": [scale_note(every), RULES, error_note(every)],
+        "scale": scale_note(every),
+        "rules": [RULES, error_note(every)],
         "caption": CAPTION,
-        "groups": [
-            (verdict, own) for verdict in VERDICTS if (own := [_words(e) for e in every if e.verdict == verdict])
-        ],
+        "groups": [(verdict, own) for verdict, own in groups if own],
+        "untested": (NOT_TESTED, NOT_RUN),
         "sources": _sources(every, runs),
     }
     replace(folder / "replication.md", render(MARKDOWN, **values).encode())
@@ -61,13 +63,9 @@ def write(runs: Path, folder: Path) -> str:
 
 
 def summary(every: Sequence[Judged]) -> str:
-    """How many claims came to what, and which."""
-    parts = []
-    for verdict in VERDICTS:
-        found = [each.row.row for each in every if each.verdict == verdict]
-        if found:
-            parts.append(f"{len(found)} {verdict} (row{'s' if len(found) > 1 else ''} {', '.join(found)})")
-    return f"Of {len(every)} claims of the report: {'; '.join(parts)}."
+    """How many claims came to what."""
+    counts = [(sum(each.verdict == verdict for each in every), verdict) for verdict in VERDICTS]
+    return f"Of {len(every)} claims of the report: {', '.join(f'{n} {verdict}' for n, verdict in counts if n)}."
 
 
 def error_note(every: Sequence[Judged]) -> str:
@@ -84,14 +82,14 @@ def scale_note(every: Sequence[Judged]) -> str:
     scales = sorted({each.scale for each in every if each.scale})
     return (
         f"Scales: {', '.join(scales) or 'none'}. At laptop scale images and networks are small, steps are few and data "
-        "generated: how a row differs from the report's run is listed behind it, read by the program from both "
+        "generated: how a claim's run differs from the report's is listed with it, read by the program from both "
         "settings. A verdict is about the claim at that scale, not about the report's own runs. A run at the report's "
         "scale, named after its study and -report, takes the place of another."
     )
 
 
-def _words(each: Judged) -> dict[str, Any]:
-    """A row as it is printed."""
+def _words(each: Judged, claims: Mapping[str, str]) -> dict[str, Any]:
+    """A row as it is printed. claims: of every row."""
     row, decides = each.row, ""
     if each.verdict == UNDECIDED and row.judge.kind not in SWEPT:
         most = MOST_SEEDS_OF_SCORES if row.judge.kind in OF_MEASURES else MOST_SEEDS
@@ -108,6 +106,7 @@ def _words(each: Judged) -> dict[str, Any]:
         "judged": each,
         "numbers": [_number(number) for number in each.numbers],
         "p": p,
+        "shared": [(other, claims[other]) for other in each.shared],
         "decides": decides,
         "run": run,
         "scale": scale,

@@ -28,6 +28,10 @@ class ReportPaths:
     def __init__(self, folder: Path):
         self.folder = folder
         self.page = folder / "index.html"
+        #: The answer for programs.
+        self.answer = folder / "answer.json"
+        #: What an open page of a study that runs takes in.
+        self.live = folder / "live.js"
         self.figures = folder / "figures"
         self.tables = folder / "tables"
 
@@ -91,6 +95,8 @@ class RunPaths:
         self.source = folder / "source"
         self.code = folder / "code"
         self.retry = folder / ".retry"
+        #: What was logged to other places, such as MLflow.
+        self.logged_elsewhere = folder / "logged_elsewhere.json"
         # Beside the folder, not in it: a fresh start sets the folder aside while it is held.
         self.data = self.runs / DATA_FOLDER
         self.leases = self.runs / LEASES_FOLDER / folder.name

@@ -54,6 +54,8 @@ class Resources(Part):
     keep_weights: keep what each member has learnt, for `init_from` of another study.
     reuse:      take members from other runs of the folder that have trained the same ones; false: train all anew.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.
+    most_hours: budget of the study, over all its launches: a cohort that would pass it does not begin. GPU hours where
+        a trial has GPUs, else core hours.
     allocation: what is asked of SLURM on a cluster.
     """
 
@@ -65,6 +67,7 @@ class Resources(Part):
     keep_weights: bool = False
     reuse: bool = True
     retries: int = Field(2, ge=0)
+    most_hours: float | None = Field(None, gt=0)
     allocation: Allocation = Allocation()
 
     @field_validator("cohort")

@@ -13,11 +13,14 @@ from rich.markup import escape
 
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.sweeps.cli import reading, running
-from seedsweep.sweeps.cli.options import console
 
+EXIT_CODES = (
+    "Exit codes: 0 all is done; 1 something failed, or not all that was asked for is finished; 2 a mistake in the "
+    "command, the study or the machine's set-up, which one line names; 130 interrupted."
+)
 app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
-    add_completion=False, rich_markup_mode="rich",
+    rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES,
 )  # fmt: skip
 
 
@@ -33,10 +36,13 @@ def _version(
 
 #: In the order of the help.
 for command in (
-    running.launch, running.plan, running.check, reading.status, reading.report, reading.compare, reading.export,
-    running.cancel, reading.logs, running.retry, running.doctor,
+    running.launch, running.plan, running.check, reading.new, reading.list_, reading.status, reading.report,
+    reading.compare, reading.export, reading.weights, reading.logs, running.cancel, running.retry, reading.rm,
+    running.doctor,
 ):  # fmt: skip
-    app.command()(command)
+    # Its paragraphs, to be wrapped anew in whatever width.
+    words = "\n\n".join(" ".join(part.split()) for part in (command.__doc__ or "").split("\n\n"))
+    app.command(command.__name__.rstrip("_"), help=words)(command)
 
 
 def main() -> None:
@@ -52,7 +58,6 @@ def main() -> None:
             _stop(f"{error.filename}: {error.strerror}; choose another folder with --runs")
         raise
     except KeyboardInterrupt:
-        console.print("\nstopped; nothing finished is lost, and the same command goes on from the last checkpoints")
         sys.exit(130)
 
 

@@ -8,12 +8,17 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
+from seedsweep.sweeps.cli import completion
+
 #: Lines are not wrapped: paths can be copied whole.
 console = Console(emoji=False, highlight=False, soft_wrap=True)
 
 STUDY_HELP = "A study of sweeps/studies by name, or the path of a .yaml file."
-StudyName = Annotated[str, typer.Argument(help=STUDY_HELP)]
-RunName = Annotated[Optional[str], typer.Argument(help="Name of the run; may be left out where there is only one.")]
+StudyName = Annotated[str, typer.Argument(help=STUDY_HELP, autocompletion=completion.studies)]
+RunName = Annotated[
+    Optional[str],
+    typer.Argument(help="Name of the run; may be left out where there is only one.", autocompletion=completion.runs),
+]
 Scale = Annotated[Optional[str], typer.Option(help="How large: one of the study's scales \\[default: its own]")]
 On = Annotated[
     Optional[str],
@@ -30,12 +35,35 @@ Overrides = Annotated[
 Name = Annotated[Optional[str], typer.Option("--name", help="Run under another name than the study's.")]
 Runs = Annotated[Optional[Path], typer.Option("--runs", help="Folder of the runs \\[default: $SEEDSWEEP_RUNS or runs]")]
 To = Annotated[Optional[Path], typer.Option("--to", help="The folder to write to \\[default: named by what is read]")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else there.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")]
 AcceptCode = Annotated[
     bool, typer.Option("--accept-code", help="Go on although your code changed; it is put on record.")
 ]
+LogTo = Annotated[
+    Optional[str],
+    typer.Option(
+        "--log-to",
+        metavar="PLACE,...",
+        help="wandb, mlflow: each member's evaluations are logged there, too \\[default: $SEEDSWEEP_LOG_TO]",
+    ),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="On SLURM: stay, and follow the jobs to the end.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="On SLURM: show the batch script only.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the batch script that SLURM would get, on any machine; run nothing.")
+]
+Notify = Annotated[
+    str,
+    typer.Option(
+        "--notify",
+        metavar="URL|COMMAND",
+        help="At the end a line with the verdict: posted to a webhook, as Slack and Mattermost take it, or given to a "
+        "command as its last argument and on its standard input.",
+        show_default=False,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say the answer and what went wrong alone.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say of each cohort what became of it.")]
 MaxJobs = Annotated[
     int, typer.Option("--max-jobs", min=1, help="On SLURM: allocations at once, each joining the study.")
 ]
@@ -46,11 +74,72 @@ Power = Annotated[
 Replication = Annotated[
     bool, typer.Option("--replication", help="The table of the 2019 report's claims, from the runs of all studies.")
 ]
+#: Of the help.
+_ELSEWHERE = "Results from elsewhere (docs/tables.md)"
 Tables = Annotated[
-    Optional[Path],
-    typer.Option("--tables", help="CSV of others' results: configuration, seed, step, score (more is better)."),
+    Optional[str],
+    typer.Option(
+        "--tables",
+        metavar="PATH",
+        help="CSV or parquet with a row an evaluation or a seed, W&B's export, - for the standard input, a folder of "
+        "TensorBoard or Ray Tune, Optuna's database.",
+        rich_help_panel=_ELSEWHERE,
+    ),
 ]
 Threshold = Annotated[
-    Optional[float], typer.Option("--threshold", help="With --tables: from which score on a seed has converged.")
+    Optional[float],
+    typer.Option("--threshold", help="From which score on a seed has converged.", rich_help_panel=_ELSEWHERE),
 ]
-Hold = Annotated[int, typer.Option("--hold", min=1, help="With --tables: for how many evaluations up to the last.")]
+Hold = Annotated[
+    int,
+    typer.Option("--hold", min=1, help="For how many evaluations up to the last.", rich_help_panel=_ELSEWHERE),
+]
+Direction = Annotated[
+    Optional[str],
+    typer.Option(
+        "--direction",
+        metavar="max|min",
+        help="max: more is better; min: less \\[default: as Optuna's database has it, else max]",
+        rich_help_panel=_ELSEWHERE,
+    ),
+]
+ConfigurationColumns = Annotated[
+    Optional[str],
+    typer.Option(
+        "--configuration",
+        metavar="COLUMN,...",
+        help="Columns by which configurations are told apart \\[default: configuration, or all that was set]",
+        rich_help_panel=_ELSEWHERE,
+    ),
+]
+SeedColumn = Annotated[
+    Optional[str],
+    typer.Option("--seed-column", metavar="COLUMN", help="The seed \\[default: seed]", rich_help_panel=_ELSEWHERE),
+]
+ScoreColumns = Annotated[
+    Optional[str],
+    typer.Option(
+        "--score-column",
+        metavar="COLUMN,...",
+        help="The score; those behind it are shown beside it \\[default: score]",
+        rich_help_panel=_ELSEWHERE,
+    ),
+]
+StepColumn = Annotated[
+    Optional[str],
+    typer.Option(
+        "--step-column",
+        metavar="COLUMN",
+        help="The step or epoch \\[default: step where it is there; else a row is a seed]",
+        rich_help_panel=_ELSEWHERE,
+    ),
+]
+RunNames = Annotated[
+    Optional[str],
+    typer.Option(
+        "--run-name",
+        metavar="REGEX",
+        help=r"What runs' names say: '(?P<configuration>.*)-s(?P<seed>\d+)'; each group is a column.",
+        rich_help_panel=_ELSEWHERE,
+    ),
+]

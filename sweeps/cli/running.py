@@ -10,29 +10,37 @@ from rich.markup import escape
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import runs_folder
+from seedsweep.slurm import detect
+from seedsweep.sweeps.cli import completion
 from seedsweep.sweeps.cli.named import existing, load, place, run_directory, user_files
 from seedsweep.sweeps.cli.options import (
     STUDY_HELP,
     AcceptCode,
     DryRun,
     Fresh,
+    Json,
+    LogTo,
     MaxJobs,
     Name,
+    Notify,
     On,
     Overrides,
     Power,
+    Quiet,
     RunName,
     Runs,
     Scale,
     StudyName,
+    Verbose,
     Wait,
     console,
 )
-from seedsweep.sweeps.commands import results
+from seedsweep.sweeps.commands import machine_readable, notify, results
+from seedsweep.sweeps.running import log_places
 
 
 def launch(
-    study: Annotated[Optional[str], typer.Argument(help=STUDY_HELP)] = None,
+    study: Annotated[Optional[str], typer.Argument(help=STUDY_HELP, autocompletion=completion.studies)] = None,
     *,
     on: On = None,
     scale: Scale = None,
@@ -45,6 +53,10 @@ def launch(
     wait: Wait = False,
     dry_run: DryRun = False,
     max_jobs: MaxJobs = 1,
+    to: Notify = "",
+    log_to: LogTo = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     code: Annotated[Optional[str], typer.Option("--code", hidden=True)] = None,
 ) -> None:
     """Run a study, or go on with it: what is finished is never run again.
@@ -53,9 +65,13 @@ def launch(
     like, or, for all studies, in ~/.config/seedsweep/cluster.yaml.
     """
     # `--code` names a copy of the user's files that was made before: of a job that SLURM starts.
-    where = place(on)
-    if where != "slurm" and (dry_run or wait or max_jobs > 1):
-        raise UserError(f"--dry-run, --wait and --max-jobs go with --on slurm; this launch is --on {where}")
+    with machine_readable.alone(console, asked=quiet):
+        where = "slurm" if dry_run else place(on)
+    if where != "slurm" and (wait or max_jobs > 1):
+        raise UserError(f"--wait and --max-jobs go with --on slurm; this launch is --on {where}")
+    if to:
+        notify.check(to)
+    log_places.ask(log_to)
     if everything:
         if study or name or dry_run:
             raise UserError("--all runs every study under its own name: it goes with no study, --name or --dry-run")
@@ -73,16 +89,16 @@ def launch(
     run = run_directory(loaded.name, runs)
     files = user_files(study, code, accept=accept_code)
     if where == "slurm":
-        _submit(loaded, run, files, fresh=fresh, wait=wait, dry_run=dry_run, max_jobs=max_jobs)
+        with machine_readable.alone(console, asked=quiet and not dry_run):
+            _submit(loaded, run, files, fresh=fresh, wait=wait, dry_run=dry_run, max_jobs=max_jobs, to=to)
         return
-    from seedsweep.sweeps.running.driver import launch as run_study
+    if detect.head() and not to:
+        from seedsweep.sweeps.commands import cluster
 
-    failed = run_study(loaded, run, files, console, on=where, fresh=fresh)
-    results.show_results(run.paths, loaded, console)
-    if failed:
-        for line in failed:
-            console.print(f"[red]failed[/]: {escape(line)}")
-        console.print(f"{len(failed)} cohorts failed; the same command tries them again")
+        to = cluster.notified(run)
+    from seedsweep.sweeps.commands.launching import launch_here
+
+    if not launch_here(loaded, run, files, console, on=where, fresh=fresh, quiet=quiet, verbose=verbose, to=to):
         raise typer.Exit(1)
 
 
@@ -94,15 +110,22 @@ def plan(
     name: Name = None,
     runs: Runs = None,
     power: Power = "0.9,0.6",
+    *,
+    as_json: Json = False,
 ) -> None:
     """Say what a launch would run, where, for how long, and what its seeds would tell apart; run nothing but a timed
     probe and simulations of the analysis."""
-    from seedsweep.sweeps.commands.plan import show
+    from seedsweep.sweeps.commands.plan import find, show
     from seedsweep.sweeps.commands.truths import assumed
 
-    where, differences = place(on), assumed(power)
-    loaded = load(study, scale, overrides, name, where)
-    show(loaded, run_directory(loaded.name, runs), where, console, differences)
+    with machine_readable.alone(console, asked=as_json):
+        where, differences = place(on), assumed(power)
+        loaded = load(study, scale, overrides, name, where)
+        run = run_directory(loaded.name, runs)
+        if as_json:
+            machine_readable.say(find(loaded, run, where, console, differences))
+        else:
+            show(loaded, run, where, console, differences)
 
 
 def check(study: StudyName, scale: Scale = None, overrides: Overrides = None) -> None:
@@ -126,6 +149,12 @@ def cancel(name: RunName = None, runs: Runs = None) -> None:
 def retry(name: RunName = None, runs: Runs = None) -> None:
     """Try failed cohorts again now: in the launch that runs, or in a new one on this machine."""
     run = existing(name, runs)
+    unfinished = [record for record in run.ledger.records() if not record.finished]
+    if not any(record.error() for record in unfinished):
+        stopped = unfinished and not run.holder()
+        left = f"; {len(unfinished)} are not finished: `seedsweep launch` goes on with them" if stopped else ""
+        console.print(f"no cohort of {escape(run.name)} has failed: there is nothing to try again{left}")
+        return
     if run.holder():
         run.ask_retry()
         console.print("the running launch takes up its failed cohorts again")
@@ -144,9 +173,12 @@ def doctor(runs: Runs = None) -> None:
         console.print(f"{marks[finding.well]}{finding.what}: {escape(finding.text)}")
     if any(finding.well is False for finding in findings):
         raise typer.Exit(1)
+    console.print("nothing was found that keeps a study from running on this machine: seedsweep launch STUDY")
 
 
-def _submit(study: Any, run: Any, files: Any, *, fresh: bool, wait: bool, dry_run: bool, max_jobs: int) -> None:
+def _submit(
+    study: Any, run: Any, files: Any, *, fresh: bool, wait: bool, dry_run: bool, max_jobs: int, to: str
+) -> None:
     from seedsweep.sweeps.commands import cluster
 
     if dry_run:
@@ -158,7 +190,9 @@ def _submit(study: Any, run: Any, files: Any, *, fresh: bool, wait: bool, dry_ru
         # Refuses changed code now, not after a job has waited for hours.
         use_files(study, run, files)
     since = cluster.next_launch(run)
-    cluster.launch(study, files.folder, run, console, max_jobs=max_jobs, fresh=fresh)
+    cluster.launch(study, files.folder, run, console, max_jobs=max_jobs, fresh=fresh, notify=to)
+    results.say("results", run.paths.folder, console)
+    results.say("page", f"{run.paths.report.page} (anew every minute, once a cohort has finished)", console)
     if not wait:
         for what, command in (("look", f"status {run.name}"), ("read", f"logs {run.name}")):
             results.say(what, f"seedsweep {command} --runs {run.paths.runs}", console)
@@ -172,5 +206,8 @@ def _submit(study: Any, run: Any, files: Any, *, fresh: bool, wait: bool, dry_ru
         console.print("[red]the jobs ended before the study did[/]: see `seedsweep logs`, then launch again")
         raise typer.Exit(1)
     if run.paths.report.folder.exists():
+        console.quiet = False
         results.show_results(run.paths, study, console)
+    if code:
+        console.print(f"not all is finished: see `seedsweep status {run.name}` and `seedsweep logs {run.name}`")
     raise typer.Exit(code)

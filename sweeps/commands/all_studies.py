@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.study import Study
 from seedsweep.core.source import PACKAGE
 from seedsweep.shards.data_set import make
 from seedsweep.sweeps.running.progress import duration
@@ -35,7 +36,7 @@ def launch_all(
     Returns whether all went well.
     """
     first, last, problems = in_order(on, scale, overrides)
-    absent = {path: reason for path in first if (reason := _absent(path, scale, overrides, on))}
+    absent = {path: reason for path, study in first.items() if (reason := _absent(study))}
     studies = [path for path in (first if leaves else [*first, *last]) if path not in absent]
     well = []
     for number, path in enumerate(studies):
@@ -69,11 +70,13 @@ def launch_all(
     return not problems
 
 
-def in_order(on: str, scale: str | None, overrides: Sequence[str]) -> tuple[list[Path], list[Path], list[str]]:
-    """The studies that can run here: those that start anew, and those that start from another's weights; and why others
-    cannot run, a line each."""
-    first: list[Path] = []
-    last: list[Path] = []
+def in_order(
+    on: str, scale: str | None, overrides: Sequence[str]
+) -> tuple[dict[Path, Study], dict[Path, Study], list[str]]:
+    """The studies that can run here, by their files: those that start anew, and those that start from another's
+    weights; and why others cannot run, a line each."""
+    first: dict[Path, Study] = {}
+    last: dict[Path, Study] = {}
     problems: list[str] = []
     for path in sorted(STUDIES.glob("*.yaml")):
         try:
@@ -81,11 +84,11 @@ def in_order(on: str, scale: str | None, overrides: Sequence[str]) -> tuple[list
         except UserError as error:
             problems.append(str(error))
             continue
-        (last if study.init_from or any(each.study.init_from for each in named(study)) else first).append(path)
+        starts = study.init_from or any(each.study.init_from for each in named(study))
+        (last if starts else first)[path] = study
     return first, last, problems
 
 
-def _absent(path: Path, scale: str | None, overrides: Sequence[str], on: str) -> str:
+def _absent(study: Study) -> str:
     """Why a study's data are not here; empty where they are, or can be made."""
-    data = load(str(path), scale, overrides, on=on).data
-    return make(data).absent() if data else ""
+    return make(study.data).absent() if study.data else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -36,11 +37,19 @@ SETTLE = 15.0
 
 
 def launch(
-    study: Study, study_folder: Path, run: RunDirectory, console: Console, *, max_jobs: int = 1, fresh: bool = False
+    study: Study,
+    study_folder: Path,
+    run: RunDirectory,
+    console: Console,
+    *,
+    max_jobs: int = 1,
+    fresh: bool = False,
+    notify: str = "",
 ) -> list[str]:
     """Submit as many allocations as are missing to `max_jobs`. Returns the numbers of all that live.
 
-    study_folder: of the study's file, with the user's files, of which a copy travels.
+    study_folder: of the study's file, with the user's files, of which a copy travels.  notify: whom the job that ends
+    the study tells (`commands.notify`); of jobs that live already too.
     Errors: UserError, SlurmError with SLURM's words and what to change.
     """
     # Imports torch, which `status` and `logs` need not wait for.
@@ -53,12 +62,14 @@ def launch(
         raise UserError(f"{study.name} runs as job {_list(living)}: `seedsweep cancel {study.name}` first")
     if not living:
         run.begin(study, fresh=fresh)
-        _Copies(str(copy_source(run.paths)), user_code.take(study, study_folder, run.paths)).save(run)
+        _Copies(str(copy_source(run.paths)), user_code.take(study, study_folder, run.paths), notify).save(run)
     elif _without_allocation(grown(begun := run.study(), study)) != _without_allocation(begun):
         raise UserError(
             f"{study.name} runs as job {_list(living)} with other settings: launch this when it has ended, or "
             f"`seedsweep cancel {study.name}` first; nothing finished is lost"
         )
+    elif notify:
+        dataclasses.replace(_Copies.load(run), notify=notify).save(run)
     for job in living:
         console.print(f"job {job.number} is in the queue already: {describe(job)}")
     return _fill(study, run, [job.number for job in living], max_jobs, console)
@@ -67,9 +78,14 @@ def launch(
 def dry_run(study: Study, study_folder: Path, run: RunDirectory) -> str:
     """The batch script and the command that would run in it. Errors: UserError, SlurmError."""
     copies = _Copies(str(run.paths.source_copy("COPY")), "CODE" if files_of(study, study_folder) else "")
-    script = allocation.script(_executor(study, run, Path(copies.source)))
+    script = allocation.script(_executor(study, run, Path(copies.source), elsewhere=True))
     command = " ".join(_driver(run, copies))
     return f"{script.rstrip()}\n\n# on the allocation's first node, beside Ray's head:\n# {command}"
+
+
+def notified(run: RunDirectory) -> str:
+    """Whom the job that ends the study tells; empty where nobody asked for it. Errors: UserError."""
+    return _Copies.load(run).notify if run.paths.copies.exists() else ""
 
 
 def next_launch(run: RunDirectory) -> int:
@@ -166,11 +182,13 @@ def log_files(run: RunDirectory) -> list[Path]:
 class _Copies:
     """The copies of the code that all jobs of a run use. They are made anew once no job is left.
 
-    source: folder with the copy of this package.  code: name of the copy of the user's files, or empty.
+    source: folder with the copy of this package.  code: name of the copy of the user's files, or empty.  notify: whom
+    the job that ends the study tells.
     """
 
     source: str
     code: str
+    notify: str = ""
 
     def save(self, run: RunDirectory) -> None:
         """For the jobs that join, or go on with what a partition cancelled."""
@@ -200,8 +218,8 @@ def _fill(study: Study, run: RunDirectory, living: list[str], max_jobs: int, con
     return numbers
 
 
-def _executor(study: Study, run: RunDirectory, source: Path) -> SlurmExecutor:
-    return allocation.executor(asked(study.resources), study.name, run.paths.cluster, source)
+def _executor(study: Study, run: RunDirectory, source: Path, *, elsewhere: bool = False) -> SlurmExecutor:
+    return allocation.executor(asked(study.resources), study.name, run.paths.cluster, source, elsewhere=elsewhere)
 
 
 def _driver(run: RunDirectory, copies: _Copies) -> list[str]:

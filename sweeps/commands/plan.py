@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.table import Table
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.resources import AUTO
-from seedsweep.core.records.study import Study, Training
+from seedsweep.core.records.study import Dimension, Study, Training
 from seedsweep.core.training import memory
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import Rate, expected_rate, probe
@@ -23,6 +24,7 @@ from seedsweep.sweeps.commands import power
 from seedsweep.sweeps.commands.gpu_hours import SUSTAINED, operations
 from seedsweep.sweeps.commands.sampled import sampled_task, training_samples
 from seedsweep.sweeps.commands.truths import Assumed
+from seedsweep.sweeps.running.budget import Budget
 from seedsweep.sweeps.running.engines import THE_STUDY, Measured, most_members
 from seedsweep.sweeps.running.group_size import cohort_size
 from seedsweep.sweeps.running.progress import duration
@@ -32,6 +34,8 @@ from seedsweep.sweeps.running.slots import device_share, slots_of_allocation, sl
 from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, make_optimizer, members, named
 
+#: Of how much of each other the slowest and the fastest seed are alike.
+ALIKE = 1.5
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.
 OVERHEAD_SECONDS = 20.0
 
@@ -46,64 +50,190 @@ class _Timed:
     validation: int
 
 
+@dataclass(frozen=True)
+class Phase:
+    """What one phase runs. seeds: of each of so many configurations, and least: where they may end with fewer."""
+
+    phase: str
+    what: str
+    configurations: int
+    least: int
+    seeds: int
+    cohorts: int
+    members: int
+
+
+@dataclass(frozen=True)
+class OneSeed:
+    """What a seed of a configuration takes. together: seeds that train at once on one worker.  seconds: of one of them
+    here, or on a GPU that is not here by its operations."""
+
+    configuration: str
+    engine: str
+    together: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a launch would run. on: where.  trials: at once here, each of so many cpus.  finished: cohorts that are
+    done already, and taken: members of them from other runs, by the run.
+
+    seconds: estimated of the whole here, None where it is not known; gpu_hours in its place where GPUs are asked for
+    that are not here.  at_most: whether it may take less.  budget: in words, where there is one.  power: what the
+    seeds would tell apart.
+    """
+
+    name: str
+    scale: str
+    question: str
+    phases: tuple[Phase, ...]
+    configurations: dict[str, dict[str, Any]]
+    search: dict[str, Dimension]
+    on: str
+    trials: int
+    cpus: int
+    folder: str
+    finished: int
+    taken: dict[str, int]
+    seconds: float | None
+    gpu_hours: float | None
+    at_most: bool
+    one_seed: tuple[OneSeed, ...]
+    budget: str | None
+    power: power.Power | None
+
+
+def find(study: Study, run: RunDirectory, on: str, console: Console, asked_of: Assumed | None = None) -> Plan:
+    """What a launch would run, and what its seeds would tell apart. asked_of: the differences of which that is
+    asked."""
+    return _find(study, run, on, console, asked_of or Assumed())[0]
+
+
 def show(study: Study, run: RunDirectory, on: str, console: Console, asked_of: Assumed | None = None) -> None:
     """Print the configurations, seeds and cohorts, where they run, the estimated time, and what the seeds would tell
     apart. asked_of: the differences of which that is asked."""
+    asked_of = asked_of or Assumed()
+    plan, cost = _find(study, run, on, console, asked_of)
+    scale = f" ({plan.scale} scale)" if plan.scale else ""
+    console.print(f"[bold]{escape(plan.name)}[/]{scale}: {escape(plan.question)}")
+    console.print(_table(plan))
+    for name, overrides in plan.configurations.items():
+        said = ", ".join(f"{path} {value}" for path, value in overrides.items()) or "the study as it is"
+        console.print(f"  {escape(name)}: {escape(said)}")
+    for path, dimension in plan.search.items():
+        if dimension.choices:
+            values = ", ".join(map(str, dimension.choices))
+        else:
+            values = f"{dimension.low:g} to {dimension.high:g}{' (log)' if dimension.log else ''}"
+        console.print(f"  search {escape(path)}: {escape(values)}")
+    here = "on this node of the allocation" if detect.in_allocation() else "on this machine"
+    at_once = f"{_count(plan.trials, 'trial')} at once, {_count(plan.cpus, 'CPU')} each"
+    console.print(f"where: {here if on in ('here', 'inline') else on}, {at_once}; results in {escape(plan.folder)}")
+    if plan.finished:
+        taken = f" ({said})" if (said := in_words(plan.taken)) else ""
+        console.print(escape(f"{plan.finished} cohorts are finished already and will not run again{taken}"))
+    for line in (*_time_in_words(study, plan), plan.budget):
+        if line:
+            console.print(escape(line))
+    for part in power.said(plan.power, study, asked_of, cost.words if cost else None):
+        # Wrapped for eyes alone: a file or a pipe gets a line each.
+        wrapped = textwrap.fill(part, console.width) if isinstance(part, str) and console.is_terminal else part
+        console.print(escape(wrapped) if isinstance(wrapped, str) else wrapped)
+
+
+def _find(study: Study, run: RunDirectory, on: str, console: Console, asked_of: Assumed) -> tuple[Plan, _Cost | None]:
     what = kind(study)
     timed: list[_Timed] = []
     if what == "task":
         with console.status("timing a few steps"):
             timed = [_time(each, most_members(study)) for each in named(study) or [configuration(study, study.name)]]
     most = _most(study, timed, on)
-    scale = f" ({study.scale} scale)" if study.scale else ""
-    console.print(f"[bold]{escape(study.name)}[/]{scale}: {escape(study.question.strip())}")
-    console.print(_phases(study, most))
-    for name, overrides in study.configurations.items():
-        said = ", ".join(f"{path} {value}" for path, value in overrides.items()) or "the study as it is"
-        console.print(f"  {escape(name)}: {escape(said)}")
-    for path, dimension in study.search.space.items() if study.found else ():
-        if dimension.choices:
-            values = ", ".join(map(str, dimension.choices))
-        else:
-            values = f"{dimension.low:g} to {dimension.high:g}{' (log)' if dimension.log else ''}"
-        console.print(f"  search {escape(path)}: {escape(values)}")
-    finished = [record for record in run.ledger.records() if record.finished]
     parallel = 1 if on == "inline" else max(1, cores() // study.resources.cpus)
-    here = "on this node of the allocation" if detect.in_allocation() else "on this machine"
-    console.print(
-        f"where: {here if on in ('here', 'inline') else on}, {parallel} trials at once of {study.resources.cpus} cpus; "
-        f"results in {escape(str(run.paths.folder))}"
-    )
-    if finished:
-        taken = f" ({said})" if (said := in_words(taken_by(finished))) else ""
-        console.print(escape(f"{len(finished)} cohorts are finished already and will not run again{taken}"))
-    cost = None
-    if what != "task":
-        console.print(f"estimated time: not known of a {what}: the launch says it once a member has ended")
-    else:
-        cost = _Cost(study, timed, on, parallel)
-        at_most = "at most " if study.seeds.until == "decided" and not cost.counted else ""
-        console.print(f"estimated time: {at_most}{escape(cost.said(min(study.seeds.compare, most)))}")
+    cost = _Cost(study, timed, on, parallel) if timed else None
+    seconds = cost.seconds(study.seeds.compare) if cost else None
+    counted = cost is not None and cost.counted
+    size = min(study.seeds.compare, most)
+    finished = [record for record in run.ledger.records() if record.finished]
     with console.status("simulating studies"):
-        lines = power.lines(study, asked_of or Assumed(), cost.words if cost else None)
-    for line in lines:
-        console.print(escape(textwrap.fill(line, console.width)) if isinstance(line, str) else line)
+        shown = power.find(study, asked_of, cost.words if cost else None)
+    plan = Plan(
+        study.name,
+        study.scale,
+        study.question.strip(),
+        _phases(study, most),
+        study.configurations,
+        dict(study.search.space) if study.found else {},
+        on,
+        parallel,
+        study.resources.cpus,
+        str(run.paths.folder),
+        len(finished),
+        dict(taken_by(finished)),
+        None if seconds is None or counted else seconds / parallel + OVERHEAD_SECONDS,
+        # A card has its rate once, however many trials share it.
+        seconds / 3600 if seconds is not None and counted else None,
+        study.seeds.until == "decided",
+        tuple(
+            OneSeed(one.of.name, one.measured.engine, one.measured.at_once(size), _seconds_of(one, 1, size))
+            for one in timed
+        ),
+        Budget(study, run.ledger).planned() or None,
+        shown,
+    )
+    return plan, cost
 
 
-def _phases(study: Study, most: int) -> Table:
+def _phases(study: Study, most: int) -> tuple[Phase, ...]:
     search, seeds, count = study.search, study.seeds, len(study.configurations)
-    table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
-    phases = [
-        ("compare", f"{count} named{' and the best found' if study.found else ''}", study.compared, seeds.compare)
-    ]
+    least = seeds.sizes[0] if seeds.until == "decided" else seeds.compare
+    named_ones = f"{count} named{' and the best found' if study.found else ''}"
+    wanted = [("compare", named_ones, study.compared, least, seeds.compare)]
     if study.found:
-        phases.insert(0, ("explore", f"{search.explore} by {search.sampler}", search.explore, seeds.search))
-    for phase, what, configurations, each in phases:
-        least = f"{seeds.sizes[0]} to " if phase == "compare" and seeds.until == "decided" else ""
-        up_to = "up to " if least else ""
-        cohorts, members = configurations * -(-each // most), configurations * each
-        table.add_row(phase, what, f"{least}{each}", f"{up_to}{cohorts}", f"{up_to}{members}")
+        wanted.insert(
+            0, ("explore", f"{search.explore} by {search.sampler}", search.explore, seeds.search, seeds.search)
+        )
+    return tuple(
+        Phase(phase, what, configurations, fewest, each, configurations * -(-each // most), configurations * each)
+        for phase, what, configurations, fewest, each in wanted
+    )
+
+
+def _table(plan: Plan) -> Table:
+    table = Table("phase", "configurations", "seeds of each", "cohorts", "members")
+    for one in plan.phases:
+        least, up_to = (f"{one.least} to ", "up to ") if plan.at_most and one.phase == "compare" else ("", "")
+        table.add_row(one.phase, one.what, f"{least}{one.seeds}", f"{up_to}{one.cohorts}", f"{up_to}{one.members}")
     return table
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _time_in_words(study: Study, plan: Plan) -> list[str]:
+    """Of the whole, of one seed, and how both are known."""
+    if plan.gpu_hours is not None:
+        most = ", if it takes all its seeds" if plan.at_most else ""
+        return [
+            f"estimated time: about {plan.gpu_hours:.{0 if plan.gpu_hours > 10 else 1}f} GPU hours of operations at "
+            f"{SUSTAINED / 1e12:g} TFLOP/s, which small networks do not reach{most} (operations are counted; nothing "
+            "is timed here)"
+        ]
+    if plan.seconds is None:
+        return [f"estimated time: not known of a {kind(study)}: the launch says it once a member has ended"]
+    lines = [f"estimated time: {'at most ' if plan.at_most else ''}{duration(plan.seconds)}"]
+    fastest, slowest = (best(plan.one_seed, key=lambda one: one.seconds) for best in (min, max))
+    takes = duration(slowest.seconds) if slowest.seconds >= 1 else "less than a second"
+    if slowest.seconds >= max(1, ALIKE * fastest.seconds):
+        takes = f"{duration(fastest.seconds)} ({fastest.configuration}) to {takes} ({slowest.configuration})"
+    fewest, many = (best(one.together for one in plan.one_seed) for best in (min, max))
+    company = f"{fewest} to {many} together" if fewest < many else f"{many} together"
+    company = "one after another" if many == 1 else company
+    lines.append(f"  a seed takes a worker {takes}; seeds train {company}; a few steps were timed just now")
+    if study.resources.engine == "compiled":
+        lines.append("  compiled they are faster; compiling takes a minute or two, once on a machine")
+    return lines
 
 
 def _most(study: Study, timed: list[_Timed], on: str) -> int:
@@ -168,22 +298,6 @@ class _Cost:
         size = company * min(study.seeds.search, most)
         return found + search.explore * _seconds_of(first, study.seeds.search, size)
 
-    def said(self, size: int) -> str:
-        """Of the whole study, in cohorts of `size`, and how that is known."""
-        seconds = self.seconds(self.study.seeds.compare)
-        if self.counted:
-            # A card has its rate once, however many trials share it.
-            hours = seconds / 3600
-            most = ", if it takes all its seeds" if self.study.seeds.until == "decided" else ""
-            return (
-                f"about {hours:.{0 if hours > 10 else 1}f} GPU hours of operations at {SUSTAINED / 1e12:g} TFLOP/s, "
-                f"which small networks do not reach{most} (operations are counted; nothing is timed here)"
-            )
-        words = _rates_in_words(self.timed, size)
-        if self.study.resources.engine == "compiled":
-            words.append("timed before compiling, which takes a minute or two once on a machine")
-        return f"{duration(seconds / self.parallel + OVERHEAD_SECONDS)} ({'; '.join(words)})"
-
     @property
     def counted(self) -> bool:
         """Whether the rates are of a GPU that is not here."""
@@ -225,14 +339,3 @@ def _seconds_of(one: _Timed, seeds: int, size: int) -> float:
 
 def _rate(one: _Timed, size: int) -> float:
     return expected_rate(one.measured.rates, one.measured.at_once(size))
-
-
-def _rates_in_words(timed: list[_Timed], size: int) -> list[str]:
-    """One range where the configurations are alike in this."""
-    rates, groups = [_rate(one, size) for one in timed], [one.measured.at_once(size) for one in timed]
-    if len(timed) > 1 and len(set(groups)) == 1 and max(rates) < 2 * min(rates):
-        return [f"{min(rates):.0f} to {max(rates):.0f} members' steps a second, {groups[0]} of {size} at once"]
-    return [
-        f"{one.of.name}: {rate:.0f} members' steps a second, {group} of {size} at once"
-        for one, rate, group in zip(timed, rates, groups, strict=True)
-    ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from rich.table import Table
 
@@ -28,17 +28,53 @@ MOST_WITHOUT = 65
 MOST_CLAIMS = 6
 
 
+@dataclass(frozen=True)
+class Size:
+    """Seeds of each configuration, with so many looks, and in what share of simulated studies they tell one from
+    another, by axis. seeds_to: where nothing is shown from `seeds` up to here.  None: of an axis that asks for none."""
+
+    seeds: int
+    looks: int
+    told: Mapping[str, float | None]
+    seeds_to: int | None = None
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a study's seeds would tell apart. intro: what is simulated.  axes: on which.  sizes: the fewest seeds first.
+    more: axes on which even the most seeds that are tried show too little.  claims: what becomes of each, and of
+    stopping when decided, a sentence each."""
+
+    intro: str
+    axes: tuple[str, ...]
+    sizes: tuple[Size, ...]
+    more: tuple[str, ...]
+    claims: tuple[str, ...]
+
+
 def lines(study: Study, asked: Assumed, cost: Cost | None) -> list[str | Table]:
     """How often what is assumed is shown, by the number of seeds, and the study's claims; what stopping when decided
     saves. cost: None where it is not known."""
-    if study.compared < 2:
+    return said(find(study, asked, cost), study, asked, cost)
+
+
+def said(found: Power | None, study: Study, asked: Assumed, cost: Cost | None) -> list[str | Table]:
+    """As `lines`, of what was found."""
+    if found is None:
         return []
+    return [found.intro, *([_table(found, study, asked, cost)] if found.axes else []), *found.claims]
+
+
+def find(study: Study, asked: Assumed, cost: Cost | None) -> Power | None:
+    """As `lines`; None where nothing is compared."""
+    if study.compared < 2:
+        return None
     design = _design(study)
     # An axis without a share decides nothing.
     axes = [axis for axis in axes_of(study.claims, study.criterion.metric) if design.level(axis)]
-    said: list[str | Table] = [_intro(study, design, axes, asked)]
-    said += [_table(study, design, axes, asked, cost)] if axes else []
-    return said + list(_of_claims(study, design, axes, asked, cost))
+    sizes, more = _sizes(study, design, axes, asked) if axes else ([], [])
+    claims = _of_claims(study, design, axes, asked, cost)
+    return Power(_intro(study, design, axes, asked), tuple(axes), tuple(sizes), tuple(more), tuple(claims))
 
 
 def _intro(study: Study, design: Design, axes: Sequence[str], asked: Assumed) -> str:
@@ -71,35 +107,50 @@ def _intro(study: Study, design: Design, axes: Sequence[str], asked: Assumed) ->
     return said
 
 
-def _table(study: Study, design: Design, axes: Sequence[str], asked: Assumed, cost: Cost | None) -> Table:
-    """By the number of seeds. axes: those with a share of the level, one at least."""
+def _sizes(study: Study, design: Design, axes: Sequence[str], asked: Assumed) -> tuple[list[Size], list[str]]:
+    """By the number of seeds, and where more are needed than are tried. axes: those with a share of the level, one at
+    least."""
     truths, seeds = {axis: one_lower(study, asked, axis) for axis in axes}, study.seeds
     designs = {axis: of_scores(design, axis) for axis in axes}
-    known = ["time here", "node hours"] if cost else []
-    nothing = [""] * len(known)
-    titles = {CONVERGING: f"{asked.higher:g} from {asked.lower:g}", SCORE: f"scores, {asked.wins:g}"}
-    table = Table("seeds of each", *(titles.get(axis, f"{axis}, {asked.wins:g}") for axis in axes), *known)
     sizes, shows, needed = {seeds.compare, 2 * seeds.compare}, 2, dict[str, int | None]()
     if _plain(seeds):
         shows = seeds_that_show(study.compared, design.level(CONVERGING)) or MOST_WITHOUT
         needed = {axis: seeds_needed(truth, [(0, 1)], design.level(axis)) for axis, truth in truths.items()}
         sizes |= {size for size in needed.values() if size}
+    found = []
     if shows > 2 and axes[0] == CONVERGING:
-        table.add_row(f"up to {shows - 1}", "never", *[""] * (len(axes) - 1), *nothing)
-    looks = ", one look" if len(seeds.sizes) > 1 else ""
+        found.append(Size(2, 1, {axis: 0.0 if axis == CONVERGING else None for axis in axes}, shows - 1))
     for size in sorted(size for size in sizes if size >= 2):
-        found = [
-            simulate(truths[axis], replace(own, seeds=_at(seeds, size)), None if _plain(seeds) else FEW).told[0, 1]
+        told = {
+            axis: float(
+                simulate(truths[axis], replace(own, seeds=_at(seeds, size)), None if _plain(seeds) else FEW).told[0, 1]
+            )
             for axis, own in designs.items()
-        ]
-        table.add_row(f"{size}{looks}", *map(_in, found), *(cost(size) if cost else ()))
-    if _plain(seeds) and not all(needed.values()):
-        cells = ["" if needed[axis] else f"under {percent(POWER)}" for axis in axes]
+        }
+        found.append(Size(size, 1, told))
+    if len(seeds.sizes) > 1 and seeds.until == "all" and _plain(seeds):
+        told = {axis: float(simulate(truths[axis], own).told[0, 1]) for axis, own in designs.items()}
+        found.append(Size(seeds.compare, len(seeds.sizes), told))
+    return found, [axis for axis in axes if _plain(seeds) and not needed[axis]]
+
+
+def _table(found: Power, study: Study, asked: Assumed, cost: Cost | None) -> Table:
+    known = ["time here", "node hours"] if cost else []
+    nothing = [""] * len(known)
+    titles = {CONVERGING: f"{asked.higher:g} from {asked.lower:g}", SCORE: f"scores, {asked.wins:g}"}
+    table = Table("seeds of each", *(titles.get(axis, f"{axis}, {asked.wins:g}") for axis in found.axes), *known)
+    several = len(study.seeds.sizes) > 1
+    for size in found.sizes:
+        if size.seeds_to:
+            told = ["" if share is None else "never" for share in size.told.values()]
+            table.add_row(f"up to {size.seeds_to}", *told, *nothing)
+            continue
+        looks = "" if not several else ", one look" if size.looks == 1 else f", {size.looks} looks"
+        told = ["" if share is None else _in(share) for share in size.told.values()]
+        table.add_row(f"{size.seeds}{looks}", *told, *(cost(size.seeds) if cost else ()))
+    if found.more:
+        cells = [f"under {percent(POWER)}" if axis in found.more else "" for axis in found.axes]
         table.add_row("more", *cells, *nothing)
-    if looks and seeds.until == "all" and _plain(seeds):
-        found = [simulate(truths[axis], own).told[0, 1] for axis, own in designs.items()]
-        words = f"{seeds.compare}, {len(seeds.sizes)} looks"
-        table.add_row(words, *map(_in, found), *(cost(seeds.compare) if cost else ()))
     return table
 
 

@@ -16,25 +16,26 @@ from seedsweep.core.records.study import Study
 if TYPE_CHECKING:
     # Imports SciPy, which `status` need not wait for.
     from seedsweep.analysis.answer import Answer
+    from seedsweep.analysis.imported_results.columns import Columns
 
 
 def show_results(paths: RunPaths, study: Study, console: Console, *, quiet: bool = False) -> str:
-    """Write a run's report, and say its answer and, unless quiet, where everything is. Returns the answer's first
-    paragraph."""
+    """Write a run's report, and say its answer and, unless quiet, where everything is. Returns the verdict, a
+    few words."""
     if quiet:
         return show_report(paths, console)
     console.print()
-    first = show_report(paths, console)
+    verdict = show_report(paths, console)
     say("tables", paths.report.tables, console)
     say("figures", paths.report.figures, console)
     say("curves", f"tensorboard --logdir {paths.tensorboard}", console)
     if study.found:
         say("search", f"optuna-dashboard sqlite:///{paths.optuna_db}   (pip install optuna-dashboard)", console)
-    return first
+    return verdict
 
 
 def show_report(paths: RunPaths, console: Console) -> str:
-    """Write a run's report, and say its answer. Returns the answer's first paragraph."""
+    """Write a run's report, and say its answer. Returns the verdict."""
     from seedsweep.analysis.page.report import write
 
     return _show(lambda: write(paths.folder), paths.report, console)
@@ -47,11 +48,11 @@ def show_together(runs: Sequence[RunPaths], to: Path, console: Console) -> None:
     _show(lambda: write_together([run.folder for run in runs], to), ReportPaths(to), console)
 
 
-def show_table(table: Path, threshold: float, hold: int, to: Path, console: Console) -> None:
+def show_table(table: str, columns: Columns, threshold: float, hold: int, to: Path, console: Console) -> None:
     """Others' results."""
     from seedsweep.analysis.page.report import write_table
 
-    _show(lambda: write_table(table, threshold, hold, to), ReportPaths(to), console)
+    _show(lambda: write_table(table, threshold, hold, to, columns), ReportPaths(to), console)
 
 
 def write_tables(paths: RunPaths, to: Path, console: Console) -> None:
@@ -74,8 +75,8 @@ def show_replication(runs: Path, to: Path, console: Console) -> None:
         raise UserError("the replication of the report of 2019 is not installed") from None
     if not RunPaths.all_of(runs):
         raise UserError(
-            f"{runs} has no runs: the table is made from those of the built-in studies; run all of them with `seedsweep "
-            "launch --all`, or one by its name, then ask again"
+            f"{runs} has no runs: the table is made from those of the built-in studies; run all of them with "
+            "`seedsweep launch --all`, or one by its name, then ask again"
         )
     with console.status("writing the table"):
         said = write(runs, to)
@@ -89,7 +90,7 @@ def say(what: str, where: object, console: Console) -> None:
 
 
 def _show(write: Callable[[], Answer], report: ReportPaths, console: Console) -> str:
-    """Write a report, and say its answer, line by line, and where it is. Returns the answer's first paragraph."""
+    """Write a report, and say its answer, line by line, and where it is. Returns the verdict."""
     with console.status("writing the report"):
         answer = write()
     first, *paragraphs = answer.paragraphs
@@ -100,4 +101,4 @@ def _show(write: Callable[[], Answer], report: ReportPaths, console: Console) ->
         console.print(escape(line), soft_wrap=whole)
     console.print()
     say("report", report.page, console)
-    return first
+    return answer.verdict

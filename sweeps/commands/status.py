@@ -13,77 +13,159 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from seedsweep.analysis import answer_record
 from seedsweep.analysis.labels import searched, short_label
 from seedsweep.core.records import lease
 from seedsweep.core.records.criterion import OUTCOMES, Outcome
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec
+from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study
+from seedsweep.sweeps.commands import run_state
+from seedsweep.sweeps.commands.run_state import Cohort, Used
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
 
 WATCH_SECONDS = 2.0
 #: Rows that are shown; the last ones, which are the comparison's.
 MOST_ROWS = 100
+#: Open cohorts that are named.
+MOST_OPEN = 10
 
 
 @dataclass(frozen=True)
-class _Cohort:
-    """What the ledger has of a cohort, read once. outcomes: None where it is not finished."""
+class Row:
+    """A configuration in one phase. seeds: members that have a cohort, and done: those that have finished.  step: of an
+    open cohort's last evaluation."""
 
-    record: CohortRecord
-    spec: CohortSpec
-    outcomes: list[Outcome] | None
+    phase: str
+    number: int
+    configuration: str
+    seeds: int
+    done: int
+    converged: int
+    fell_back: int
+    never: int
+    diverged: int
+    step: int | None
+
+
+@dataclass(frozen=True)
+class OpenCohort:
+    """One that has not finished. cohort: as `seedsweep logs` takes it.  error: the last line of why it failed."""
+
+    cohort: str
+    phase: str
+    configuration: str
+    seeds: tuple[int, ...]
+    step: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of a run while nothing is decided.
+
+    state: one of `run_state`'s words.  runner: who runs it.  jobs: of it in the queue.  members: that the study has, at
+    most; done: that have finished.  seconds_left: at the rate so far; None where nothing runs or has finished.
+    most_converged: configurations with the highest share so far, a count and no verdict.
+    failed, open: cohorts that are not finished, with and without an error.  report: its page, if it is written.
+    """
+
+    name: str
+    scale: str
+    folder: str
+    state: str
+    runner: str | None
+    jobs: tuple[str, ...]
+    members: int
+    done: int
+    cohorts_done: int
+    outcomes: dict[str, int]
+    seconds_left: float | None
+    look: str | None
+    most_converged: tuple[Row, ...]
+    taken: dict[str, int]
+    superseded: int
+    failed: tuple[OpenCohort, ...]
+    open: tuple[OpenCohort, ...]
+    used: Used
+    report: str | None
+    configurations: tuple[Row, ...]
+
+
+def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
+    """What a run's records say. jobs: its jobs in the queue. Errors: RecordError, LedgerError."""
+    study, jobs = run.study(), tuple(jobs)
+    holder = lease.alive(run.paths.leases, LEASE)
+    cohorts = run_state.read(run.ledger.records())
+    done, paths = run_state.members_done(cohorts), searched(study, [cohort.spec for cohort in cohorts])
+    steps = {cohort.name: _step(cohort.record) for cohort in cohorts if cohort.outcomes is None}
+    rows = _rows(cohorts, paths, steps)
+    unfinished = [
+        OpenCohort(
+            *(cohort.name, cohort.spec.phase, short_label(cohort.spec, paths), cohort.spec.seeds, steps[cohort.name]),
+            cohort.record.reason(),
+        )
+        for cohort in cohorts
+        if cohort.outcomes is None
+    ]
+    answer = answer_record.read(run.paths.report)
+    page = run.paths.report.page
+    return Status(
+        study.name,
+        study.scale,
+        str(run.paths.folder),
+        run_state.state(study, done, answer, running=bool(holder), waiting=any(map(_is_job, jobs))),
+        lease.describe(holder) if holder else None,
+        jobs,
+        study.members,
+        done,
+        sum(cohort.outcomes is not None for cohort in cohorts),
+        _counts(cohorts),
+        _seconds_left(study, cohorts, lease.started_at(holder)) if holder else None,
+        _look(study, run, cohorts) or None,
+        _most_converged(rows),
+        dict(taken_by([cohort.record for cohort in cohorts if cohort.outcomes is not None])),
+        len(run.ledger.records(superseded=True)) - len(cohorts),
+        tuple(one for one in unfinished if one.error),
+        tuple(one for one in unfinished if not one.error),
+        run_state.used(study, cohorts, run.paths.folder),
+        str(page) if page.exists() else None,
+        rows,
+    )
 
 
 def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
-    """Print who runs the study, its `jobs`, one line a configuration and phase, the time left, and the last error of
-    each failed cohort."""
-    study = run.study()
-    holder = lease.alive(run.paths.leases, LEASE)
-    groups: dict[tuple[str, int], list[_Cohort]] = defaultdict(list)
-    cohorts = _read(run.ledger.records())
-    for cohort in cohorts:
-        groups[cohort.spec.phase, cohort.spec.number].append(cohort)
-    table = Table(box=None, padding=(0, 1, 0, 0))
-    # In 80 columns only the names of configurations are cut.
-    for column in ("phase", "no.", "configuration", "seeds", "done", *(o.replace("_", "\n") for o in OUTCOMES), "step"):
-        table.add_column(column, no_wrap=column != "configuration")
-    rows = sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1]))
-    paths = searched(study, [cohort.spec for cohort in cohorts])
-    for (phase, number), of_one in rows[-MOST_ROWS:]:
-        open_ones = [cohort.record for cohort in of_one if cohort.outcomes is None]
-        counts = Counter(outcome.outcome for cohort in of_one for outcome in cohort.outcomes or ())
-        steps = [curves.steps[-1] for record in open_ones if (curves := record.curves()) and curves.steps]
-        table.add_row(
-            phase,
-            str(number),
-            Text(short_label(of_one[0].spec, paths), no_wrap=True, overflow="ellipsis"),
-            str(sum(len(cohort.spec.seeds) for cohort in of_one)),
-            f"{len(of_one) - len(open_ones)}/{len(of_one)}",
-            *(str(counts[outcome]) for outcome in OUTCOMES),
-            str(steps[-1]) if steps else "",
-        )
-    errors = [(c.record, text) for c in cohorts if c.outcomes is None and (text := c.record.reason())]
-    scale = f" ({study.scale} scale)" if study.scale else ""
-    console.print(f"[bold]{escape(study.name)}[/]{scale}, {escape(str(run.paths.folder))}")
-    console.print(f"running: {lease.describe(holder)}" if holder else "not running")
-    for job in jobs:
-        console.print(f"job {job}")
-    console.print(table)
-    if len(rows) > MOST_ROWS:
-        console.print(f"({len(rows) - MOST_ROWS} configurations before the last {MOST_ROWS} are left out)")
-    if said := _look(study, run, cohorts):
-        console.print(said)
-    left = _time_left(study, cohorts, lease.started_at(holder)) if holder else ""
-    console.print(_summary(cohorts) + left)
-    if said := in_words(taken_by([cohort.record for cohort in cohorts if cohort.outcomes is not None])):
+    """Print who runs the study, its `jobs`, one line a configuration and phase, the time left, what it used, where its
+    report is, and the cohorts that are open or failed."""
+    found = find(run, jobs)
+    scale = f" ({found.scale} scale)" if found.scale else ""
+    console.print(f"[bold]{escape(found.name)}[/]{scale}, {escape(found.folder)}")
+    known = {run_state.WAITING: "waiting in the queue"}
+    what = f"running: {found.runner}" if found.runner else f"not running: {known.get(found.state, found.state)}"
+    console.print(f"{escape(what)}; {found.done} of {found.members} members done")
+    for job in found.jobs:
+        console.print(f"job {escape(job)}")
+    console.print(_table(found.configurations[-MOST_ROWS:]))
+    if left_out := len(found.configurations[:-MOST_ROWS]):
+        console.print(f"({left_out} configurations before the last {MOST_ROWS} are left out)")
+    if found.look:
+        console.print(found.look)
+    left = "" if found.seconds_left is None else f"; about {duration(found.seconds_left)} left"
+    console.print(_summary(found.cohorts_done, found.outcomes) + left)
+    if found.most_converged and found.state != run_state.FINISHED:
+        words = ", ".join(f"{row.configuration} {row.converged} of {row.done}" for row in found.most_converged)
+        console.print(f"most converged so far: {escape(words)} (a count, no verdict)")
+    if said := in_words(found.taken):
         console.print(escape(said))
-    if gone := len(run.ledger.records(superseded=True)) - len(cohorts):
-        console.print(f"left out: {gone} cohorts of data, start weights or defaults that the study has no more")
-    for record, text in errors:
-        console.print(f"[red]failed[/] {escape(str(record.folder))}\n  {escape(text)}")
+    if found.superseded:
+        console.print(
+            f"left out: {found.superseded} cohorts of data, start weights or defaults that the study has no more"
+        )
+    console.print(f"used:   {found.used.words}")
+    console.print(f"report: {escape(found.report or f'none yet (seedsweep report {run.name})')}")
+    _show_unfinished(found, run, console)
 
 
 def watch(run: RunDirectory, jobs: Callable[[RunDirectory], list[str]], console: Console) -> None:
@@ -100,23 +182,105 @@ def watch(run: RunDirectory, jobs: Callable[[RunDirectory], list[str]], console:
 
 def summary(records: Sequence[CohortRecord]) -> str:
     """Finished cohorts and their members' outcomes in a line."""
-    return _summary(_read(records))
+    cohorts = run_state.read(records)
+    return _summary(sum(cohort.outcomes is not None for cohort in cohorts), _counts(cohorts))
 
 
-def _read(records: Iterable[CohortRecord]) -> list[_Cohort]:
-    return [_Cohort(record, record.spec(), record.outcomes() if record.finished else None) for record in records]
+def _is_job(line: str) -> bool:
+    """And not what SLURM said in place of its queue."""
+    return line[:1].isdigit()
 
 
-def _summary(cohorts: Sequence[_Cohort]) -> str:
+def _rows(cohorts: Sequence[Cohort], paths: Sequence[str], steps: Mapping[str, int | None]) -> tuple[Row, ...]:
+    """The search's first. paths: that tell what it found."""
+    groups: dict[tuple[str, int], list[Cohort]] = defaultdict(list)
+    for cohort in cohorts:
+        groups[cohort.spec.phase, cohort.spec.number].append(cohort)
+    rows = []
+    for (phase, number), of_one in sorted(groups.items(), key=lambda item: (item[0][0] != "explore", item[0][1])):
+        known = [step for cohort in of_one if (step := steps.get(cohort.name)) is not None]
+        rows.append(
+            Row(
+                phase=phase,
+                number=number,
+                configuration=short_label(of_one[0].spec, paths),
+                seeds=sum(len(cohort.spec.seeds) for cohort in of_one),
+                done=run_state.members_done(of_one),
+                **_counts(of_one),
+                step=known[-1] if known else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    # In 80 columns only the names of configurations are cut.
+    outcomes = [outcome.replace("_", "\n") for outcome in OUTCOMES]
+    for column in ("phase", "no.", "configuration", "members\ndone", *outcomes, "step"):
+        table.add_column(column, no_wrap=column != "configuration")
+    for row in rows:
+        table.add_row(
+            row.phase,
+            str(row.number),
+            Text(row.configuration, no_wrap=True, overflow="ellipsis"),
+            f"{row.done}/{row.seeds}",
+            *(str(getattr(row, outcome)) for outcome in OUTCOMES),
+            "" if row.step is None else str(row.step),
+        )
+    return table
+
+
+def _show_unfinished(found: Status, run: RunDirectory, console: Console) -> None:
+    for one in found.open[:MOST_OPEN]:
+        at = "" if one.step is None else f", at step {one.step}"
+        console.print(f"open    {one.cohort}: {escape(_in_words(one))}{at}")
+    if len(found.open) > MOST_OPEN:
+        console.print(f"        and {len(found.open) - MOST_OPEN} more")
+    for one in found.failed:
+        console.print(f"[red]failed[/]  {one.cohort}: {escape(_in_words(one))}\n        {escape(str(one.error))}")
+    if found.failed or found.open:
+        first = (*found.failed, *found.open)[0].cohort
+        console.print(f"look:   seedsweep logs {escape(run.name)} {first}")
+
+
+def _in_words(one: OpenCohort) -> str:
+    """`compare alpha 1, seeds 0 to 11`."""
+    first, last = one.seeds[0], one.seeds[-1]
+    return f"{one.phase} {one.configuration}, {f'seed {first}' if first == last else f'seeds {first} to {last}'}"
+
+
+def _step(record: CohortRecord) -> int | None:
+    curves = record.curves()
+    return curves.steps[-1] if curves and curves.steps else None
+
+
+def _counts(cohorts: Sequence[Cohort]) -> dict[str, int]:
     counts = Counter(outcome.outcome for cohort in cohorts for outcome in cohort.outcomes or ())
+    return {outcome: counts[outcome] for outcome in OUTCOMES}
+
+
+def _summary(done: int, counts: Mapping[str, int]) -> str:
     return (
-        f"{sum(cohort.outcomes is not None for cohort in cohorts)} cohorts finished; members: "
-        f"{counts['converged']} converged, {counts['fell_back']} fell back, {counts['never']} never, "
-        f"{counts['diverged']} diverged"
+        f"{done} cohorts finished; members: {counts['converged']} converged, {counts['fell_back']} fell back, "
+        f"{counts['never']} never, {counts['diverged']} diverged"
     )
 
 
-def _look(study: Study, run: RunDirectory, cohorts: Sequence[_Cohort]) -> str:
+def _most_converged(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Of the comparison, and before it of the search; none where none has converged."""
+    finished = [row for row in rows if row.done]
+    own = [row for row in finished if row.phase == "compare"] or finished
+
+    def share(row: Row) -> float:
+        # By Laplace's rule: 38 of 40 come before 1 of 1.
+        return (row.converged + 1) / (row.done + 2)
+
+    most = max(map(share, own), default=0.0)
+    return tuple(row for row in own if row.converged and share(row) == most)
+
+
+def _look(study: Study, run: RunDirectory, cohorts: Sequence[Cohort]) -> str:
     """`look 2 of 4 (12 of 40 seeds)`, and why no more follows, as the page says it; empty where all seeds are looked at
     at once."""
     registered = read_registration(run.paths)
@@ -153,7 +317,7 @@ def _look(study: Study, run: RunDirectory, cohorts: Sequence[_Cohort]) -> str:
     return f"look {seen} of {len(sizes)} ({sizes[seen - 1]} of {most} seeds){ended.get(found.stopped, '')}"
 
 
-def _entered(decides: Registration, names: Mapping[int, str], cohorts: Sequence[_Cohort]) -> bool:
+def _entered(decides: Registration, names: Mapping[int, str], cohorts: Sequence[Cohort]) -> bool:
     """Whether all that is registered has a cohort in the comparison: the named ones, and what the search adds, which is
     nothing where it explored the named ones alone. names: of those in it."""
     if not set(decides.configurations) <= set(names.values()):
@@ -164,9 +328,9 @@ def _entered(decides: Registration, names: Mapping[int, str], cohorts: Sequence[
     return not decides.explore or "" in names.values() or ended
 
 
-def _time_left(study: Study, cohorts: Sequence[_Cohort], since: float) -> str:
-    """At the rate of the launch that runs since then, by the members that it has finished; nothing before the first."""
+def _seconds_left(study: Study, cohorts: Sequence[Cohort], since: float) -> float | None:
+    """At the rate of the launch that runs since then, by the members that it has finished; None before the first."""
     finished = [cohort for cohort in cohorts if cohort.outcomes is not None]
     now = [len(cohort.spec.seeds) for cohort in finished if cohort.record.finished_at > since]
-    left = study.members - sum(len(cohort.spec.seeds) for cohort in finished)
-    return f"; about {duration(left / sum(now) * (time.time() - since))} left" if now and left > 0 else ""
+    left = study.members - run_state.members_done(finished)
+    return left / sum(now) * (time.time() - since) if now and left > 0 else None

@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 from rich.console import Console
@@ -18,11 +19,14 @@ from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
 from seedsweep.sweeps.places import CLIENT, HERE, INLINE
+from seedsweep.sweeps.running.budget import Budget
 from seedsweep.sweeps.running.compiling_ahead import compiling_ahead
 from seedsweep.sweeps.running.executor import Job, execute
 from seedsweep.sweeps.running.group_size import sizes
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.launch_code import UserFiles, use_files
+from seedsweep.sweeps.running.log_elsewhere import LogElsewhere
+from seedsweep.sweeps.running.log_places import wanted
 from seedsweep.sweeps.running.prepared_task import check_gpus
 from seedsweep.sweeps.running.progress import describe, last_error
 from seedsweep.sweeps.running.ray_session import check_answers, cores
@@ -36,14 +40,31 @@ from seedsweep.sweeps.study.configuration import Configuration, configuration, k
 from seedsweep.sweeps.study.validation import problems_with_data
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a launch ended. failed: cohorts that did, a line each, which the progress has shown.  budget: why the budget
+    ended it before the study was done; empty where it did not."""
+
+    failed: list[str]
+    budget: str = ""
+
+
 def launch(
-    study: Study, run: RunDirectory, files: UserFiles, console: Console, *, on: str = HERE, fresh: bool = False
-) -> list[str]:
+    study: Study,
+    run: RunDirectory,
+    files: UserFiles,
+    console: Console,
+    *,
+    on: str = HERE,
+    fresh: bool = False,
+    verbose: bool = False,
+) -> Ended:
     """Run what the study still misses on `on` (see `execute`), and write what is derived from the ledger.
 
-    Returns what failed, a line each. Errors: UserError; RayDiedError; KeyboardInterrupt after the workers have stopped.
+    verbose: say of each cohort that it has finished.
+    Errors: UserError; RayDiedError; KeyboardInterrupt after the workers have stopped.
     """
-    head = detect.head()
+    head, places = detect.head(), wanted()
     with _interruptible() as stop, run.hold(head["number"] if head else None) as number:
         # Before anything is packed or measured.
         if on not in (HERE, INLINE):
@@ -53,7 +74,7 @@ def launch(
         study = run.begin(study, fresh=fresh)
         copy, code = use_files(study, run, files)
         if on.startswith(CLIENT):
-            return _on_client(run, number, copy, on, console)
+            return Ended(_on_client(run, number, copy, on, console))
         _say_where(run, console)
         inputs = Inputs(run, console)
         # Where nothing is named, the search varies the study itself.
@@ -70,15 +91,22 @@ def launch(
         run.ledger.supersede(first.superseded)
         _say_what(study, first, console)
         run.record_launch(on, copy, inputs.fingerprints, [f"{cores()} cores"])
+        budget = Budget(study, run.ledger)
+        begins = first.waiting and budget.allows(0)
         # Not for a worker on another machine, nor for what is asked one after another.
-        ahead = configurations if on == HERE and first.waiting and kind(study) == "task" else []
-        with compiling_ahead(study, ahead, run.paths, copy, data):
-            done = execute(Job(study, run, number, copy, inputs, agenda, console, stop), on)
+        ahead = configurations if on == HERE and begins and kind(study) == "task" else []
+        log = LogElsewhere(run.paths, places, console)
+        with compiling_ahead(study, ahead, run.paths, copy, data), contextlib.closing(log):
+            job = Job(
+                study, run, number, copy, inputs, agenda, console, stop, budget=budget, verbose=verbose, watchers=[log]
+            )
+            done = execute(job, on)
         before = {spec.key for spec in first.finished}
         if said := in_words(taken_by([run.ledger.record(spec) for spec in done.finished if spec.key not in before])):
             console.print(escape(said), highlight=False, soft_wrap=True)
         _write_views(study, run, done)
-        return [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
+        failed = [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
+        return Ended(failed, budget.said() if done.waiting and not budget.allows(0) else "")
 
 
 def _say_where(run: RunDirectory, console: Console) -> None:
@@ -94,7 +122,10 @@ def _on_client(run: RunDirectory, number: int, copy: str, on: str, console: Cons
     code = launch_there(run, number, copy, on, console)
     records = [record for record in run.ledger.records() if not record.finished]
     failed = [f"{r.spec().phase} {r.spec().name or r.spec().number}: {r.reason() or 'did not end'}" for r in records]
-    return failed or ([f"the driver on {on} ended with code {code}"] if code else [])
+    if code and not failed:
+        console.print(f"the driver on {on} ended with code {code}", highlight=False, soft_wrap=True)
+        return [f"the driver on {on}: code {code}"]
+    return failed
 
 
 def _members_together(

@@ -23,6 +23,7 @@ from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
 from seedsweep.sweeps.places import HERE, INLINE
 from seedsweep.sweeps.running import ray_session, ray_watch
+from seedsweep.sweeps.running.budget import Budget
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.live_report import LiveReport
 from seedsweep.sweeps.running.progress import Progress, Watcher
@@ -50,7 +51,8 @@ class RayDiedError(SeedsweepError):
 @dataclass(frozen=True)
 class Job:
     """A launch's cohorts. number: of the launch.  code: name of the copy of the user's files.  agenda: the one that the
-    ledger gives now.  stop: set when the launch is to end.  trainable: another than Ray's `CohortTrial`."""
+    ledger gives now.  stop: set when the launch is to end.  trainable: another than Ray's `CohortTrial`.  budget: what
+    may be spent.  verbose: say of each cohort that it has finished."""
 
     study: Study
     run: RunDirectory
@@ -61,6 +63,13 @@ class Job:
     console: Console
     stop: threading.Event = field(default_factory=threading.Event)
     trainable: Callable[[], type] | None = None
+    budget: Budget | None = None
+    verbose: bool = False
+    watchers: Sequence[Watcher] = ()
+
+    def may_begin(self, running: int) -> bool:
+        """Whether a cohort more may begin beside so many that run."""
+        return self.budget is None or self.budget.allows(running)
 
 
 def execute(job: Job, on: str) -> Agenda:
@@ -70,7 +79,7 @@ def execute(job: Job, on: str) -> Agenda:
     Errors: UserError; KeyboardInterrupt once the launch is to stop; RayDiedError.
     """
     agenda = job.agenda()
-    if not agenda.waiting:
+    if not agenda.waiting or not job.may_begin(0):
         return agenda
     if on == INLINE:
         with _watchers(job, agenda) as watchers:
@@ -131,8 +140,11 @@ def _on_ray(job: Job, agenda: Agenda, on: str) -> Agenda:
 def _watchers(job: Job, agenda: Agenda) -> Iterator[list[Watcher]]:
     paths = job.run.paths
     tensorboard = TensorBoard(job.study, metrics_of(job.study), job.run.ledger, paths.tensorboard)
-    with contextlib.closing(LiveReport(paths.folder)) as live_report, Progress(job.console, agenda) as progress:
-        yield [progress, tensorboard, live_report]
+    with (
+        contextlib.closing(LiveReport(paths.folder)) as live_report,
+        Progress(job.console, agenda, verbose=job.verbose) as progress,
+    ):
+        yield [progress, tensorboard, live_report, *job.watchers]
 
 
 class Dispatcher:
@@ -163,7 +175,9 @@ class Dispatcher:
         self.check()
         if self.job.run.retry_asked():
             self.agenda.retry()
-        if time.monotonic() < self._paused_until or not (trial := self.agenda.next()):
+        if time.monotonic() < self._paused_until or not self.job.may_begin(len(self._running)):
+            return None
+        if not (trial := self.agenda.next()):
             return None
         records = [self.agenda.ledger.record(spec) for spec in trial]
         folders = tuple(str(record.folder) for record in records)
@@ -189,8 +203,10 @@ class Dispatcher:
         for folder in folders:
             spec, owner, failed_at = self._running.pop(folder)
             given_up = False
-            if self.agenda.ledger.record(spec).finished:
+            if (record := self.agenda.ledger.record(spec)).finished:
                 self.agenda.finish(spec)
+                if self.job.budget:
+                    self.job.budget.add(record)
             else:
                 lost = self._lost(spec, owner, failed_at)
                 shared = len(folders) > 1

@@ -137,7 +137,9 @@ class Progress(Watcher):
     def _counts(self) -> str:
         cohorts, members = self._agenda.total
         o = self._agenda.outcomes
-        failed = f", [red]{self._failed} {'cohort' if self._failed == 1 else 'cohorts'} failed[/]" if self._failed else ""
+        failed = (
+            f", [red]{self._failed} {'cohort' if self._failed == 1 else 'cohorts'} failed[/]" if self._failed else ""
+        )
         return (
             f"{len(self._agenda.finished)}/{cohorts} cohorts, {self._members_done}/{members} members: "
             f"{o['converged']} converged, {o['fell_back']} fell back, {o['never']} never, {o['diverged']} diverged"

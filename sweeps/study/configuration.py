@@ -35,6 +35,7 @@ from seedsweep.sweeps.study.components import (
     task_class,
 )
 from seedsweep.sweeps.study.overrides import leaves, nested, no_mapping, override
+from seedsweep.sweeps.study.slips import choose_measure
 
 __all__ = [
     "Configuration", "configuration", "kind", "make_optimizer", "make_task", "members", "named", "parse", "reads_total",
@@ -144,7 +145,7 @@ def resolve(study: Study) -> Study:
     if criterion.metric not in measured:
         raise UserError(
             f"criterion.metric: {study.task or 'the command'} has no {criterion.metric!r}; "
-            f"{choose(criterion.metric, measured)}"
+            f"{choose_measure(criterion.metric, measured)}"
         )
     own = measured[criterion.metric]
     criterion = dataclasses.replace(criterion, direction=own.direction, low=own.low, high=own.high)

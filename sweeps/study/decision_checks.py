@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from seedsweep.core.component import choose
 from seedsweep.core.records.decision import BELOW, CONVERGING, SCORE, Claim, axes_of, parts_of
 from seedsweep.core.records.study import Measure, Study
+from seedsweep.sweeps.study.slips import choose_measure
 
 TESTED = ("test_last_", "test_best_")
 
@@ -29,7 +30,7 @@ def problems(study: Study) -> Iterable[str]:
     for place, measure in enumerate(study.secondary):
         plain = next((measure.removeprefix(start) for start in TESTED if measure.startswith(start)), measure)
         if plain not in study.measures:
-            yield f"secondary.{place}: there is no {plain!r}; {choose(plain, study.measures)}"
+            yield f"secondary.{place}: there is no {plain!r}; {choose_measure(plain, study.measures)}"
     known = study.criterion
     ends = Measure(direction="max", low=known.low, high=known.high)
     for value in study.sensitivity.threshold:

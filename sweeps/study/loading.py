@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from seedsweep.core.records.resources import Allocation
 from seedsweep.core.records.study import Study, read_study
 from seedsweep.core.user_modules import use_folder
 from seedsweep.sweeps.places import HERE, INLINE
-from seedsweep.sweeps.study import yaml_reader
+from seedsweep.sweeps.study import slips, yaml_reader
 from seedsweep.sweeps.study.command_line import check_program
 from seedsweep.sweeps.study.components import canonical, names_component, own_path
 from seedsweep.sweeps.study.configuration import OF_A_METRIC, configuration, parse, resolve
@@ -55,18 +55,24 @@ def load(
         values, folder = yaml_reader.read(path), Path.cwd() if path.parent == STUDIES else path.parent.absolute()
     use_folder(folder)
     layers = _layers(values, path, scale, on)
+    installed, settings = on in (HERE, INLINE), list(overrides)
+
+    def made(settings: list[str]) -> Study:
+        said = list(layers)
+        try:
+            return _made(said, settings, path.stem, rename, folder, installed=installed)
+        except UserError as error:
+            # Each setting that was read is among what is said.
+            on_command_line = len(said) > len(layers)
+            raise UserError(slips.named(str(error), said, on_command_line=on_command_line)) from error.__cause__
+
     try:
-        merged: dict[str, Any] = {}
-        for layer in layers:
-            merged = override(merged, normalised(layer))
-        for setting in overrides:
-            merged = override(merged, normalised(_setting(setting, merged)))
-        found = _resolved({"name": path.stem, **merged, **({"name": rename} if rename else {})})
-        if found.command:
-            check_program(found.command, folder, installed=on in (HERE, INLINE))
-        return found
+        return made(settings)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error.__cause__
+        problem = str(error)
+        if rename and problem.startswith("name: "):
+            raise UserError(f"--{problem.replace(':', f' {rename}:', 1)}") from None
+        raise UserError(_at_fault(problem, settings, path, made)) from error.__cause__
 
 
 def dump(study: Study) -> str:
@@ -93,6 +99,9 @@ def _find(name: str) -> Path:
     path = STUDIES / f"{name}.yaml"
     if path.is_file():
         return path
+    for beside in (Path(f"{name}.yaml"), Path(f"{name}.yml")):
+        if beside.is_file():
+            raise UserError(f"there is no built-in study {name!r}: did you mean the file {beside}?")
     known = [each.stem for each in STUDIES.glob("*.yaml")]
     raise UserError(f"there is no study {name!r}: {choose(name, known)}, or the path of a .yaml file")
 
@@ -137,6 +146,42 @@ def _cluster_settings() -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     return values
+
+
+def _made(
+    said: list[dict[str, Any]], settings: list[str], name: str, rename: str | None, folder: Path, *, installed: bool
+) -> Study:
+    """A study of its layers and `--set`, which are added to `said` one by one. Errors: UserError that begins with a
+    field."""
+    merged: dict[str, Any] = {}
+    for layer in said:
+        merged = override(merged, normalised(layer))
+    for setting in settings:
+        said.append(_setting(setting, merged))
+        merged = override(merged, normalised(said[-1]))
+    found = _resolved({"name": name, **merged, **({"name": rename} if rename else {})})
+    if found.command:
+        check_program(found.command, folder, installed=installed)
+    return found
+
+
+def _at_fault(problem: str, settings: list[str], path: Path, made: Callable[[list[str]], Study]) -> str:
+    """The problem with where it comes from: the study's file, or the setting without which it is another, or none."""
+    for count in range(len(settings) + 1) if settings else ():
+        try:
+            made(settings[:count])
+        except UserError as error:
+            if str(error) != problem:
+                continue
+            if not count:
+                return f"{path}: {problem}"
+            setting = settings[count - 1]
+            field = setting.partition("=")[0].strip()
+            if problem.startswith("--set "):
+                return problem
+            words = problem.removeprefix(f"{field}: ").removeprefix(f"hyperparameters.{field}: ")
+            return f"--set {setting}: {words}" if words != problem else f"--set {setting}, over {path}: {problem}"
+    return f"{path}: {problem}"
 
 
 def _setting(setting: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from seedsweep.sweeps.study import decision_checks
 from seedsweep.sweeps.study.command_line import NAMES, check_command
 from seedsweep.sweeps.study.components import component, kind, make_task, names_component
 from seedsweep.sweeps.study.configuration import Configuration, configuration
+from seedsweep.sweeps.study.slips import choose_measure
 
 _PLACE = re.compile(r"\{([A-Za-z_]\w*)\}")
 
@@ -121,7 +122,7 @@ def _criterion(study: Study) -> Iterable[str]:
     if criterion.hold < 1:
         yield f"criterion.hold: {criterion.hold} is out of range; it must be at least 1"
     if stop is not None and stop.metric not in study.measures:
-        yield f"training.stop.metric: there is no {stop.metric!r}; {choose(stop.metric, study.measures)}"
+        yield f"training.stop.metric: there is no {stop.metric!r}; {choose_measure(stop.metric, study.measures)}"
 
 
 def _hold(study: Study, training: Training) -> Iterable[str]:
@@ -214,7 +215,8 @@ def _claims(study: Study) -> Iterable[str]:
         if claim.best is not None and study.compared < 2:
             yield f"claims.{place}.best: {claim.best!r} is compared with nothing; name another configuration, or search"
         if claim.measure is not None and claim.measure not in study.measures:
-            yield f"claims.{place}.measure: there is no {claim.measure!r}; {choose(claim.measure, study.measures)}"
+            right = choose_measure(claim.measure, study.measures)
+            yield f"claims.{place}.measure: there is no {claim.measure!r}; {right}"
 
 
 def _space(study: Study, named: Iterable[Configuration]) -> Iterable[str]:

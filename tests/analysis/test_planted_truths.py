@@ -11,7 +11,7 @@ from seedsweep.analysis import tables
 from seedsweep.analysis.answer import answer
 from seedsweep.analysis.claims import judge
 from seedsweep.analysis.comparison import compare
-from seedsweep.analysis.external import read_csv
+from seedsweep.analysis.imported_results.judged import read
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.decision import Claim
 
@@ -303,7 +303,7 @@ TRUTHS = [
 def made(folder, groups, threshold):
     rows = [(name, seed, 10, score) for name, scores in groups.items() for seed, score in enumerate(scores)]
     pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(folder / "made.csv", index=False)
-    return read_csv(folder / "made.csv", threshold)
+    return read(folder / "made.csv", threshold)
 
 
 def claiming(results, claims):

@@ -74,11 +74,11 @@ def test_a_configuration_and_a_claim_that_are_added_later_decide_nothing(grown, 
         "That alpha 0.3 is better than alpha 0: exploratory (added after results).",
     ]
     assert said.exploratory[0].startswith(
-        "alpha 0.3 (exploratory) converged in 9 of 12 seeds (its own 95 % interval: 43 to 95 %)"
+        "alpha 0.3 (exploratory) converged in 9 of 12 seeds (95 % interval of the share: 43 to 95 %)"
     )
     write(folder)
     page = RunPaths(folder).report.page.read_text()
-    assert "<td>alpha 0.3 (exploratory)</td>" in page
+    assert ">alpha 0.3 (exploratory)</th>" in page
     assert "Registered before the first of" in page
     export.write(after, found, folder / "export", ["latex"])
     assert (folder / "export" / "pairs.tex").read_text().count("& -- \\\\") == 2

@@ -8,8 +8,8 @@ import pytest
 from seedsweep.analysis import sensitivity, tables
 from seedsweep.analysis.claims import judge as judge_claims
 from seedsweep.analysis.comparison import compare
-from seedsweep.analysis.external import read_csv
 from seedsweep.analysis.figures import criteria
+from seedsweep.analysis.imported_results.judged import read
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sensitivity import grid, vary
 from seedsweep.core.records.criterion import Criterion
@@ -83,7 +83,7 @@ def others(tmp_path) -> Results:
     names, seeds, steps = ("late", "early", "bad"), range(16), range(1, 7)
     rows = [(name, seed, step, steps_of(name, seed, step)) for name in names for seed in seeds for step in steps]
     pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "t.csv", index=False)
-    return read_csv(tmp_path / "t.csv", 0.8, 1)
+    return read(tmp_path / "t.csv", 0.8, 1)
 
 
 def test_of_others_tables_too_and_without_claims_who_is_unbeaten_counts(others):

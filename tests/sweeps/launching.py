@@ -87,8 +87,8 @@ def run_inline(
     directory = RunDirectory(RunPaths(runs / loaded.name))
     console = Console(file=io.StringIO(), width=200)
     files = UserFiles(study.parent, None, accept)
-    failed = launch(loaded, directory, files, console, on="inline", fresh=fresh)
-    return directory, failed, console.file.getvalue()
+    ended = launch(loaded, directory, files, console, on="inline", fresh=fresh)
+    return directory, ended.failed, console.file.getvalue()
 
 
 def contents(run_folder: Path) -> dict:

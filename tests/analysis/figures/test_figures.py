@@ -1,17 +1,33 @@
 """What figures show: the axis of what varies, or a row each; names as they are; nothing of what is imported changed."""
 
+import itertools
 import subprocess
 import sys
+from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from seedsweep.analysis import tables
 from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.figures.convergence import draw
+from seedsweep.analysis.figures.scales import logarithmic, of_scores
+from seedsweep.analysis.figures.style import FONT, WIDTH
+from seedsweep.analysis.results import Results
+from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.decision import SeedCounts
-from seedsweep.core.records.study import Dimension, Search
+from seedsweep.core.records.study import Dimension, Search, Study
+
+F1 = Criterion("f1", 0.9, 2, "max", 0.0, 1.0)
+
+
+def results_of(scores):
+    members = pd.DataFrame({"final": scores, "exploratory": False})
+    return Results(Study(name="made", question="?", criterion=F1), members, pd.DataFrame())
 
 
 def drawn(folder):
@@ -112,6 +128,87 @@ def test_effects_are_of_the_numbers_that_were_searched(tmp_path, make_run):
 def test_without_a_number_in_the_search_there_are_no_effects(tmp_path, make_run):
     space = {"kind": Dimension(choices=("a", "b"))}
     assert "effects" not in drawn(explored(tmp_path / "run", make_run, space, lambda a: {"kind": str(a), "alpha": "x"}))
+
+
+def test_text_has_one_size_on_a_page(tmp_path, make_run):
+    """All figures are equally wide, so that a page scales them alike; little text is smaller than the rest."""
+    for rates in ({1.0: 9, 0.5: 4}, {round(0.1 * i, 1): i for i in range(11)}):
+        for one in drawn(make_run(tmp_path / str(len(rates)), rates)).values():
+            assert one.figure.get_figwidth() == WIDTH
+            sizes = [text.get_fontsize() for text in one.figure.findobj(Text) if text.get_text()]
+            assert set(sizes) == {FONT}
+            assert all(text.get_rotation() in (0, 90) for text in one.figure.findobj(Text))
+
+
+@pytest.mark.parametrize(("count", "panels"), [(2, 1), (6, 1), (7, 7)])
+def test_few_curves_are_on_one_panel_and_many_on_a_panel_each(tmp_path, make_run, count, panels):
+    figures = drawn(make_run(tmp_path / "run", {round(0.1 * i, 1): i for i in range(count)}, found=False))
+    for name in ("time_to_convergence", "profiles", "best_of_n"):
+        assert len([axes for axes in figures[name].figure.axes if axes.get_visible()]) == panels
+        assert ("grey: the other configurations" in figures[name].caption) == (panels > 1)
+
+
+def boxes(figure, found):
+    """Of texts, as they are drawn."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    every = [text for text in figure.findobj(Text) if found(text.get_text())]
+    # An annotation's own extent has its line, too.
+    return [Text.get_window_extent(text, canvas.get_renderer()) for text in every]
+
+
+def test_names_beside_curves_that_end_alike_do_not_overlap(tmp_path, make_run):
+    names = {f"v{i}": f"configuration {i} with a name that takes more than a line" for i in range(6)}
+    figures = drawn(make_run(tmp_path / "run", dict.fromkeys(names, 12), names=names, found=False))
+    for name in ("time_to_convergence", "profiles", "best_of_n"):
+        found = boxes(figures[name].figure, lambda text: text.startswith("configuration") and "\n" in text)
+        assert len(found) == 6
+        tops = sorted((box.y0, box.y1) for box in found)
+        assert all(above[0] >= below[1] - 1 for below, above in itertools.pairwise(tops))
+
+
+def test_what_piles_up_at_the_end_is_told_apart():
+    scores = np.array([0.6, 0.97, 0.98, 0.99, 0.995, 0.998, 1.0, 1.0])
+    scale = of_scores(results_of(scores), scores)
+    assert scale.end == 1
+    assert scale.inverse(scale.forward(scores)) == pytest.approx(scores)
+    axes = Figure().subplots()
+    scale.on(axes, "x")
+    drawn_at = axes.transAxes.inverted().transform(axes.transData.transform([(score, 0) for score in scores]))[:, 0]
+    assert ((drawn_at >= 0) & (drawn_at <= 1)).all()
+    # On a linear axis 0.99 and 0.998 are 2 % of it apart.
+    assert drawn_at[5] - drawn_at[3] > 0.15
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert {"0.9", "0.99", "1"} <= set(labels)
+
+
+@pytest.mark.parametrize("scores", [[0.5, 0.7, 0.9], [0.96, 0.97, 0.98], [0.0, 0.2, 1.0], [1.0, 1.0]])
+def test_other_scores_are_on_a_linear_axis_that_they_fill(scores):
+    scale = of_scores(results_of(scores), np.array(scores))
+    assert scale.word == ""
+    low, high = scale.limits
+    every = [*scores, F1.threshold]
+    assert low < min(every) <= max(every) < high
+    assert high - low < 1.1 * (max(every) - min(every))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-5, 1.0), (0.003, 0.04), (2.0, 9.0), (1e-4, 1e-2)])
+def test_ticks_of_a_logarithmic_axis_are_round(low, high):
+    axes = Figure().subplots()
+    axes.set_xlim(low, high)
+    logarithmic(axes, low, high)
+    ticks = axes.get_xticks()
+    assert 2 <= len(ticks) <= 6
+    digits = {f"{tick:.10e}".partition("e")[0].rstrip("0").rstrip(".") for tick in ticks}
+    assert digits <= {"1", "1.5", *"23456789"}
+
+
+def test_a_page_has_a_figure_that_is_dark_in_the_dark_and_a_paper_the_light_one(tmp_path, make_run):
+    one = drawn(make_run(tmp_path / "run", {1.0: 9, 0.5: 4}))["p_converge"]
+    picture = one.save(tmp_path, "p_converge")
+    assert b"prefers-color-scheme: dark" in picture
+    assert b"prefers-color-scheme" not in (tmp_path / "p_converge.svg").read_bytes()
+    ElementTree.fromstring(picture)
 
 
 def test_importing_the_figures_changes_no_settings(tmp_path):

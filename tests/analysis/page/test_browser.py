@@ -2,13 +2,20 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from seedsweep.analysis import tables
 from seedsweep.analysis.page.report import write
+from seedsweep.core.records.criterion import judge
+from seedsweep.core.records.curves import Curves
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -37,8 +44,9 @@ def opened(browser):
     """Opens a page from disk, cut off from any network; what it asked for and complained about is kept."""
     contexts = []
 
-    def open_page(path: Path, width: int = 1200, scheme: str = "light"):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    def open_page(path: Path, width: int = 1200, scheme: str = "light", **options):
+        viewport = {"width": width, "height": 900}
+        context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True, **options)
         contexts.append(context)
         page = context.new_page()
         page.asked, page.complaints = [], []
@@ -75,7 +83,8 @@ def test_every_image_is_there_and_has_text(opened, report, name):
     assert images
     assert all(width > 100 and len(text) > 40 for width, text in images)
     drawn = page.eval_on_selector_all("svg[role=img]", "all => all.map(one => one.getAttribute('aria-label'))")
-    assert len(drawn) == (2 * 48 if name == "report" else 0)
+    # A curve and glimpses for each seed, and the charts.
+    assert len(drawn) == (2 * 48 + 4 if name == "report" else 0)
     assert all(drawn)
 
 
@@ -89,9 +98,10 @@ def test_axe_finds_nothing(opened, report, name, scheme):
     assert {"color-contrast", "image-alt", "document-title", "html-has-lang"} <= passed
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, 5, 8, 9])
+@pytest.mark.parametrize("place", [0, 1, 2, 4, 7, 9])
 def test_a_click_sorts_and_another_turns_it_round(opened, report, place):
     page = opened(report)
+    page.check("#more")
     for turned in (False, True):
         page.click(f"#configurations th:nth-child({place + 1}) button")
         values = column(page, place)
@@ -112,7 +122,7 @@ def test_a_filter_shows_what_has_its_words(opened, report, table, word, left):
     page.fill(f"[data-filter={table}]", word)
     shown = page.locator(f"#{table} tbody tr:visible")
     assert shown.count() == left < every
-    assert all(word.lower() in text.lower() for text in shown.locator("td:first-child").all_text_contents())
+    assert all(word.lower() in text.lower() for text in shown.locator("th").all_text_contents())
     page.fill(f"[data-filter={table}]", "")
     assert shown.count() == every
 
@@ -130,6 +140,9 @@ def test_it_prints(opened, report):
     for table in ("configurations", "pairs"):
         assert page.eval_on_selector(f"#{table}", "one => one.getBoundingClientRect().right") <= 718
     assert page.locator(".tools").first.is_hidden()
+    # On paper there are the figures, on the screen the charts.
+    assert page.locator(".chart:visible").count() == 0
+    assert page.locator("img:visible").count() == page.locator("img").count()
     assert page.locator(".answer").is_visible()
     printed = page.pdf(format="A4")
     assert len(re.findall(rb"/Type /Page\b", printed)) > 3
@@ -144,3 +157,202 @@ def test_a_seed_has_its_glimpses_on_the_image(opened, report):
     assert box == [25, 25, 50, 50]
     assert page.locator("svg.glimpses").count() == 48
     assert page.eval_on_selector("svg.glimpses use", "one => one.getBBox().width") == 100
+
+
+#: Charts, and how many marks of one configuration each has: an interval and a point, or lines and dots of 12 seeds.
+CHARTS = {"p_converge": 2, "learning_curves": 12 + 1, "final_scores": 12 + 1, "slider": 4}
+
+
+def said(page, chart: str) -> str:
+    return page.text_content(f"[data-chart={chart}] output.said")
+
+
+def domain(page, chart: str, axis: str) -> list[float]:
+    return page.evaluate(f"document.querySelector('[data-chart={chart}]').svg.scale('{axis}').domain")
+
+
+@pytest.mark.parametrize(
+    ("chart", "words"), [("final_scores", "seed"), ("learning_curves", "seed"), ("p_converge", "%")]
+)
+def test_hover_names_what_is_under_the_pointer_and_its_numbers(opened, report, chart, words):
+    page = opened(report)
+    mark = page.locator(f"[data-chart={chart}] .mark").nth(30 if words == "seed" else 5)
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    # A line is met at its end.
+    page.mouse.move(box["x"] + (box["width"] if chart == "learning_curves" else box["width"] / 2), box["y"] + 2)
+    page.wait_for_function(f"document.querySelector('[data-chart={chart}] output.said').textContent")
+    text = said(page, chart)
+    assert re.match(r"(alpha|best found).*: .*\d", text)
+    assert words in text
+    tip = "".join(page.locator(f"[data-chart={chart}] .tip").all_text_contents())
+    assert re.split("[,:]", text)[0] in tip
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("by", ["click", "table", "list", "keys"])
+def test_a_configuration_is_highlighted_everywhere(opened, report, by):
+    page = opened(report)
+    if by == "click":
+        mark = page.locator("[data-chart=p_converge] path.mark, [data-chart=p_converge] circle.mark").last
+        mark.scroll_into_view_if_needed()
+        box = mark.bounding_box()
+        page.mouse.move(box["x"] + 1, box["y"] + 1)
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    elif by == "table":
+        page.click("#configurations tbody tr:last-child .pick")
+    elif by == "list":
+        page.select_option("#highlight", index=4)
+    else:
+        page.focus("#p_converge-chart")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("Enter")
+    (row,) = page.locator("tr.picked th").all_text_contents()
+    assert page.input_value("#highlight") == row
+    assert page.locator(".pick[aria-pressed=true]").all_text_contents() == [row]
+    for chart, own in CHARTS.items():
+        marks = page.locator(f"[data-chart={chart}] .mark")
+        assert marks.count() - page.locator(f"[data-chart={chart}] .dim").count() == own
+    page.select_option("#highlight", "")
+    assert page.locator(".dim, tr.picked").count() == 0
+
+
+def test_a_drag_zooms_and_a_button_takes_it_back(opened, report):
+    page = opened(report)
+    for chart, axes in (("final_scores", "x"), ("learning_curves", "xy")):
+        before = {axis: domain(page, chart, axis) for axis in axes}
+        plot = page.locator(f"#{chart}-chart")
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        page.mouse.move(box["x"] + 220, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 300, box["y"] + 110, steps=3)
+        page.mouse.up()
+        for axis, (low, high) in before.items():
+            now = domain(page, chart, axis)
+            assert low <= now[0] < now[1] <= high
+            assert now[1] - now[0] < (high - low) / 2
+        page.click(f"#{chart}-reset")
+        assert {axis: domain(page, chart, axis) for axis in axes} == before
+        page.focus(f"#{chart}-chart")
+        page.keyboard.press("+")
+        assert all(domain(page, chart, axis) != ends for axis, ends in before.items())
+        page.keyboard.press("0")
+        assert {axis: domain(page, chart, axis) for axis in axes} == before
+    assert page.locator("tr.picked").count() == 0
+
+
+def test_small_multiples_overlay_on_demand(opened, report):
+    page = opened(report)
+    assert page.evaluate("document.querySelector('[data-chart=learning_curves]').svg.scale('fx') !== undefined")
+    page.check("#overlay")
+    assert page.evaluate("document.querySelector('[data-chart=learning_curves]').svg.scale('fx') === undefined")
+    assert page.locator("[data-chart=learning_curves] path.mark").count() == 48 + 4
+
+
+def test_the_threshold_moves_and_the_registered_one_stands(opened, report):
+    page = opened(report)
+    verdict = page.text_content(".verdict")
+    assert "registered" in page.text_content("#threshold-said")
+    assert "alone decides" in page.text_content("#by-criterion")
+    curve = pd.read_csv(report.parent / "figures" / "criteria.csv")
+    held = curve[curve.hold == 2]
+    for number, threshold in enumerate(sorted(held.threshold.unique())):
+        page.focus("#threshold")
+        page.keyboard.press("ArrowRight" if number else "Home")
+        assert page.get_attribute("#threshold", "aria-valuetext").startswith(f"{threshold:g}")
+        own = held[held.threshold == threshold]
+        said_so = "alone decides" if threshold == 0.9 else "The same verdict" if own.holds.all() else "Another verdict"
+        assert said_so in page.text_content("#by-criterion")
+        for place, row in enumerate(own.itertuples()):
+            page.focus("#slider-chart")
+            page.keyboard.press("Escape")
+            for _ in range(place + 1):
+                page.keyboard.press("ArrowRight")
+            assert f"{row.label}: {row.converged} of {row.members} seeds" in said(page, "slider")
+    page.click("#own-criterion")
+    assert "registered" in page.text_content("#threshold-said")
+    assert page.text_content(".verdict") == verdict
+
+
+def test_without_javascript_there_are_the_figures_and_every_column(opened, report):
+    page = opened(report, java_script_enabled=False)
+    assert page.locator("img:visible").count() == page.locator("img").count() > 8
+    assert page.locator(".chart:visible").count() == 0
+    page.check("#more")
+    assert page.locator("#configurations thead th:visible").count() == page.locator("#configurations thead th").count()
+    page.uncheck("#more")
+    assert page.locator("#configurations thead th:visible").all_text_contents()[:2] == ["configuration", "P(converge)"]
+
+
+def test_on_a_phone_rows_are_cards_that_name_their_numbers(opened, report):
+    page = opened(report, width=390)
+    for table in ("configurations", "pairs"):
+        card = page.locator(f"#{table} tbody tr").first
+        assert card.bounding_box()["width"] > 300
+        cell = card.locator("td:visible").first
+        assert page.evaluate("one => getComputedStyle(one, '::before').content", cell.element_handle()) == (
+            f'"{cell.get_attribute("data-label")}"'
+        )
+        # No number in several lines: it, and its interval.
+        assert cell.bounding_box()["height"] < 60
+    for chart in CHARTS:
+        assert page.locator(f"[data-chart={chart}] svg").bounding_box()["width"] <= 390
+
+
+def more_seeds(folder: Path) -> None:
+    """Two more seeds of each compared configuration, which converge."""
+    ledger = Ledger(RunPaths(folder).cohorts)
+    for record in list(ledger.records()):
+        spec, curves = record.spec(), record.curves()
+        if spec.phase != "compare":
+            continue
+        more = replace(spec, seeds=(12, 13))
+        values = np.full((len(curves.steps), 2, len(curves.columns)), 0.97)
+        criterion = tables.read(folder).study.criterion
+        outcomes = [judge(seed, curves.steps, values[:, 0, 0], None, criterion) for seed in more.seeds]
+        added = ledger.record(more)
+        added.create(more)
+        run = {"host": "here", "device": "cpu", "engine": "fused", "seconds": 12.0}
+        added.claim(1).commit(Curves(curves.steps, values, curves.columns, [12, 13]), outcomes, run)
+
+
+def test_an_open_page_takes_in_what_is_new_and_keeps_what_was_set(opened, tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed, wanted=40)
+    report = RunPaths(folder).report
+    write(folder, tables.Reader(folder))
+    page = opened(report.page)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = false)")
+    page.click("#configurations-2")
+    page.fill("#filter-configurations", "alpha 0")
+    page.check("#more")
+    page.check("#overlay")
+    page.select_option("#highlight", "alpha 0.5")
+    page.locator("#seeds summary").nth(1).click()
+    page.focus("#configurations-4")
+    seen = "document.querySelector('#learning_curves').getBoundingClientRect().top"
+    page.evaluate("document.querySelector('#learning_curves').scrollIntoView()")
+    top, order = page.evaluate(seen), column(page, 0)
+    more_seeds(folder)
+    write(folder, tables.Reader(folder))
+    assert "12/12" in page.text_content("#configurations")
+    page.evaluate("look()")
+    page.wait_for_function("document.querySelector('#news').textContent")
+    assert "14/14" in page.text_content("#configurations")
+    assert page.get_attribute("#configurations th:nth-child(3)", "aria-sort") == "descending"
+    assert column(page, 0) == order
+    assert page.input_value("#filter-configurations") == "alpha 0"
+    assert page.locator("#configurations tbody tr:visible").count() == 3
+    assert page.is_checked("#more")
+    assert page.is_checked("#overlay")
+    assert page.locator("tr.picked th").all_text_contents() == ["alpha 0.5"]
+    assert page.locator("[data-chart=learning_curves] path.mark:not(.dim)").count() == 14 + 1
+    open_ones = page.eval_on_selector_all("details", "all => all.filter(one => one.open).map(one => one.dataset.key)")
+    assert open_ones == ["alpha 0.5"]
+    assert page.evaluate("document.activeElement.id") == "configurations-4"
+    assert abs(page.evaluate(seen) - top) < 2
+    # Once it has the end it asks no more.
+    write(folder)
+    page.evaluate("look()")
+    page.wait_for_timeout(300)
+    assert page.complaints == []

@@ -1,5 +1,6 @@
 """From a ledger that was made by hand to the page."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -38,11 +39,19 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
     assert all(f"<p>{paragraph}</p>" in unescape(page) for paragraph in answer.paragraphs)
     assert "Was it &lt;alpha&gt;?" in page  # the study's text is text
     assert "<p>The configurations differ in alpha.</p>" in page
-    links = re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", page)
-    assert links
-    assert all(link.startswith("data:image/svg+xml;base64,") for link in links)
-    assert "http" not in re.sub(r"data:[^\"']*", "", page)
-    assert page.count("<img") == 10 == len(re.findall(r'<img [^>]*alt="[^"]{40,}"', page))
+    own = without_scripts(page)
+    links = set(re.findall(r"""(?:src|href)\s*=\s*["']([^"']*)""", own))
+    pictures = {link for link in links if link.startswith("data:image/svg+xml;base64,")}
+    anchors = {link[1:] for link in links if link.startswith("#")}
+    files = links - pictures - {f"#{anchor}" for anchor in anchors}
+    assert len(pictures) == 10
+    assert {"comparison", "figures", "p_converge", "criterion", "all-pairs", "seeds", "provenance"} <= anchors
+    assert all(own.count(f'id="{anchor}"') == 1 for anchor in anchors)
+    assert {f"tables/{name}.csv" for name in ("configurations", "pairs", "members", "evaluations")} <= files
+    assert {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg", "pdf", "csv")} <= files
+    assert all((run.report.folder / file).exists() for file in files)
+    assert "http" not in re.sub(r"data:[^\"']*", "", own)
+    assert own.count("<img") == 10 == len(re.findall(r'<img [^>]*alt="[^"]{40,}"', own))
     drawn = {path.stem for path in run.report.figures.iterdir()}
     assert drawn == {*FIGURES, "importance"}
     for name in drawn:
@@ -66,7 +75,7 @@ def test_names_are_shown_as_they_are(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, names=ODD, found=False)
     write(folder)
     page = RunPaths(folder).report.page.read_text()
-    assert "<td>$x_1$ [x] &lt;b&gt;</td>" in page
+    assert '<th scope="row" role="rowheader">$x_1$ [x] &lt;b&gt;</th>' in page
     assert "<summary>100 % &amp; \\alpha: 12 seeds</summary>" in page
     shares = pd.read_csv(RunPaths(folder).report.figures / "p_converge.csv")
     assert set(shares[shares.phase == "compare"].label) == set(ODD.values())
@@ -111,10 +120,33 @@ def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason
 
 
 @pytest.mark.usefixtures("svg_alone")
-def test_while_seeds_are_missing_the_page_loads_itself_anew(tmp_path, make_run, mixed):
+@pytest.mark.parametrize("reader", [False, True])
+def test_while_seeds_are_missing_the_page_takes_in_what_is_new(tmp_path, make_run, mixed, change_study, reader):
     folder = make_run(tmp_path / "run", mixed, wanted=40)
+    report = RunPaths(folder).report
+    write(folder, tables.Reader(folder) if reader else None)
+    page, fresh = report.page.read_text(), read_live(report)
+    assert 'data-live="live.js"' in page
+    # Without JavaScript it loads itself anew.
+    assert '<noscript><meta http-equiv="refresh" content="60"></noscript>' in page
+    assert f'data-stamp="{fresh["stamp"]}"' in page
+    assert fresh["content"] in page
+    assert not fresh["ended"]
+    # What is for a paper comes with the last report.
+    assert ('href="tables/' in page) == (not reader)
+    change_study(folder, seeds=SeedCounts(search=2, compare=12))
     write(folder)
-    assert '<meta http-equiv="refresh"' in RunPaths(folder).report.page.read_text()
+    ended = read_live(report)
+    assert ended["ended"]
+    assert ended["stamp"] != fresh["stamp"]
+    assert "data-live" not in without_scripts(report.page.read_text())
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_what_ran_to_its_end_unseen_has_one_page_alone(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed)
+    write(folder)
+    assert not (RunPaths(folder).report.folder / "live.js").exists()
 
 
 @pytest.mark.usefixtures("svg_alone")
@@ -205,9 +237,21 @@ def test_members_that_are_evaluated_at_different_steps_have_their_curves(tmp_pat
     assert run.report.page.read_text().count("<polyline") == 24
 
 
+def without_scripts(page):
+    """What it says and links to, without what draws it."""
+    return re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+
+
+def read_live(report):
+    """What an open page would be told."""
+    script = (report.folder / "live.js").read_text()
+    told = re.fullmatch(r"seedsweepLive\((.*)\);\n", script, re.DOTALL)
+    return json.loads(told[1])
+
+
 def page_of(folder):
     """Its text as one reads it, in one line."""
-    page = RunPaths(folder).report.page.read_text()
+    page = without_scripts(RunPaths(folder).report.page.read_text())
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
@@ -309,7 +353,7 @@ def test_secondary_measures_have_a_table_of_their_own(tmp_path, make_run, mixed)
     run, page = RunPaths(folder), page_of(folder)
     assert "Secondary: nothing is decided by these" in page
     assert len(pd.read_csv(run.report.tables / "secondary.csv")) == 2 * 4
-    assert run.report.page.read_text().count("<td>test_last_f1</td>") == 4
+    assert run.report.page.read_text().count("<span>test_last_f1</span>") == 4
     export.write(tables.read(folder), compare(tables.read(folder)), tmp_path / "out", ["latex"])
     assert "nothing is decided by these" in (tmp_path / "out" / "secondary.tex").read_text()
 

@@ -21,6 +21,11 @@ FREE = {number: replace(row, about=(), control=None) for number, row in ROWS.ite
 ALPHAS = ("alpha 1", "alpha 0.7", "alpha 0.5", "alpha 0.3", "alpha 0")
 
 
+def side(mark):
+    """The verdict that a mark's place says."""
+    return "supported" if mark.low > 0 else "refuted" if mark.high < 0 else "undecided"
+
+
 def group(converged, seeds=24):
     return Group(np.arange(seeds) < converged, {SCORE: np.where(np.arange(seeds) < converged, 0.9, 0.1)})
 
@@ -42,7 +47,8 @@ def group(converged, seeds=24):
 )
 def test_what_decides_a_comparison(kind, converged, verdict):
     names = [str(number) for number in range(len(converged))]
-    assert compared(kind, names, [group(count) for count in converged], "f1").verdict == verdict
+    found = compared(kind, names, [group(count) for count in converged], "f1")
+    assert (found.verdict, side(found.mark)) == (verdict, verdict)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,8 @@ def test_what_decides_a_comparison(kind, converged, verdict):
 def test_what_decides_a_share(kind, seeds, verdict):
     found = share(kind, "it holds", np.arange(24) < seeds)
     assert found.verdict == verdict
-    assert found.mark.low <= found.mark.share == seeds / 24 <= found.mark.high
+    assert found.mark.low <= found.mark.estimate <= found.mark.high
+    assert side(found.mark) == verdict
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,8 @@ def test_what_decides_a_share(kind, seeds, verdict):
 def test_ahead_is_refuted_by_what_is_equal(seeds, higher, verdict):
     spread = np.linspace(-0.01, 0.01, seeds) if seeds > 3 else np.linspace(-0.3, 0.3, seeds)
     groups = [Group(np.ones(seeds, bool), {SCORE: 0.5 + shift + spread}) for shift in (higher, 0.0)]
-    assert compared("ahead", ["a", "b"], groups, "auc").verdict == verdict
+    found = compared("ahead", ["a", "b"], groups, "auc")
+    assert (found.verdict, side(found.mark)) == (verdict, verdict)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +102,8 @@ def test_ahead_is_refuted_by_what_is_equal(seeds, higher, verdict):
     ],
 )
 def test_anywhere_asks_each_at_its_part_of_the_level(converged, verdict):
-    assert anywhere([str(number) for number in range(len(converged))], list(map(group, converged))).verdict == verdict
+    found = anywhere([str(number) for number in range(len(converged))], list(map(group, converged)))
+    assert (found.verdict, side(found.mark)) == (verdict, verdict)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +122,9 @@ def test_anywhere_asks_each_at_its_part_of_the_level(converged, verdict):
 )
 def test_somewhere_needs_a_pair_that_is_told_apart(pairs, verdict):
     cases = [(f"a{number}", f"b{number}") for number in range(len(pairs))]
-    assert somewhere(cases, [tuple(map(group, pair)) for pair in pairs]).verdict == verdict
+    found = somewhere(cases, [tuple(map(group, pair)) for pair in pairs])
+    assert found.verdict == verdict
+    assert verdict == "not tested" or side(found.mark) == verdict
 
 
 def test_percentiles_count_ties_by_half_and_diverged_members_below():

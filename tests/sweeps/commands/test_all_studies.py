@@ -87,6 +87,15 @@ def test_what_is_submitted_and_left_is_not_waited_for(studies, tmp_path, monkeyp
     assert "later:  a, when the run that it starts from has ended" in console.file.getvalue()
 
 
+def test_each_study_is_read_once(studies, tmp_path, monkeypatch):
+    read = []
+    load = all_studies.load
+    monkeypatch.setattr(all_studies, "load", lambda path, *more, **how: read.append(path) or load(path, *more, **how))
+    monkeypatch.setattr(all_studies, "subprocess", Mock())
+    launch_all("inline", None, [], tmp_path / "runs", [], Console(file=io.StringIO()))
+    assert sorted(Path(path).stem for path in read) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("scale", ["laptop", "cluster"])
 def test_ours_are_in_order(scale):
     """The one that starts from another's weights is the last."""

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
-from seedsweep.sweeps.commands.plan import show
+from seedsweep.sweeps.commands import plan
+from seedsweep.sweeps.commands.plan import OneSeed, Plan, show
 from seedsweep.sweeps.commands.power import lines
 from seedsweep.sweeps.commands.truths import Assumed, assumed
 from seedsweep.sweeps.running.run_directory import RunDirectory
@@ -47,6 +48,29 @@ def test_the_whole_plan(study_file, tmp_path):
     ):
         assert part in said
     assert max(shares(said).values()) >= 78
+
+
+@pytest.mark.parametrize(
+    ("of_one", "words"),
+    [
+        ([("a", 1, 60.0), ("b", 1, 70.0)], "a worker 70 s; seeds train one after another;"),
+        ([("a", 1, 600.0), ("b", 8, 60.0)], "a worker 60 s (b) to 10 min (a); seeds train 1 to 8 together;"),
+        ([("a", 8, 60.0)], "a worker 60 s; seeds train 8 together;"),
+    ],
+)
+def test_what_a_seed_takes_is_said_of_the_fastest_and_the_slowest(study_file, tmp_path, monkeypatch, of_one, words):
+    one_seed = tuple(OneSeed(name, "fused", together, seconds) for name, together, seconds in of_one)
+    found = Plan(
+        *("small", "", "Why?", (), {}, {}, "inline", 2, 1, str(tmp_path), 0, {}),
+        *(4000.0, None, False, one_seed, None, None),
+    )
+    monkeypatch.setattr(plan, "_find", lambda *given: (found, None))
+    console = Console(file=io.StringIO(), width=200)
+    study = load(study_file, None, [], None, "inline")
+    plan.show(study, RunDirectory(RunPaths.of(tmp_path, study.name)), "inline", console)
+    said = console.file.getvalue()
+    assert "estimated time: 67 min\n" in said
+    assert f"  a seed takes {words} a few steps were timed just now\n" in said
 
 
 @pytest.mark.parametrize("pair", [(0.9, 0.6), (0.95, 0.3)])

@@ -29,6 +29,26 @@ def test_the_answer_has_a_line_for_each_claim(study, tmp_path):
     assert lines[-1] == f"report:  {run.paths.report.page}"
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_are_wrapped_on_a_terminal_alone(study, tmp_path, terminal):
+    run, *_ = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2")
+    console = Console(file=io.StringIO(), width=60, soft_wrap=True, force_terminal=terminal, color_system=None)
+    verdict = show_report(run.paths, console)
+    # Beside what moves on a terminal while the report is written.
+    said = console.file.getvalue().rpartition("\x1b[2K")[2].rpartition("\x1b[?25h")[2]
+    lines = said.strip().split("\n\n")[0].splitlines()
+    assert any(len(line) > 60 for line in lines) is not terminal
+    # The verdict is what a few words can say, for whoever is told of it.
+    assert "plain is the best of the named" in verdict
+    assert "\n" not in verdict
+
+
+def test_a_replication_of_nothing_says_what_to_run(tmp_path):
+    with pytest.raises(UserError, match=r"has no runs: .* `seedsweep launch --all`"):
+        show_replication(tmp_path / "none", tmp_path / "to", Console(quiet=True))
+    assert not (tmp_path / "to").exists()
+
+
 def test_what_had_converged_before_steps_grew_is_said_as_it_was(study, tmp_path):
     small = ("search.explore=0", "seeds.compare=3")
     run, *_ = run_inline(study, tmp_path, *small)

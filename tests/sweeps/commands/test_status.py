@@ -45,18 +45,53 @@ def test_the_table_fits_80_columns_and_a_wider_terminal_shows_whole_names(run):
         shown[width] = console.file.getvalue()
     rows = [line for line in shown[80].splitlines() if line.startswith(("explore", "compare"))]
     assert [row.split()[:2] for row in rows] == [["explore", "999"], ["compare", "0"]]
-    assert all(row.split()[-5:] == ["0/1", "0", "0", "0", "0"] for row in rows)
+    assert all(row.split()[-5:] == ["0/100", "0", "0", "0", "0"] for row in rows)
     assert "diverged step" in shown[80]
     assert f"{NAME} 0.427 " in shown[200]
     assert "a name as long as names are " in shown[200]
 
 
-def looked_at(folder, seeds, finished, claims=(), registered=2, before=0):
+@pytest.mark.parametrize(
+    ("jobs", "words"),
+    [
+        (["7 pending"], "waiting in the queue; 0 of 3024 members done\njob 7 pending\n"),
+        ([], "stopped; 0 of 3024 members done\n"),
+        # SLURM's own words are no job.
+        (["squeue: error"], "stopped; 0 of 3024 members done\njob squeue: error\n"),
+    ],
+)
+def test_a_run_waits_stops_or_runs(run, jobs, words):
+    console = Console(file=io.StringIO(), width=80, soft_wrap=True)
+    show(run, jobs, console)
+    assert f"\nnot running: {words}" in console.file.getvalue()
+    assert "report: none yet (seedsweep report made)" in console.file.getvalue()
+    with run.hold():
+        show(run, jobs, console)
+    assert "\nrunning: process " in console.file.getvalue()
+
+
+def test_open_cohorts_are_named_as_logs_takes_them(run):
+    console = Console(file=io.StringIO(), width=200)
+    show(run, [], console)
+    said = console.file.getvalue()
+    assert "open    compare/compare-000000-000099: compare a name as long as names are, seeds 0 to 99\n" in said
+    assert "look:   seedsweep logs made compare/compare-000000-000099\n" in said
+    # Nothing has ended: nothing is ahead.
+    assert "most converged so far" not in said
+
+
+def test_what_is_ahead_is_a_count(tmp_path):
+    said = looked_at(tmp_path / "made", SeedCounts(compare=12), (3, 5), hold=1)
+    assert "\nmost converged so far: a 3 of 3 (a count, no verdict)\n" in said
+    assert "most converged" not in looked_at(tmp_path / "other", SeedCounts(compare=12), (3, 5))
+
+
+def looked_at(folder, seeds, finished, claims=(), registered=2, before=0, hold=3):
     """What is said of a study of configurations of which so many seeds have finished; of the first all converged, of
     the others none.
 
     registered: of so many configurations, the others being named later.  before: seeds of the last one, in a cohort of
-    fewer steps than it has by now.
+    fewer steps than it has by now.  hold: evaluations that must be good; each member has one.
     """
     paths = RunPaths(folder)
     paths.folder.mkdir()
@@ -66,7 +101,7 @@ def looked_at(folder, seeds, finished, claims=(), registered=2, before=0):
         configurations={name: {} for name in names[:registered]},
         claims=claims,
         seeds=seeds,
-        criterion=Criterion("f1", 0.9),
+        criterion=Criterion("f1", 0.9, hold),
     )
     register(paths, study)
     study = study.model_copy(update={"configurations": {name: {} for name in names}})

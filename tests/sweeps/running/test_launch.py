@@ -3,12 +3,14 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
 
+from seedsweep.slurm import detect
 from tests.sweeps import toy
-from tests.sweeps.launching import SEEDSWEEP, run, run_here, run_inline
+from tests.sweeps.launching import LAUNCH, SEEDSWEEP, environment, run, run_here, run_inline, wait_for
 
 pytestmark = pytest.mark.usefixtures("svg_alone")
 #: Two cohorts of one member each.
@@ -25,7 +27,7 @@ def test_status_report_and_plan(study, tmp_path):
     run_inline(study, runs, "search.explore=0")
     status = run_here("status", "toy", "--runs", runs).stdout
     assert "not running" in status
-    assert re.search(r"compare +0 +plain +4 ", status)
+    assert re.search(r"compare +0 +plain +4/4 ", status)
     assert re.search(r"\d+ cohorts finished; members: \d+ converged", status)
     report = run_here("report", "--runs", runs).stdout
     assert (runs / "toy" / "report" / "index.html").exists()
@@ -49,7 +51,8 @@ def test_status_report_and_plan(study, tmp_path):
         (["alpha_seed_study", "--scale", "galaxy"], "known are cluster, laptop"),
         (["alpha_seed_study", "--on", "moon"], "--on moon: write here, inline, slurm, or the address"),
         (["alpha_seed_study", "--on", "here", "--wait"], "go with --on slurm"),
-        (["alpha_seed_study", "--set", "training.steps=-1"], "training.steps"),
+        (["alpha_seed_study", "--set", "training.steps=-1"], "--set training.steps=-1: input should be"),
+        (["alpha_seed_study", "--notify", "tell 'me"], "--notify tell 'me: no closing quotation"),
         # What looks like the markup of the terminal library is text.
         (["[red]study"], "there is no study '[red]study'"),
     ],
@@ -125,11 +128,94 @@ def test_failed_cohorts_are_tried_again_by_retry(study, tmp_path):
     (victim / "checkpoint.9.pt").mkdir()
     failed = run_here("launch", study, *inline, check=False)
     assert failed.returncode == 1
-    assert "failed: compare" in failed.stdout
+    # Once, when it happened.
+    assert failed.stdout.count("failed: compare") == 1
+    assert failed.stdout.splitlines()[-1].startswith("1 cohort failed (see above, or `seedsweep status toy`); the same")
     assert "Traceback" not in failed.stdout + failed.stderr
+    quiet = run_here("launch", study, *inline, "--quiet", check=False)
+    assert quiet.returncode == 1
+    assert quiet.stdout.count("failed: compare") == 1
     assert "[Errno 21] Is a directory" in run_here("status", "--runs", tmp_path).stdout
     (victim / "checkpoint.9.pt").rmdir()
     assert "2/2 cohorts" in run_here("retry", "--runs", tmp_path).stdout
+
+
+def test_a_launch_says_at_once_where_everything_will_be(study, tmp_path):
+    said = run_here("launch", study, "--on", "inline", "--runs", tmp_path, *SMALL).stdout.splitlines()
+    assert said[0] == f"results: {tmp_path / 'toy'}"
+    assert said[1].startswith(f"page:    {tmp_path / 'toy' / 'report' / 'index.html'} (")
+
+
+def test_a_quiet_launch_says_its_answer_alone(study, tmp_path):
+    inline = ["launch", study, "--on", "inline", "--runs", tmp_path, *SMALL]
+    loud = run_here(*inline).stdout.splitlines()
+    quiet = run_here(*inline, "-q").stdout.splitlines()
+    assert quiet == [line for line in loud[loud.index("") + 1 :] if not re.match("(tables|figures|curves): ", line)]
+    assert run_here(*inline).stdout.splitlines()[0].startswith("results: ")
+
+
+def test_a_launch_that_is_stopped_says_that_nothing_is_lost(study, tmp_path):
+    process = subprocess.Popen(
+        [*LAUNCH, study, "--on", "inline", "--runs", tmp_path, "--set", "settings.pause=0.2"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    wait_for(lambda: list((tmp_path / "toy" / "cohorts").glob("*/*/owner*")))
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith("stopped; nothing finished is lost, and the same command goes on from the last checkpoints\n")
+
+
+def test_the_batch_script_is_shown_where_no_slurm_is(study, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = run_here(
+        "launch", study, "--dry-run", "--runs", tmp_path / "runs", "--set", "resources.allocation.nodes=3"
+    ).stdout
+    assert said.startswith("#!/bin/bash\n")
+    assert "#SBATCH --nodes=3" in said
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("words", [["-h"], ["launch", "-h"], ["export", "--help"]])
+def test_help_fits_80_columns_and_keeps_its_defaults(words):
+    said = run(*words, command=SEEDSWEEP, environ={"COLUMNS": "80"}).stdout
+    assert all(len(line) <= 80 for line in said.splitlines())
+    if words != ["-h"]:
+        plain = " ".join(re.sub("[│╭╰╮╯─]", " ", said).split())
+        assert "[default: $SEEDSWEEP_RUNS or runs]" in plain
+        assert "[default: its own]" in plain or words[0] == "export"
+    else:
+        assert "Exit codes: 0" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["launch", "alpha_s"], ["alpha_seed_study"]),
+        (["launch", "to"], ["toy.yaml"]),
+        (["status", "--runs", "runs", "a"], ["another"]),
+    ],
+)
+def test_a_shell_completes_names_of_studies_and_runs(study, words, expected):
+    begun = study.parent / "runs" / "another" / "study.json"
+    begun.parent.mkdir(parents=True)
+    begun.write_text("{}")
+    asked = {"COMP_WORDS": f"seedsweep {' '.join(words)}", "COMP_CWORD": str(len(words))}
+    done = run(command=SEEDSWEEP, cwd=study.parent, environ={"_SEEDSWEEP_COMPLETE": "complete_bash", **asked})
+    assert done.stdout.split() == expected
+
+
+def test_a_machine_without_slurm_is_said_to_run_studies(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    detect.can_submit.cache_clear()
+    said = run_here("doctor", "--runs", tmp_path).stdout
+    detect.can_submit.cache_clear()
+    assert (
+        said.splitlines()[-1]
+        == "nothing was found that keeps a study from running on this machine: seedsweep launch STUDY"
+    )
 
 
 def test_help_and_version_are_there():

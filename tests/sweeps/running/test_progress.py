@@ -33,9 +33,9 @@ def agenda():
     return made
 
 
-def printed(agenda, tell) -> list[str]:
+def printed(agenda, tell, *, verbose: bool = False) -> list[str]:
     console = Console(file=io.StringIO(), width=200)
-    with Progress(console, agenda) as shown:
+    with Progress(console, agenda, verbose=verbose) as shown:
         tell(shown)
     return console.file.getvalue().splitlines()
 
@@ -67,6 +67,41 @@ def test_a_line_a_minute_where_nothing_finishes_and_none_twice(now, agenda):
     assert len(lines) == len(set(lines)) == 3
 
 
+def test_a_line_says_how_long_it_took_so_far_and_how_long_it_will(now, agenda):
+    def tell(shown):
+        for spec in SPECS[:40]:
+            shown.started(spec)
+            now[0] += 3
+            agenda.finished.append(spec)
+            shown.finished(spec, failed=False)
+        for spec in SPECS[40:]:
+            shown.started(spec)
+            agenda.finished.append(spec)
+            shown.finished(spec, failed=False)
+
+    lines = printed(agenda, tell)
+    assert lines[0].endswith("60 s so far, about 9 min left")
+    assert lines[1].endswith("2 min so far, about 8 min left")
+    assert lines[-1].endswith("; done in 2 min")
+
+
+def test_a_verbose_launch_says_of_each_cohort_what_became_of_it(now, agenda):
+    outcomes = [Mock(outcome="converged"), Mock(outcome="fell_back"), Mock(outcome="converged")]
+    agenda.ledger.record.return_value.outcomes.return_value = outcomes
+    agenda.study = Mock(search=Mock(space={}))
+
+    def tell(shown):
+        for spec in SPECS[:3]:
+            shown.started(spec)
+            agenda.finished.append(spec)
+            shown.finished(spec, failed=False)
+
+    lines = printed(agenda, tell, verbose=True)
+    assert [line for line in lines if line.startswith("finished: ")] == [
+        f"finished: compare mine, 1 seeds from {seed}: 2 converged, 1 fell back" for seed in range(3)
+    ]
+
+
 def test_the_last_line_is_the_end(now, agenda):
     def tell(shown):
         shown.started(SPECS[0])
@@ -83,7 +118,7 @@ def test_a_criterions_metric_that_is_not_finite_at_the_start_is_one_warning(tmp_
     run, failed, said = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2")
     assert failed == []
     assert len(run.ledger.records()) == 2
-    assert said.count("warning") == 1
+    assert said.count("warning: ") == 1
     assert "the criterion's error is not finite at the first evaluation, at step 4" in said
     assert all(record.warning() for record in run.ledger.records())
 
@@ -93,7 +128,7 @@ def test_a_value_outside_of_a_metrics_ends_is_one_warning(tmp_path):
     (study.parent / "toy.py").write_text(toy.MODULE.replace(".mean(1)}", ".mean(1) - 65.6}"))
     run, failed, said = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2")
     assert failed == []
-    assert said.count("warning") == 1
+    assert said.count("warning: ") == 1
     assert re.search(r"error is -6\S+ at the first evaluation, at step 4, outside of its declared ends, 0 to inf", said)
     assert all(record.warning() for record in run.ledger.records())
 
@@ -101,4 +136,4 @@ def test_a_value_outside_of_a_metrics_ends_is_one_warning(tmp_path):
 def test_no_warning_without_need(tmp_path):
     _, failed, said = run_inline(toy.write(tmp_path / "mine"), tmp_path, "search.explore=0", "seeds.compare=1")
     assert failed == []
-    assert "warning" not in said
+    assert "warning: " not in said

@@ -99,7 +99,7 @@ def test_another_component_in_a_later_layer(study):
     overridden = study("task=net.py:Other", settings={"width": 3, "act": "tanh"}, hyperparameters={"dropout": 0.1})
     assert overridden.settings == {"width": 3, "depth": 3}
     assert "dropout" not in overridden.hyperparameters
-    with pytest.raises(UserError, match=r"settings\.actt: there is no such field"):
+    with pytest.raises(UserError, match=r"settings\.actt=3: there is no such field"):
         study("task=net.py:Other", "settings.actt=3")
 
 

@@ -25,7 +25,7 @@ def in_folder(study_file: Path, folder: Path, *overrides: str):
 
 def test_the_index_says_how_many_samples_there_are(study_file, packed):
     assert in_folder(study_file, packed).data == {"name": "packed", "folder": str(packed)}
-    with pytest.raises(UserError, match=r"training\.batch: 65 is larger than the training split, 64 samples"):
+    with pytest.raises(UserError, match=r"training\.batch=65: 65 is larger than the training split, 64 samples"):
         in_folder(study_file, packed, "training.batch=65")
 
 

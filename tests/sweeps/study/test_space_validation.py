@@ -33,10 +33,10 @@ def searched(study: Callable[..., Study]) -> Callable[..., Study]:
         ({"momentum": {"low": 0.5, "high": 0.9}}, "search.space.momentum: there is no such field"),
         ({"dropout": {"lo": 0, "high": 1}}, "search.space.dropout.lo: there is no such field; did you mean low"),
         ({"dropout": {"low": 0, "hgih": 1}}, "search.space.dropout.hgih: there is no such field; did you mean high?"),
-        ({"dropout": {"choice": [0, 1]}}, "search.space.dropout.choice: there is no such field; did you mean choices?"),
-        ({"dropout": [0, 1]}, "search.space.dropout: write {choices: [0, 1]} for a list of values"),
+        ({"dropout": {"choice": [0, 1]}}, "search.space.dropout.choice: there is no such field; write choices: [0, 1]"),
+        ({"dropout": [0, 1]}, "search.space.dropout: write {choices: [0, 1]} for these values"),
         ({"dropout": 0.5}, "search.space.dropout: expected {low: ..., high: ...} or {choices: [...]}, not 0.5"),
-        ({"dropout": {"choices": 0.5}}, "search.space.dropout.choices: input should be a list, not 0.5"),
+        ({"dropout": {"choices": 0.5}}, "search.space.dropout.choices: is a list of values, not 0.5; write [0.5]"),
         (
             {"settings.act": {"choices": [["relu"]]}},
             "search.space.settings.act.choices.0: is one number, text or boolean, not",

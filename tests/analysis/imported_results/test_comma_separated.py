@@ -10,7 +10,7 @@ from markupsafe import escape
 from seedsweep.analysis import export, tables
 from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.errors import TableError
-from seedsweep.analysis.external import read_csv
+from seedsweep.analysis.imported_results.judged import read
 from seedsweep.analysis.page.report import write_table
 
 HEAD = "configuration,seed,step,score\n"
@@ -27,7 +27,7 @@ def evaluations_of(folder, path):
 
 def test_a_table_is_judged_as_the_run_that_it_was_written_from(tmp_path, make_run, mixed):
     results = evaluations_of(make_run(tmp_path / "run", mixed, found=False), tmp_path / "table.csv")
-    own, theirs = compare(results), compare(read_csv(tmp_path / "table.csv", 0.9, 2))
+    own, theirs = compare(results), compare(read(tmp_path / "table.csv", 0.9, 2))
     columns = [
         *("label", "members", "converged", "fell_back", "never", "low", "median_score", "median_steps", "named_best"),
     ]
@@ -60,7 +60,12 @@ def test_a_page_of_scores_on_another_scale(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("configuration,seed,score\na,1,2\n", "there is no column 'step'; it needs configuration, seed, step, score"),
+        (
+            "configuration,seed\na,1\n",
+            "no column 'score'; which is the score? Say --score-column NAME, of configuration, seed",
+        ),
+        ("name,seed,score\na,1,2\n", "which is the configuration? Say --configuration NAME, of name"),
+        ("configuration,seed,epoch,score\na,1,1,2\na,1,2,2\n", "line 3: seed 1 of 'a' is there twice; without steps"),
         ("configuration,seed,step,score\n", "has no rows"),
         ("configuration,seed,step,score\na,1,10,x\n", "line 2: score is 'x', not a number"),
         ("configuration,seed,step,score\na,1,10,1\na,1.5,10,1\n", "line 3: seed is '1.5', not a whole number"),
@@ -85,17 +90,17 @@ def test_a_page_of_scores_on_another_scale(tmp_path):
 def test_a_table_that_cannot_be_judged_is_refused_with_its_line(tmp_path, text, words):
     (tmp_path / "table.csv").write_text(text)
     with pytest.raises(TableError, match=re.escape(words)) as refused:
-        read_csv(tmp_path / "table.csv", 0.5, 2)
+        read(tmp_path / "table.csv", 0.5, 2)
     assert "\n" not in str(refused.value)
     with pytest.raises(TableError, match="No such file"):
-        read_csv(tmp_path / "nowhere.csv", 0.5)
+        read(tmp_path / "nowhere.csv", 0.5)
 
 
 @pytest.mark.parametrize(("threshold", "hold"), [(np.nan, 1), (np.inf, 1), (0.5, 0)])
 def test_a_criterion_that_decides_nothing_is_refused(tmp_path, threshold, hold):
     (tmp_path / "table.csv").write_text(f"{HEAD}a,1,10,1\n")
     with pytest.raises(TableError, match=r"threshold of (nan|inf) decides nothing|holds for 0 evaluations is none"):
-        read_csv(tmp_path / "table.csv", threshold, hold)
+        read(tmp_path / "table.csv", threshold, hold)
 
 
 #: The same members, as programs write them.
@@ -115,7 +120,7 @@ SAME = {
 @pytest.mark.parametrize("text", SAME.values(), ids=SAME)
 def test_what_programs_write_is_read_as_it_is_meant(tmp_path, text):
     (tmp_path / "table.csv").write_bytes(text.encode())
-    members = read_csv(tmp_path / "table.csv", 0.5).members
+    members = read(tmp_path / "table.csv", 0.5).members
     assert members[["label", "seed", "outcome"]].to_numpy().tolist() == [
         ["ppo", 0, "converged"], ["ppo", 1, "diverged"], ["sac", 0, "never"],
     ]  # fmt: skip
@@ -136,11 +141,11 @@ def test_a_name_is_what_stands_there(tmp_path):
     rows = [(name, seed, step, step / 100) for name in names for seed in range(2) for step in (50, 100)]
     table = pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"])
     table.to_csv(tmp_path / "odd.csv", index=False)
-    results = read_csv(tmp_path / "odd.csv", 0.9)
+    results = read(tmp_path / "odd.csv", 0.9)
     assert results.members.label.tolist() == [name for name in names for _ in range(2)]
     write_table(tmp_path / "odd.csv", 0.9, 1, tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text()
-    assert all(f"<td>{escape(name)}</td>" in page for name in names)
+    assert all(f">{escape(name)}</" in page for name in names)
     written = export.write(results, compare(results), tmp_path / "tables")
     assert set(pd.read_parquet(tmp_path / "tables" / "configurations.parquet").label) == set(names)
     assert len(written) == 10

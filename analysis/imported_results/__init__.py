@@ -1,0 +1,1 @@
+"""Results that were made elsewhere, read as tables: of a file, a standard input, a folder or a database."""

@@ -1,0 +1,195 @@
+"use strict";
+// The charts, from the numbers in the page, which Python computed.
+const seedsweepPlots = (() => {
+  const Plot = window.Plot;
+  const MANY = 6, NARROW = 560, GREY = "#6b7280";
+  const SYMBOLS = { converged: "circle", fell_back: "triangle2", never: "times", diverged: "plus" };
+  const SIGNS = { converged: "●", fell_back: "▼", never: "×", diverged: "✚" };
+  // What the reader has chosen; it stays when new results come in.
+  const state = { picked: "", overlay: false, threshold: null, hold: null, zoom: {} };
+  let data, seeds, points, medians;
+
+  // Of many no colours could be told apart: a highlight does that.
+  const colour = (place) => (data.configurations.length > MANY ? GREY : data.configurations[place].colour);
+  const shown = (number) => (number === null ? "none" : String(number));
+  const percent = (number) => `${Math.round(100 * number)} %`;
+  const outcome = (name) => data.outcomes[name].colour;
+  const itemOf = (datum) => datum?.item ?? datum;
+  const identity = (item) => item.key ?? item.label;
+
+  // Elements of charts, and the seed or the configuration that each shows.
+  const shownBy = new WeakMap();
+  const tied = (mark, items, options) =>
+    mark(items, {
+      ...options,
+      render(index, scales, values, dimensions, context, next) {
+        const layer = next(index, scales, values, dimensions, context);
+        for (const one of layer.querySelectorAll("path, circle, line, text")) {
+          // Plot binds the place of its datum, or of a line the places of its points.
+          const bound = one.__data__, item = itemOf(items[bound?.length ? bound.find((i) => i >= 0) : bound]);
+          if (!item) continue;
+          shownBy.set(one, item);
+          one.classList.add("mark");
+        }
+        return layer;
+      },
+    });
+
+  function read(fresh) {
+    data = fresh;
+    seeds = data.configurations.flatMap((one, place) => one.seeds.map((seed, i) => {
+      const text = `${one.label}, seed ${seed}: ${data.outcomes[one.outcomes[i]].label}`;
+      const since = one.converged_at[i] === null ? "" : ` for good at step ${one.converged_at[i]}`;
+      return {
+        place, label: one.label, seed, outcome: one.outcomes[i], score: one.scores[i], line: one.lines[i],
+        key: `${place}/${seed}`, text: `${text}${since}; ${data.score} ${shown(one.scores[i])}`,
+        tip: `${one.label}, seed ${seed}\n${data.outcomes[one.outcomes[i]].label}${since}\n${data.score} ${shown(one.scores[i])}`,
+        // Spread over the row by the seed's place, not at random.
+        at: place + ((i + 1) / (one.seeds.length + 1) - 0.5) * 0.5,
+      };
+    }));
+    const along = (item, [steps, values]) => values.map((value, i) => ({ item, step: data.steps[steps][i], value }));
+    points = seeds.filter((item) => item.line).flatMap((item) => along(item, item.line));
+    medians = data.configurations.flatMap((one, place) => (one.median ? along({ place, label: one.label }, one.median) : []));
+    for (const [i, one] of data.configurations.entries()) {
+      const [p, low, high] = one.p;
+      const share = `${one.converged} of ${one.members} seeds converged, ${percent(p)} (95 % interval ${percent(low)} to ${percent(high)})`;
+      Object.assign(one, { place: i, text: `${one.label}: ${share}; median ${data.score} ${shown(one.median_score[0])}` });
+    }
+  }
+
+  const criteria = () => data.criteria?.grid ?? [];
+  const isOwn = (one) => one.threshold === data.threshold && one.hold === data.hold;
+  const chosen = () =>
+    criteria().find((one) => one.threshold === state.threshold && one.hold === state.hold) ?? criteria().find(isOwn);
+  const other = () => (chosen() && chosen().threshold !== data.threshold ? [chosen().threshold] : []);
+  function range(numbers, part) {
+    const [low, high] = window.d3.extent(numbers), more = part * (high - low || Math.abs(high) || 1);
+    return [low - more, high + more];
+  }
+
+  // Rows by configuration: names beside them, or above where the page is narrow.
+  function rows(width, items, y = (one) => one.place) {
+    const names = { y, text: "label", textOverflow: "ellipsis", fill: "currentColor" };
+    if (width < NARROW) return [Plot.text(items, { ...names, frameAnchor: "left", textAnchor: "start", dy: -24, lineWidth: width / 14 })];
+    return [Plot.text(items, { ...names, frameAnchor: "left", textAnchor: "end", dx: -10, lineWidth: 15 })];
+  }
+  const rowFrame = (width, count, every = 34) => ({
+    width, height: (width < NARROW ? every + 22 : every) * count + 70, marginBottom: 44, marginLeft: width < NARROW ? 8 : 190, marginRight: 20,
+    y: { axis: null, domain: [-0.6, count - 0.4], reverse: true },
+  });
+  const tip = (items, options) =>
+    Plot.tip(items, { className: "tip", fill: "var(--paper)", stroke: "var(--line)", lineWidth: 24, lineHeight: 1.25, title: (one) => itemOf(one).tip ?? itemOf(one).text, ...options });
+
+  function pConverge(width) {
+    const every = data.configurations;
+    return Plot.plot({
+      ...rowFrame(width, every.length), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", grid: true, ticks: 5 },
+      marks: [
+        ...rows(width, every),
+        tied(Plot.link, every, { x1: (one) => one.p[1], x2: (one) => one.p[2], y1: "place", y2: "place", stroke: "currentColor", strokeWidth: 2 }),
+        tied(Plot.dot, every, { x: (one) => one.p[0], y: "place", r: 5, fill: "currentColor", symbol: (one) => (one.kind === "search" ? "diamond" : one.kind === "exploratory" ? "square" : "circle") }),
+        Plot.text(every, { x: (one) => one.p[0], y: "place", text: (one) => `${one.converged}/${one.members}`, dy: -11, fill: "currentColor" }),
+        tip(every, Plot.pointerY({ x: (one) => one.p[0], y: "place", maxRadius: 25 })),
+      ],
+    });
+  }
+
+  function finalScores(width) {
+    const every = data.configurations;
+    const domain = state.zoom.final_scores?.x ?? range([data.threshold, ...seeds.map((one) => one.score)], 0.05);
+    const median = (one) => one.median_score[0];
+    return Plot.plot({
+      ...rowFrame(width, every.length, 44), x: { domain, label: data.score, labelAnchor: "center", grid: true, ticks: Math.min(8, width / 70) },
+      symbol: { domain: Object.keys(SYMBOLS), range: Object.values(SYMBOLS) },
+      marks: [
+        ...rows(width, every, (one) => one.place),
+        Plot.ruleX([data.threshold], { strokeDasharray: "2 3", clip: true }),
+        Plot.ruleX(other(), { stroke: "var(--accent)", strokeDasharray: "6 3", clip: true }),
+        tied(Plot.link, every, { x1: median, x2: median, y1: (one) => one.place - 0.33, y2: (one) => one.place + 0.33, stroke: "currentColor", strokeWidth: 2, clip: true }),
+        tied(Plot.dot, seeds, { x: "score", y: "at", symbol: "outcome", stroke: (one) => outcome(one.outcome), fill: (one) => (["converged", "fell_back"].includes(one.outcome) ? outcome(one.outcome) : "none"), r: 4, clip: true }),
+        tip(seeds.filter((one) => within(one.score, domain)), Plot.pointer({ x: "score", y: "at", maxRadius: 25 })),
+      ],
+    });
+  }
+
+  const within = (number, [low, high]) => number !== null && number >= low && number <= high;
+  // Within the ends of the metric, or what all but a hundredth of the evaluations reach.
+  function reached() {
+    const [low, high] = data.span;
+    return range([data.threshold, ...points.map((one) => (one.value === null ? null : Math.min(high, Math.max(low, one.value))))], 0.04);
+  }
+
+  function curves(width) {
+    const every = data.configurations, columns = Math.max(1, Math.min(3, every.length, Math.floor(width / 230)));
+    const facet = state.overlay ? {} : { fx: (one) => itemOf(one).place % columns, fy: (one) => Math.floor(itemOf(one).place / columns) };
+    const lined = (of) => points.filter((point) => (point.item.outcome === "converged") === of);
+    const { x = [0, data.budget], y = reached() } = state.zoom.learning_curves ?? {};
+    const line = { x: "step", y: "value", z: (point) => point.item.key, clip: true, ...facet };
+    const tall = state.overlay ? 440 : 170 * Math.ceil(every.length / columns) + 50;
+    const direct = state.overlay && width >= NARROW && every.length <= MANY;
+    const stroke = (point) => (state.overlay ? colour(point.item.place) : outcome(point.item.outcome));
+    const titles = every.map((one) => ({ item: one, text: `${one.label}: ${one.converged}/${one.members}` }));
+    return Plot.plot({
+      width, height: tall, marginTop: state.overlay ? 14 : 24, marginLeft: 46, marginRight: direct ? 150 : 14, marginBottom: 42,
+      x: { domain: x, label: "training step", labelAnchor: "center", ticks: Math.max(3, Math.min(6, width / columns / 70)) }, y: { domain: y, label: data.metric, grid: true, ticks: 5 },
+      fx: { axis: null, padding: 0.08 }, fy: { axis: null, padding: 0.24 },
+      marks: [
+        Plot.frame({ stroke: "var(--line)" }),
+        Plot.ruleY([data.threshold], { strokeDasharray: "2 3", clip: true }),
+        Plot.ruleY(other(), { stroke: "var(--accent)", strokeDasharray: "6 3", clip: true }),
+        tied(Plot.line, lined(false), { ...line, stroke, strokeWidth: 1, strokeDasharray: "4 3", strokeOpacity: 0.75 }),
+        tied(Plot.line, lined(true), { ...line, stroke, strokeWidth: 1, strokeOpacity: 0.75 }),
+        tied(Plot.line, medians, { ...line, z: (point) => point.item.place, stroke: state.overlay ? stroke : "currentColor", strokeWidth: state.overlay ? 3 : 2.2 }),
+        state.overlay ? null : Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -13, lineWidth: width / columns / 13, textOverflow: "ellipsis", fill: "currentColor" }),
+        direct ? tied(Plot.text, apart(y, tall - 56), { x: x[1], y: "at", text: "label", dx: 8, textAnchor: "start", lineWidth: 11, textOverflow: "ellipsis", fill: (one) => colour(one.place), fontWeight: 600 }) : null,
+        tip(points.filter((point) => within(point.step, x) && within(point.value, y)), Plot.pointer({ x: "step", y: "value", title: (point) => `${point.item.tip}\nat step ${point.step}: ${data.metric} ${point.value}`, maxRadius: 30, ...facet })),
+      ],
+    });
+  }
+
+  // Names at the ends of the medians, moved apart.
+  function apart([low, high], tall) {
+    const least = (15 / tall) * (high - low);
+    const ends = data.configurations.filter((one) => one.median).map((one) => ({ ...one, at: Math.min(high, Math.max(low, one.median[1].at(-1))) }));
+    ends.sort((a, b) => b.at - a.at);
+    for (let i = 1; i < ends.length; i++) ends[i].at = Math.min(ends[i].at, ends[i - 1].at - least);
+    const below = ends.length ? Math.max(0, low - ends.at(-1).at) : 0;
+    return ends.map((one) => ({ ...one, at: one.at + below }));
+  }
+
+  function judgedBy(grid) {
+    return data.criteria.labels.map((label, place) => {
+      const [k, n, p, low, high] = grid.shares[place];
+      return { label, place, p, low, high, text: `${label}: ${k} of ${n} seeds at or ${data.side} ${grid.threshold}, held for ${grid.hold}: ${percent(p)} (${percent(low)} to ${percent(high)})` };
+    });
+  }
+
+  function byCriterion(width) {
+    const own = judgedBy(criteria().find(isOwn)), now = judgedBy(chosen());
+    return Plot.plot({
+      ...rowFrame(width, now.length, 36), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", grid: true, ticks: 5 },
+      marks: [
+        ...rows(width, now),
+        tied(Plot.link, own, { x1: "low", x2: "high", y1: (one) => one.place - 0.17, y2: (one) => one.place - 0.17, stroke: GREY }),
+        tied(Plot.dot, own, { x: "p", y: (one) => one.place - 0.17, stroke: GREY, fill: "var(--paper)", r: 4, strokeWidth: 1.5 }),
+        tied(Plot.link, now, { x1: "low", x2: "high", y1: (one) => one.place + 0.12, y2: (one) => one.place + 0.12, stroke: "var(--accent)", strokeWidth: 2 }),
+        tied(Plot.dot, now, { x: "p", y: (one) => one.place + 0.12, fill: "var(--accent)", r: 5 }),
+        tip(now, Plot.pointerY({ x: "p", y: "place", maxRadius: 25 })),
+      ],
+    });
+  }
+
+  const word = () => (data.registered ? "registered" : "study's own");
+  const outcomes = () => Object.entries(data.outcomes).map(([name, { label, colour }]) => [SIGNS[name], label, colour]);
+  const threshold = () => ["┄", `the ${word()} threshold, ${data.threshold}`, "currentColor"];
+  const CHARTS = {
+    p_converge: { title: "P(converge) of each configuration", draw: pConverge, items: () => data.configurations, key: () => [["●", "converged/seeds above", "currentColor"], ["◆", "found by the search", "currentColor"]].slice(0, data.configurations.some((one) => one.kind === "search") ? 2 : 1) },
+    learning_curves: { title: "Learning curve of each seed", draw: curves, items: () => seeds.filter((one) => one.line), zoom: "xy", key: () => [
+      ...(state.overlay ? [] : [["—", "converged", outcome("converged")]]), ["╌", "did not converge", state.overlay ? "currentColor" : outcome("never")], ["━", "median of all seeds", "currentColor"], threshold()] },
+    final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", key: () => [...outcomes(), ["|", "median", "currentColor"], threshold()] },
+    slider: { title: "P(converge) by another criterion", draw: byCriterion, items: () => judgedBy(chosen()), key: () => [["●", `by ${chosen().threshold}, held for ${chosen().hold}`, "var(--accent)"], ["○", `by the ${word()} criterion`, "currentColor"]] },
+  };
+
+  return { CHARTS, state, read, shownBy, identity, itemOf, criteria, isOwn, chosen, word };
+})();

@@ -1,0 +1,60 @@
+"""docs/commands.md from the command line itself: `python -m seedsweep.sweeps.cli.reference` puts it in order.
+
+Of each command the page has how it is called and its options, as its help says them. What is written above the first
+command, and in a command's section below its options, stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import typer
+
+from seedsweep.core.source import PACKAGE
+from seedsweep.sweeps.cli import app
+
+PAGE = PACKAGE.parent / "docs" / "commands.md"
+#: A section: the command's name, what is made, and what is written by hand.
+_SECTION = re.compile(r"^## `(.*?)`\n(.*?^\| option \| what \|\n(?:^\|[^\n]*\n)+)(.*?)(?=^## `|\Z)", re.M | re.S)
+#: What arguments are called where they say nothing else.
+_CALLED = {"study": "STUDY", "name": "RUN", "cohort": "COHORT"}
+
+
+def text(page: str) -> str:
+    """The page with every command as it is now."""
+    above = page.partition("\n## ")[0].rstrip()
+    by_hand = {name: rest.strip() for name, _, rest in _SECTION.findall(page)}
+    group: Any = typer.main.get_command(app)
+    sections = ["\n\n".join(filter(None, [_made(*one), by_hand.get(one[0], "")])) for one in group.commands.items()]
+    return "\n\n".join([above, *sections]) + "\n"
+
+
+def _made(name: str, command: Any) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    called = [each.metavar or _CALLED[each.name] for each in arguments]
+    words = [word if each.required else f"[{word}]" for word, each in zip(called, arguments, strict=True)]
+    usage, *more = command.help.strip().split("\n\n")
+    rows = [
+        f"| {_written(each)} | {_in_a_cell(each.help or '')} |"
+        for each in command.params
+        if each.param_type_name == "option" and not each.hidden and each.name != "help"
+    ]
+    table = "\n".join(["| option | what |", "| --- | --- |", *rows])
+    return "\n\n".join([f"## `{name}`", f"`{' '.join(['seedsweep', name, *words])}`", usage, *more, table])
+
+
+def _written(option: Any) -> str:
+    """`--lines`, `-n`."""
+    names = ", ".join(f"`{name}`" for name in option.opts)
+    return f"{names} {_in_a_cell(option.metavar)}" if option.metavar else names
+
+
+def _in_a_cell(words: str) -> str:
+    """Without the marks of the terminal's library, and on one line."""
+    plain = re.sub(r"\\?\[default: (.*?)\]$", r"(default: \1)", words).replace("\\[", "[")
+    return " ".join(plain.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(PAGE.read_text()))

@@ -1,0 +1,67 @@
+"""A launch on this machine, from its first line to its last."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+
+from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.study import Study
+from seedsweep.sweeps.commands import machine_readable, results
+from seedsweep.sweeps.commands.notify import notify
+from seedsweep.sweeps.running.driver import Ended
+from seedsweep.sweeps.running.driver import launch as run_study
+from seedsweep.sweeps.running.launch_code import UserFiles
+from seedsweep.sweeps.running.run_directory import RunDirectory
+
+
+def launch_here(
+    study: Study,
+    run: RunDirectory,
+    files: UserFiles,
+    console: Console,
+    *,
+    on: str,
+    fresh: bool = False,
+    quiet: bool = False,
+    verbose: bool = False,
+    to: str = "",
+) -> bool:
+    """Run a study, and say its answer. Returns whether all that it asks for is done.
+
+    quiet: say the answer and what went wrong alone.  verbose: say of each cohort that it has finished.  to: whom the
+    end is told (`commands.notify`); empty: nobody.
+    Errors: as of `running.driver.launch`; SystemExit 130 where it is stopped.
+    """
+    try:
+        with machine_readable.alone(console, asked=quiet):
+            ended = run_study(study, run, files, console, on=on, fresh=fresh, verbose=verbose)
+    except SeedsweepError as error:
+        if to:
+            notify(to, f"{study.name}: {error}", console)
+        raise
+    except KeyboardInterrupt:
+        console.print("\nstopped; nothing finished is lost, and the same command goes on from the last checkpoints")
+        sys.exit(130)
+    verdict = results.show_results(run.paths, study, console, quiet=quiet)
+    # The progress has shown these one by one.
+    for line in ended.failed if quiet else ():
+        console.print(f"[red]failed[/]: {escape(line)}")
+    undone = _undone(ended, run, seen=not quiet)
+    for line in undone:
+        console.print(escape(line))
+    if to:
+        notify(to, " ".join([f"{study.name}: {verdict}", *undone, f"({run.paths.report.page})"]), console)
+    return not undone
+
+
+def _undone(ended: Ended, run: RunDirectory, *, seen: bool) -> list[str]:
+    """What is left, and how to go on, a line each."""
+    lines = [ended.budget] if ended.budget else []
+    if count := len(ended.failed):
+        what = f"{count} cohort{'s' if count > 1 else ''} failed"
+        where = f" (see above, or `seedsweep status {run.name}`)" if seen else ""
+        lines.append(f"{what}{where}; the same command tries them again")
+    return lines
