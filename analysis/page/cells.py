@@ -57,7 +57,7 @@ def configurations(table: pd.DataFrame, results: Results) -> Table | None:
     """`Comparison.configurations`, what the study is about first; None while there are none."""
     if table.empty:
         return None
-    rows = list(table.itertuples())
+    rows: list[Any] = list(table.itertuples())
     score = results.score_name
     columns = [
         Column("configuration", [Cell(row.label) for row in rows]),
@@ -86,7 +86,7 @@ def configurations(table: pd.DataFrame, results: Results) -> Table | None:
 
 def pairs(table: pd.DataFrame) -> Table:
     """`Comparison.pairs`."""
-    rows = list(table.itertuples())
+    rows: list[Any] = list(table.itertuples())
     columns = [
         Column("pair", [Cell(f"{row.first} against {row.second}") for row in rows]),
         Column(

@@ -35,9 +35,10 @@ def data(results: Results, comparison: Comparison, said: Answer, varied: Criteri
     chosen = table.loc[best_first(table).index[:MOST_CONFIGURATIONS].sort_values()]
     criterion, steps = results.study.criterion, _Steps()
     colours = {label: look(place, group)["color"] for place, (label, group) in enumerate(groups.items())}
+    rows: list[Any] = list(chosen.itertuples())
     configurations = [
-        {**_configuration(results, row, groups[row.label], len(chosen), steps), "colour": colours[row.label]}
-        for row in chosen.itertuples()
+        {**_configuration(results, row, groups[row.label], len(rows), steps), "colour": colours[row.label]}
+        for row in rows
     ]
     return {
         "metric": results.metric,
@@ -111,7 +112,7 @@ def _median(curves: Sequence[np.ndarray]) -> np.ndarray | None:
         return None
     grid = np.unique(np.concatenate([curve[:, 0] for curve in curves]))
     values = [
-        curve[:, 1] if len(curve) == len(grid) else np.interp(grid, *curve.T, left=np.nan, right=np.nan)
+        curve[:, 1] if len(curve) == len(grid) else np.interp(grid, curve[:, 0], curve[:, 1], left=np.nan, right=np.nan)
         for curve in curves
     ]
     return np.column_stack([grid, np.nanmedian(np.array(values), axis=0)])
@@ -127,23 +128,23 @@ def _criteria(
     """
     if varied is None or varied.table.empty:
         return None
-    criterion = results.study.criterion
-    known = [label for label in shares if label in set(varied.table.label)]
-    own = (criterion.threshold, criterion.hold)
-    verdicts = {(row.threshold, row.hold): row for row in varied.verdicts.itertuples()}
+    table, verdicts, own = varied.table, varied.verdicts, results.study.criterion
+    known = [label for label in shares if label in set(table.label)]
+    is_own = (verdicts.threshold == own.threshold) & (verdicts.hold == own.hold)
+    before = str(verdicts.verdict[is_own].iloc[0])
     grid = []
-    for key, rows in varied.table.groupby(["threshold", "hold"]):
-        counts = rows.set_index("label")[["converged", "members"]]
+    one: Any
+    for one in verdicts.itertuples():
+        rows = table[(table.threshold == one.threshold) & (table.hold == one.hold)].set_index("label")
         each = []
         for label in known:
-            k, n = (int(number) for number in counts.loc[label])
-            p = shares[label] if key == own else [_rounded(number) for number in (k / n, *clopper_pearson(k, n))]
-            each.append([k, n, *p])
-        verdict = verdicts[key]
+            k, n = int(rows.converged[label]), int(rows.members[label])
+            anew = [_rounded(number) for number in (k / n, *clopper_pearson(k, n))]
+            each.append([k, n, *(shares[label] if is_own[one.Index] else anew)])
         grid.append(
             {
-                **{"threshold": key[0], "hold": int(key[1]), "same": bool(verdict.holds), "shares": each},
-                "said": _said(said, str(verdict.verdict), str(verdicts[own].verdict), claims=bool(results.claims)),
+                **{"threshold": one.threshold, "hold": one.hold, "same": bool(one.holds), "shares": each},
+                "said": _said(said, str(one.verdict), before, claims=bool(results.claims)),
             }
         )
     return {"labels": known, "grid": grid}

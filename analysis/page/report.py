@@ -222,7 +222,8 @@ def _likeliest(comparison: Comparison) -> pd.DataFrame:
 
 def _measured_pairs(comparison: Comparison) -> list[cells.Table]:
     """The pairs by each measure that a claim names beside the score."""
-    compared, found = comparison.compared, []
+    compared = comparison.compared
+    found: list[cells.Table] = []
     for name, axis in compared.decisions.axes.items():
         pairs = [pair for pair in axis.pairs if name not in AXES and pair.estimate == pair.estimate]
         rows = [

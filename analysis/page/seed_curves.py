@@ -45,6 +45,7 @@ def shown(results: Results, images: Images | None = None) -> Seeds:
     evaluated = curves(results, pd.concat(chosen))
     for group in chosen:
         rows = []
+        member: Any
         for member in group.itertuples():
             row = _row(member, evaluated.get((member.configuration, member.seed)), results)
             rows.append({**row, "glimpses": _glimpses(results, member, images, found.images) if images else None})
@@ -81,7 +82,8 @@ def _tabled(results: Results, members: pd.DataFrame) -> dict[Any, np.ndarray]:
     evaluations = results.evaluations
     of_interest = (evaluations.phase == "compare") & evaluations.seed.isin(members.seed.unique())
     grouped = evaluations[of_interest].groupby(["configuration", "seed"], observed=True)
-    return {(str(name), int(seed)): own.to_numpy(float) for (name, seed), own in grouped[["step", results.metric]]}
+    own: dict[Any, pd.DataFrame] = dict(iter(grouped[["step", results.metric]]))
+    return {(str(name), int(seed)): curve.to_numpy(float) for (name, seed), curve in own.items()}
 
 
 def _row(member: Any, curve: np.ndarray | None, results: Results) -> dict[str, Any]:

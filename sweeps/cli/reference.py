@@ -32,7 +32,7 @@ def text(page: str) -> str:
 
 def _made(name: str, command: Any) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    called = [each.metavar or _CALLED[each.name] for each in arguments]
+    called = [(each.metavar or _CALLED[each.name]) + "..." * (each.nargs == -1) for each in arguments]
     words = [word if each.required else f"[{word}]" for word, each in zip(called, arguments, strict=True)]
     usage, *more = command.help.strip().split("\n\n")
     rows = [
