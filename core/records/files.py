@@ -9,11 +9,14 @@ import socket
 from pathlib import Path
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write `path` whole or not at all: to a temporary name, to the disk, then renamed."""
+def replace(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write `path` whole or not at all: to a temporary name, to the disk, then renamed.
+
+    mode: its permissions, less those that the process's umask takes; 0o600 for what only its owner may read.
+    """
     partial = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     try:
-        with open(partial, "wb") as file:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -193,7 +193,8 @@ class _Copies:
     def save(self, run: RunDirectory) -> None:
         """For the jobs that join, or go on with what a partition cancelled."""
         run.paths.cluster.mkdir(parents=True, exist_ok=True)
-        replace(run.paths.copies, json.dumps(asdict(self)).encode())
+        # The address of a webhook is a secret: who knows it can post.
+        replace(run.paths.copies, json.dumps(asdict(self)).encode(), 0o600)
 
     @staticmethod
     def load(run: RunDirectory) -> _Copies:

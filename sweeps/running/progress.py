@@ -158,7 +158,8 @@ class Progress(Watcher):
         done = self._members_done - self._done_before + self._partial()
         if self._first_step is None:
             return "starting"
-        if done <= 0:
+        # A first step says little: it may have waited for a compiler.
+        if done < 1:
             return f"{so_far} so far"
         left = (members - self._members_done - self._partial()) / done * (time.monotonic() - self._first_step)
         return f"{so_far} so far, about {duration(left)} left"
