@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedsweep.analysis.as_json import as_json
@@ -32,11 +31,6 @@ OF_A_PAIR = (
     *("first", "second", "exploratory", "difference", "low", "high", "adjusted", "differs"),
     *("better", "better_low", "better_high", "shift", "shift_low", "shift_high", "score_adjusted", "score_differs"),
 )
-
-
-def path_of(report: ReportPaths) -> Path:
-    """Of the record of a report."""
-    return report.folder / "answer.json"
 
 
 def write(
@@ -75,13 +69,13 @@ def write(
         "pairs": _rows(pairs, OF_A_PAIR),
         "all_pairs": len(comparison.pairs),
     }
-    replace(path_of(report), as_json(record).encode())
+    replace(report.answer, as_json(record).encode())
 
 
 def read(report: ReportPaths) -> dict[str, Any] | None:
     """The record of a report; None where there is none, or it cannot be read."""
     try:
-        found = json.loads(path_of(report).read_text())
+        found = json.loads(report.answer.read_text())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

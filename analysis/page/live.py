@@ -17,9 +17,6 @@ from seedsweep.analysis.page.render import TEMPLATES, render, with_contents
 from seedsweep.core.records.ledger import replace
 from seedsweep.core.records.paths import ReportPaths
 
-#: The script's name.
-LIVE = "live.js"
-
 
 def write(report: ReportPaths, title: str, content: str, data: dict[str, Any] | None, *, unfinished: bool) -> None:
     """Write the page, and what open ones are to take in.
@@ -37,10 +34,10 @@ def write(report: ReportPaths, title: str, content: str, data: dict[str, Any] | 
         data=Markup(encoded.replace("<", "\\u003c")) if data else None,
         libraries=_libraries() if data else (),
         stamp=stamp,
-        live=LIVE if unfinished else "",
+        live=report.live.name if unfinished else "",
     )
     replace(report.page, page.encode())
-    script = report.folder / LIVE
+    script = report.live
     # A page that was opened while the study ran takes in its end.
     if unfinished or script.exists():
         fresh = json.dumps({"stamp": stamp, "content": content, "ended": not unfinished})
