@@ -143,8 +143,10 @@ def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
     undirected = [pair for pair in axis.pairs if pair.differs and not pair.better]
     if len(undirected) == 1:
         (pair,) = undirected
+        pair = pair if pair.shift >= 0 else pair.turned()
+        one, other = names[pair.first], names[pair.second]
         found.append(
-            f"The scores of {names[pair.first]} and {names[pair.second]} differ{_numbers(axis, pair)}; that one is "
+            f"The scores of {one} and {other} differ, those of {one} being better{_numbers(axis, pair)}; that they are "
             "better in most pairs of seeds is not shown."
         )
     elif undirected:
@@ -160,7 +162,7 @@ def _numbers(axis: Axis, pair: Pair) -> str:
     if axis.name == CONVERGING:
         return f" (by {in_points(pair.estimate)}, {100 * pair.low:.0f} to {100 * pair.high:.0f})"
     return (
-        f" (by {pair.shift:.3g}, interval {pair.shift_low:.3g} to {pair.shift_high:.3g}; higher in "
+        f" (by {pair.shift:.3g}, interval {pair.shift_low:.3g} to {pair.shift_high:.3g}; better in "
         f"{100 * pair.estimate:.0f} % of pairs of seeds, {100 * pair.low:.0f} to {100 * pair.high:.0f} %)"
     )
 

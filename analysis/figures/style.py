@@ -26,7 +26,7 @@ PNG_DPI = 200
 #: Inches of every figure, so that text has one size on a page whatever is drawn; points of text.
 WIDTH, FONT = 7.0, 9
 #: Characters of a name on one line: of a panel's title, of a row, beside a curve; and in all: tables have it whole.
-TITLE_WIDTH, ROW_WIDTH, NAME_WIDTH, MOST_CHARACTERS = 30, 36, 24, 90
+TITLE_WIDTH, ROW_WIDTH, NAME_WIDTH = 30, 36, 24
 #: A decorator: within the function matplotlib has these settings; elsewhere it keeps the user's.
 styled = matplotlib.rc_context(
     {
@@ -168,9 +168,15 @@ def in_rows(table: pd.DataFrame, marks: Sequence[tuple[str, str]], *, every: flo
 
 
 def title(text: str, width: int = TITLE_WIDTH) -> str:
-    """Of a panel or a row, in lines that are no wider than it; of a very long one the beginning and the end."""
-    if len(text) > MOST_CHARACTERS:
-        text = f"{text[: 2 * MOST_CHARACTERS // 3]}…{text[-MOST_CHARACTERS // 3 :]}"
+    """Of a panel or a row, in about two lines that are no wider than it; of a long one the beginning and the end.
+
+    What the search found is called by its number where its values take too much.
+    """
+    most = 2 * width - 4
+    if len(text) > most:
+        text = re.sub(r"\((no\. \d+), .*\)", r"(\1)", text)
+    if len(text) > most:
+        text = f"{text[: 2 * most // 3]}…{text[-most // 3 :]}"
     return textwrap.fill(text, width)
 
 

@@ -102,7 +102,7 @@ def _intro(study: Study, design: Design, axes: Sequence[str], asked: Assumed) ->
         has = ", ".join(f"{'Scores have' if axis == SCORE else f'{axis} has'} {levels[axis]}" for axis in scores)
         said += (
             f" {'' if SCORE in scores else 'Of scores, '}{has} of error; assumed: they are normal, of equal spread, "
-            f"and one is worse than every other in {percent(asked.wins)} of pairs of seeds."
+            f"and one is worse than {'every' if count > 2 else 'the'} other in {percent(asked.wins)} of pairs of seeds."
         )
     return said
 

@@ -103,7 +103,7 @@ def _find(name: str) -> Path:
         if beside.is_file():
             raise UserError(f"there is no built-in study {name!r}: did you mean the file {beside}?")
     known = [each.stem for each in STUDIES.glob("*.yaml")]
-    raise UserError(f"there is no study {name!r}: {choose(name, known)}, or the path of a .yaml file")
+    raise UserError(f"there is no study {name!r} ({choose(name, known)}): give a name, or the path of a .yaml file")
 
 
 def _layers(values: dict[str, Any], path: Path, scale: str | None, on: str) -> list[dict[str, Any]]:
