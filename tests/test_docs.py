@@ -22,6 +22,7 @@ from rich.console import Console
 from seedsweep.core.records.resources import Allocation
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps import cli
+from seedsweep.sweeps.cli.reference import options
 from seedsweep.sweeps.commands.check import show
 from seedsweep.sweeps.study.loading import STUDIES, load
 from tests.devcluster.__main__ import app as devcluster
@@ -145,10 +146,10 @@ def parse(app: typer.Typer, words: list[str]) -> None:
     """As the command line would, without running it. Errors: typer's, for what it does not take."""
     group = typer.main.get_command(app)
     at = next((number for number, word in enumerate(words) if not word.startswith("-")), None)
-    with contextlib.suppress(typer.Exit):  # of --help and --version
-        if at is None:
-            group.make_context("seedsweep", words)
-            return
+    if at is None:  # --help and the like, which parsing would do
+        assert set(words) <= {option for each in options(group) for option in each.opts}, words
+        return
+    with contextlib.suppress(typer.Exit):  # of --help
         name, *rest = words[at:]
         assert name in group.commands or name == "COMMAND", f"there is no command {name}"
         # A name alone is mentioned, not used; [RUN] is how it is used; T, S and the like stand for numbers.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from seedsweep.analysis.answer import Answer
 from seedsweep.analysis.comparison import Comparison, best_first
+from seedsweep.analysis.figures import scales
 from seedsweep.analysis.figures.style import OUTCOMES, look, spread
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.results import Results
@@ -34,6 +35,8 @@ def data(results: Results, comparison: Comparison, said: Answer, varied: Criteri
     table = table[table.label.isin(groups)]
     chosen = table.loc[best_first(table).index[:MOST_CONFIGURATIONS].sort_values()]
     criterion, steps = results.study.criterion, _Steps()
+    # One for all charts, as the figures of scores have it.
+    scale = scales.of_scores(results, np.concatenate([results.scores(group) for group in groups.values()]))
     colours = {label: look(place, group)["color"] for place, (label, group) in enumerate(groups.items())}
     rows: list[Any] = list(chosen.itertuples())
     configurations = [
@@ -49,6 +52,7 @@ def data(results: Results, comparison: Comparison, said: Answer, varied: Criteri
         "hold": criterion.hold,
         "budget": results.budget,
         "span": [_rounded(end) for end in results.curve_span],
+        "scale": {"end": scale.end, "least": scale.least, "sign": scale.sign, "word": scale.word},
         "outcomes": {name: {"label": label, "colour": colour} for name, (_, colour, label) in OUTCOMES.items()},
         "left_out": len(table) - len(chosen),
         "configurations": configurations,

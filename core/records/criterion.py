@@ -13,7 +13,9 @@ OUTCOMES = ("converged", "fell_back", "never", "diverged")
 class Criterion:
     """`metric` on validation at `threshold` or better, held for `hold` evaluations in a row.
 
-    direction: `max`, more is better, or `min`.  low, high: ends that the metric cannot pass; None where there is none.
+    metric: a measure, by the name that the task gives it.  threshold: from which value on an evaluation is good.
+    hold: evaluations that are good, up to the last one.  direction: `max`, more is better, or `min`.
+    low, high: ends that the metric cannot pass; None where there is none.
     It is part of the study, fixed before it runs.
     """
 

@@ -18,15 +18,17 @@ BELOW = "below"
 
 
 class SeedCounts(Part):
-    """search: seeds of each explored configuration.  compare: fresh seeds of each compared one.
+    """How many seeds there are, and when the comparison is tested.
 
+    search: seeds of each explored configuration.  compare: fresh seeds of each compared one.
     vary: the parts of a member that follow its seed (`core.records.parts`); the others are 0 for all members, so that
         what is left of the spread is that of the named parts.
     looks: numbers of seeds at which the comparison is tested, the last being `compare`; all of them together keep the
         level. Left out: once, at the end. `any`: after every seed, by a test that is valid at any time.
     until: `decided`: the comparison begins with `least` seeds of each configuration and goes on, look by look, until
         each claim is decided, cannot be decided any more, or has `most` seeds (which stands for `compare`; left out:
-        `compare`). Where no looks are declared: at `least`, twice that, and so on.
+        `compare`). Where no looks are declared: at `least`, twice that, and so on. `all`: all of `compare` are trained.
+    least: seeds at the first look of `until: decided`.  most: seeds at the last one, in place of `compare`.
     paired: the members of a seed are alike in all configurations: pairs are tested seed by seed.
     """
 
@@ -91,9 +93,12 @@ class SeedCounts(Part):
 
 
 class Decision(Part):
-    """level: of all that a page claims, in all axes and looks.  shares: of the level: of `converging`, `score`, each
+    """The level, and how it is shared.
+
+    level: of all that a page claims, in all axes and looks.  shares: of the level: of `converging`, `score`, each
     measure that a claim names, and `below`, all claims of that kind; left out: half for converging, the rest in equal
-    parts."""
+    parts.
+    """
 
     level: float = Field(0.05, gt=0, lt=0.5)
     shares: dict[str, float] = Field(default_factory=dict)
@@ -117,8 +122,9 @@ class Decision(Part):
 class Claim(Part):
     """What somebody claimed; one of `best`, `better`, `alike`, `below`.
 
-    best: name of the configuration that is better than every other named one.  better: [A, B].  alike: [A, B].
-    below: [A, share], P(converge) of A.  measure: by which scores are compared; the criterion's where it is left out.
+    best: name of the configuration that is better than every other named one.  better: [A, B], A is better than B.
+    alike: [A, B], they differ by less than the margin.  below: [A, share], P(converge) of A is less.
+    measure: by which scores are compared; the criterion's where it is left out.
     axis: `converging` or `score`; a claim that names a measure is of scores.
     margin: the difference that would not matter, of P(converge) or of the score. Of `alike`, which needs it; of `best`
     and `better`: the claim is refuted where they are alike within it, too.
@@ -180,7 +186,8 @@ def parts_of(claims: tuple[Claim, ...], metric: str) -> tuple[str, ...]:
 class Sensitivity(Part):
     """Criteria beside the study's own, by which the answer is judged again, to show how much hangs on it.
 
-    threshold, hold: values of each; where one is left out, some around the criterion's own.
+    threshold: values that are tried; left out: some on both sides of the criterion's own.
+    hold: values that are tried; left out: 1, and twice the criterion's own.
     """
 
     threshold: tuple[float, ...] = ()

@@ -16,10 +16,14 @@ class Allocation(Part):
     """What is asked of SLURM: a Ray cluster of so many nodes.
 
     nodes:    wanted.  min_nodes: the launch begins when so many are there; the others join when they come.
-    cpus, gpus: of each node; none: what one trial needs.  memory: of each node in GB; 0: as the partition gives it.
+    cpus:     of each node; left out: what one trial needs.  gpus: devices of each node; left out: likewise.
+    memory:   of each node in GB; 0: as the partition gives it.
     time:     limit of one job as sbatch reads it (minutes, H:M:S, D-H:M:S); at the limit the job queues itself again.
     warning_seconds: before the limit, to stop in.
-    partition, account, qos, constraint: as the cluster calls them; empty: its default.
+    partition: of the nodes, as `sinfo` lists them; empty: the cluster's default.
+    account:  to which the time is charged; empty: your default one.
+    qos:      quality of service, as `sacctmgr show qos` lists them; empty: the account's default.
+    constraint: a feature that each node has, as `sinfo -o '%N %f'` lists them; empty: any node.
     sbatch:   further arguments, such as `--exclusive` or `--mail-type=END`.
     """
 
@@ -46,7 +50,7 @@ class Allocation(Part):
 class Resources(Part):
     """Where and how cohorts run; nothing here changes a result, but for rounding.
 
-    cpus, gpus: of one trial.
+    cpus:       of one trial.  gpus: of one trial, a whole number or a share of one device, such as 0.25.
     engine:     of a cohort's members: fused, all are one program; loop, one after another; compiled, one after another
         with a step that is compiled once on each machine, on a CPU; auto, which of them is fastest, as measured.
     cohort:     most members of one cohort, or auto: as many as the device trains well together.
@@ -54,8 +58,8 @@ class Resources(Part):
     keep_weights: keep what each member has learnt, for `init_from` of another study.
     reuse:      take members from other runs of the folder that have trained the same ones; false: train all anew.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.
-    most_hours: budget of the study, over all its launches: a cohort that would pass it does not begin. GPU hours where
-        a trial has GPUs, else core hours.
+    most_hours: budget of the study, over all its launches: a trial that would pass it, at the rate so far, does not
+        begin; failed attempts count. GPU hours where a trial has GPUs, else core hours.
     allocation: what is asked of SLURM on a cluster.
     """
 

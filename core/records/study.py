@@ -29,7 +29,10 @@ class RecordError(SeedsweepError):
 
 
 class Stop(Part):
-    """Freeze a member whose `metric` has not become better for `patience` evaluations in a row."""
+    """Freeze a member whose `metric` has not become better for `patience` evaluations in a row.
+
+    metric: a measure of the validation split.  patience: evaluations without a better one.
+    """
 
     metric: str
     patience: int = Field(ge=1)
@@ -78,6 +81,8 @@ class Dimension(Part):
     """What is searched of one field: `low` to `high`, on a logarithmic scale with `log`, in steps of `step`; or
     choices.
 
+    low: the least value.  high: the greatest value.  log: on a logarithmic scale, with low above 0.
+    step: between neighbouring values, from `low` on; left out: any value.  choices: in place of a range, the values.
     points: how many values the grid sampler takes of a range.  if: values of other fields, without which this one is
     not there.
     """
@@ -124,6 +129,8 @@ class Dimension(Part):
 class Search(Part):
     """Phase *explore*: which configurations are tried on the search seeds.
 
+    sampler: `tpe` and `gp` learn from what was found; `random` and `qmc` spread over the space, by chance or evenly;
+        `grid` takes every combination.
     explore: number of configurations, the named ones that lie in the space included, which are asked first.
     space: dotted path -> what is searched of it.
     window: a configuration is asked once all but the last `window` - 1 before it are finished, so that what is asked
@@ -217,8 +224,11 @@ class Study(Part):
 
     name: of its run's folder; left out: of its file.  question: what it asks, as the report's title.
     task: name or import path of a Task, or of a function of one run.  command: in its place, a program.
-    settings, data, optimizer, schedules, hyperparameters: of the task, each as the component defines them; data and
-    optimizer have a `name`, and schedules are by the hyperparameter.  training: how long, in which batches.
+    settings: of the task, as it defines them.  data: `name` of the data set, its settings beside it.
+    optimizer: `name` of the optimiser, its settings beside it; `no_decay`: patterns of parameters that have no weight
+    decay.  schedules: hyperparameter -> `name` of its schedule, its settings beside it.
+    hyperparameters: name -> value, for every configuration that does not say otherwise.
+    training: how long, in which batches.
     init_from: the weights that every member starts from.
     configurations: name -> overrides, dotted path -> value: what is compared.
     claims: what somebody says of them, each judged.  search: where others are looked for.  seeds: how many, and when
@@ -227,7 +237,9 @@ class Study(Part):
     score: `last` or `best`: which evaluation is a member's final score.
     secondary: measures that are estimated beside the score, `test_last_NAME` of the test split among them; nothing is
     decided by them.
-    metrics: of a function or a command: name -> `max` or `min`.  files, inputs: of the user's, beside the study's file.
+    metrics: of a function or a command: name -> `max` or `min`.
+    files: beside the `*.py` below the folder of the study's file, what is copied into the run: paths or patterns.
+    inputs: files and folders there that are read in their place: their content counts, and is not copied.
     measures: all that the task, function or command measures, by name; filled in when the study is resolved.
     """
 

@@ -16,7 +16,7 @@ from seedsweep.sweeps.cli import reading, running
 
 EXIT_CODES = (
     "Exit codes: 0 all is done; 1 something failed, or not all that was asked for is finished; 2 a mistake in the "
-    "command, the study or the machine's set-up, which one line names; 130 interrupted."
+    "command, the study or the machine's set-up, which one line names; 75 another launch took over; 130 interrupted."
 )
 app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
@@ -53,7 +53,9 @@ def main() -> None:
         _stop(str(error), getattr(error, "exit_code", 2))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _stop(f"no space left on the device of {error.filename or 'the run directory'}: free some and launch again")
+            where = error.filename or "the run directory"
+            # No mistake of the command.
+            _stop(f"no space left on the device of {where}: free some and launch again", 1)
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             _stop(f"{error.filename}: {error.strerror}; choose another folder with --runs")
         raise

@@ -34,7 +34,6 @@ Overrides = Annotated[
 ]
 Name = Annotated[Optional[str], typer.Option("--name", help="Run under another name than the study's.")]
 Runs = Annotated[Optional[Path], typer.Option("--runs", help="Folder of the runs \\[default: $SEEDSWEEP_RUNS or runs]")]
-To = Annotated[Optional[Path], typer.Option("--to", help="The folder to write to \\[default: named by what is read]")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else there.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")]
 AcceptCode = Annotated[
@@ -58,7 +57,7 @@ Notify = Annotated[
         "--notify",
         metavar="URL|COMMAND",
         help="At the end a line with the verdict: posted to a webhook, as Slack and Mattermost take it, or given to a "
-        "command as its last argument and on its standard input.",
+        "command on its standard input, and in place of {} in its words \\[default: $SEEDSWEEP_NOTIFY]",
         show_default=False,
     ),
 ]

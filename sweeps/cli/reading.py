@@ -9,7 +9,7 @@ import typer
 
 from seedsweep.analysis.imported_results.columns import BY_DEFAULT, Columns, report_folder
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.paths import ReportPaths, replication_folder, runs_folder
+from seedsweep.core.records.paths import ReportPaths, RunPaths, replication_folder, runs_folder
 from seedsweep.sweeps.cli.named import existing
 from seedsweep.sweeps.cli.options import (
     ConfigurationColumns,
@@ -25,7 +25,6 @@ from seedsweep.sweeps.cli.options import (
     StepColumn,
     Tables,
     Threshold,
-    To,
     console,
 )
 from seedsweep.sweeps.commands import machine_readable, results
@@ -80,7 +79,14 @@ def report(
     score_column: ScoreColumns = None,
     step_column: StepColumn = None,
     run_name: RunNames = None,
-    to: To = None,
+    to: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--to",
+            help="The folder to write to, with --tables or --replication "
+            "\\[default: NAME-report, by the table's name; RUNS/replication]",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write tables, figures and the report anew from the ledger, finished or not; or those of others' results."""
@@ -125,7 +131,9 @@ def compare(
     names: Annotated[list[str], typer.Argument(metavar="RUN", help="Names of two runs or more.")],
     *,
     runs: Runs = None,
-    to: To = None,
+    to: Annotated[
+        Optional[Path], typer.Option("--to", help="The folder to write to \\[default: RUNS/compare-RUN-RUN...]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Runs side by side: the same statistics and report over the configurations of all."""
@@ -139,7 +147,13 @@ def compare(
         machine_readable.say_report(ReportPaths(to))
 
 
-def export(name: RunName = None, runs: Runs = None, to: To = None) -> None:
+def export(
+    name: RunName = None,
+    runs: Runs = None,
+    to: Annotated[
+        Optional[Path], typer.Option("--to", help="The folder to write to \\[default: RUNS/RUN/export]")
+    ] = None,
+) -> None:
     """Write a run's tables as parquet, CSV and, for a paper, LaTeX."""
     paths = existing(name, runs).paths
     results.write_tables(paths, to or paths.export, console)
@@ -148,8 +162,8 @@ def export(name: RunName = None, runs: Runs = None, to: To = None) -> None:
 def weights(
     name: RunName = None,
     *,
-    to: Annotated[Path, typer.Option("--to", help="The file to write, such as model.pt.")],
-    seed: Annotated[int, typer.Option("--seed", help="Of the member.")],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The file to write, such as model.pt.")],
+    seed: Annotated[int, typer.Option("--seed", metavar="SEED", help="Of the member.")],
     configuration: Annotated[
         Optional[str], typer.Option("--configuration", help="Its name, or 'best found' for what the search found.")
     ] = None,
@@ -200,4 +214,7 @@ def logs(
     """Show the end of what a run's jobs printed, or a cohort's last error and where it ran."""
     from seedsweep.sweeps.commands import logs as shown
 
+    if name and cohort is None and len(known := RunPaths.all_of(runs_folder(runs))) == 1 and name != known[0].name:
+        # The run is left out, as there is one alone.
+        name, cohort = None, name
     shown.show(existing(name, runs), cohort, lines, console)

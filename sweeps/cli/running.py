@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Annotated, Any, Optional
 
@@ -67,10 +68,11 @@ def launch(
     # `--code` names a copy of the user's files that was made before: of a job that SLURM starts.
     with machine_readable.alone(console, asked=quiet):
         where = "slurm" if dry_run else place(on)
+    if dry_run and on not in (None, "slurm"):
+        raise UserError(f"--dry-run shows what SLURM would get: it goes with --on slurm, not --on {on}")
     if where != "slurm" and (wait or max_jobs > 1):
         raise UserError(f"--wait and --max-jobs go with --on slurm; this launch is --on {where}")
-    if to:
-        notify.check(to)
+    to = notify.wanted(to)
     log_places.ask(log_to)
     if everything:
         if study or name or dry_run:
@@ -92,13 +94,15 @@ def launch(
         with machine_readable.alone(console, asked=quiet and not dry_run):
             _submit(loaded, run, files, fresh=fresh, wait=wait, dry_run=dry_run, max_jobs=max_jobs, to=to)
         return
-    if detect.head() and not to:
-        from seedsweep.sweeps.commands import cluster
-
-        to = cluster.notified(run)
     from seedsweep.sweeps.commands.launching import launch_here
 
-    if not launch_here(loaded, run, files, console, on=where, fresh=fresh, quiet=quiet, verbose=verbose, to=to):
+    told = functools.partial(_told, run, to)
+    well = launch_here(loaded, run, files, console, on=where, fresh=fresh, quiet=quiet, verbose=verbose, to=told)
+    if detect.head():
+        from seedsweep.sweeps.commands import cluster
+
+        cluster.forget_notified(run)
+    if not well:
         raise typer.Exit(1)
 
 
@@ -146,9 +150,10 @@ def cancel(name: RunName = None, runs: Runs = None) -> None:
     console.print(f"cancelled job {', '.join(numbers)}" if numbers else "no job of this run is in the queue")
 
 
-def retry(name: RunName = None, runs: Runs = None) -> None:
-    """Try failed cohorts again now: in the launch that runs, or in a new one on this machine."""
-    run = existing(name, runs)
+def retry(name: RunName = None, runs: Runs = None, *, to: Notify = "") -> None:
+    """Try failed cohorts again: in the launch that runs, or in a new one where the last one ran; on a login node a run
+    that was submitted is submitted again."""
+    run, to = existing(name, runs), notify.wanted(to)
     unfinished = [record for record in run.ledger.records() if not record.finished]
     if not any(record.error() for record in unfinished):
         stopped = unfinished and not run.holder()
@@ -159,8 +164,13 @@ def retry(name: RunName = None, runs: Runs = None) -> None:
         run.ask_retry()
         console.print("the running launch takes up its failed cohorts again")
         return
+    if run.paths.copies.exists() and place(None) == "slurm":
+        from seedsweep.sweeps.commands import cluster
+
+        cluster.again(run, console, notify=to)
+        return
     on, copy = run.last_launch()
-    launch(str(run.paths.study), on="inline" if on == "inline" else "here", runs=run.paths.runs, code=copy)
+    launch(str(run.paths.study), on=on or "here", runs=run.paths.runs, to=to, code=copy)
 
 
 def doctor(runs: Runs = None) -> None:
@@ -174,6 +184,15 @@ def doctor(runs: Runs = None) -> None:
     if any(finding.well is False for finding in findings):
         raise typer.Exit(1)
     console.print("nothing was found that keeps a study from running on this machine: seedsweep launch STUDY")
+
+
+def _told(run: Any, to: str) -> str:
+    """Whom the end is told: of a job, whom its submission named, or a later one that found it running."""
+    if not detect.head():
+        return to
+    from seedsweep.sweeps.commands import cluster
+
+    return cluster.notified(run) or to
 
 
 def _submit(

@@ -88,6 +88,26 @@ def notified(run: RunDirectory) -> str:
     return _Copies.load(run).notify if run.paths.copies.exists() else ""
 
 
+def forget_notified(run: RunDirectory) -> None:
+    """Whom a job told is not kept: it may be a secret address. Errors: UserError."""
+    if notified(run):
+        dataclasses.replace(_Copies.load(run), notify="").save(run)
+
+
+def again(run: RunDirectory, console: Console, *, notify: str = "") -> None:
+    """Submit a job that goes on with a run as it was launched last, failed cohorts too, unless one is in the queue.
+
+    notify: as of `launch`.  Errors: UserError, SlurmError.
+    """
+    copies, living = _Copies.load(run), live_jobs(run)
+    if not living:
+        copies = dataclasses.replace(copies, source=str(copy_source(run.paths)), code=run.last_launch()[1])
+    dataclasses.replace(copies, notify=notify or copies.notify).save(run)
+    for job in living:
+        console.print(f"job {job.number} is in the queue already, and tries them again: {describe(job)}")
+    _fill(run.study(), run, [job.number for job in living], 1, console)
+
+
 def next_launch(run: RunDirectory) -> int:
     """Number of the launch that runs now, or of the next: to tell its end from an earlier one's."""
     return lease.newest(run.paths.leases, LEASE)[0] + (run.holder() is None)

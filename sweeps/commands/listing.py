@@ -20,7 +20,7 @@ from seedsweep.core.records.paths import STUDY_FILE, RunPaths
 from seedsweep.core.records.registration import read_registration
 from seedsweep.core.records.study import RecordError
 from seedsweep.slurm.settings import SlurmError
-from seedsweep.sweeps.commands import cluster, run_state
+from seedsweep.sweeps.commands import cluster, run_state, shown_table
 from seedsweep.sweeps.commands.status import WATCH_SECONDS
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import RunDirectory
@@ -28,8 +28,6 @@ from seedsweep.sweeps.running.run_directory import RunDirectory
 UNREADABLE = "unreadable"
 #: Seconds from which an age is said in days.
 TWO_DAYS = 2 * 86400
-#: Columns where the output is no terminal: no line is cut.
-WIDE = 10_000
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,9 @@ class Listed:
     """A run. state: one of `run_state`'s words, or UNREADABLE.  done, members: that have finished, and that the study
     has at most.  failed: cohorts.
 
-    verdict: of its report, as that was written; empty where there is none.  current: whether it is of all members that
-    are done.  changed: when a cohort was finished last, or the run begun.  problem: why nothing of it is believed.
+    verdict: of its report, as that was written.  current: whether it is of all members that are done.  Both are None
+    where there is none.  changed: when a cohort was finished last, or the run begun.  problem: why nothing of it is
+    believed.
     """
 
     name: str
@@ -88,10 +87,7 @@ def show(runs: Path, console: Console) -> list[Listed]:
         # What is only a part of a line on a terminal is whole elsewhere.
         said = Text(_verdict(one), style="red" if one.problem else "", no_wrap=True, overflow="ellipsis")
         table.add_row(escape(one.name), _state(one), _progress(one), _age(one), said)
-    width = console.width
-    console.width = width if console.is_terminal else WIDE
-    console.print(table, soft_wrap=False)
-    console.width = width
+    shown_table.show(table, console)
     return found
 
 
@@ -129,8 +125,8 @@ def _listed(run: RunDirectory, queued: Callable[[RunDirectory], bool]) -> Listed
         done,
         study.members,
         sum(cohort.outcomes is None and cohort.record.error() is not None for cohort in cohorts),
-        str(answer.get("verdict", "")) if answer else "",
-        run_state.is_current(answer, done),
+        None if answer is None else answer.get("verdict"),
+        None if answer is None else run_state.is_current(answer, done),
         datetime.datetime.fromtimestamp(round(changed)).astimezone(),
         folder,
     )

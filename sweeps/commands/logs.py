@@ -12,6 +12,9 @@ from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.sweeps.commands.cluster import log_files
 from seedsweep.sweeps.running.run_directory import RunDirectory
 
+#: Cohorts that are named where it is not clear which is meant.
+MOST_NAMES = 4
+
 
 def show(run: RunDirectory, cohort: str | None, lines: int, console: Console) -> None:
     """Print the last lines of every job's log, or of one cohort what its folder knows. Errors: UserError."""
@@ -28,14 +31,17 @@ def show(run: RunDirectory, cohort: str | None, lines: int, console: Console) ->
 
 
 def _find(run: RunDirectory, cohort: str) -> CohortRecord:
-    """The cohort whose folder, or its end `<configuration>/<seeds>`, begins so."""
+    """The cohort whose folder, or its end `<configuration>/<seeds>`, begins so. Errors: UserError."""
     below = str(run.ledger.folder)
     wanted = cohort.removeprefix(below).strip("/")
-    found = [r for r in run.ledger.records() if str(r.folder.relative_to(below)).startswith(wanted)]
-    if len(found) != 1:
-        names = ", ".join(str(r.folder.relative_to(below)) for r in (found or run.ledger.records())[:4])
-        raise UserError(f"{len(found)} cohorts begin with {cohort!r}; write more of one of: {names} ...")
-    return found[0]
+    known = {str(record.folder.relative_to(below)): record for record in run.ledger.records()}
+    found = [name for name in known if name.startswith(wanted)]
+    if len(found) == 1:
+        return known[found[0]]
+    said = f"no cohort of {run.name} begins" if not found else f"{len(found)} cohorts of {run.name} begin"
+    names = found or list(known)
+    there = f"{', '.join(names[:MOST_NAMES])}{' ...' if len(names) > MOST_NAMES else ''}" if names else "none"
+    raise UserError(f"{said} with {cohort!r}; {'write more of one' if found else 'there are'}: {there}")
 
 
 def _show_cohort(record: CohortRecord, console: Console) -> None:

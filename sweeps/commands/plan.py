@@ -20,7 +20,7 @@ from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import Rate, expected_rate, probe
 from seedsweep.slurm import detect
 from seedsweep.slurm.settings import asked
-from seedsweep.sweeps.commands import power
+from seedsweep.sweeps.commands import power, shown_table
 from seedsweep.sweeps.commands.gpu_hours import SUSTAINED, operations
 from seedsweep.sweeps.commands.sampled import sampled_task, training_samples
 from seedsweep.sweeps.commands.truths import Assumed
@@ -117,7 +117,7 @@ def show(study: Study, run: RunDirectory, on: str, console: Console, asked_of: A
     plan, cost = _find(study, run, on, console, asked_of)
     scale = f" ({plan.scale} scale)" if plan.scale else ""
     console.print(f"[bold]{escape(plan.name)}[/]{scale}: {escape(plan.question)}")
-    console.print(_table(plan))
+    shown_table.show(_table(plan), console)
     for name, overrides in plan.configurations.items():
         said = ", ".join(f"{path} {value}" for path, value in overrides.items()) or "the study as it is"
         console.print(f"  {escape(name)}: {escape(said)}")
@@ -137,9 +137,11 @@ def show(study: Study, run: RunDirectory, on: str, console: Console, asked_of: A
         if line:
             console.print(escape(line))
     for part in power.said(plan.power, study, asked_of, cost.words if cost else None):
+        if not isinstance(part, str):
+            shown_table.show(part, console)
+            continue
         # Wrapped for eyes alone: a file or a pipe gets a line each.
-        wrapped = textwrap.fill(part, console.width) if isinstance(part, str) and console.is_terminal else part
-        console.print(escape(wrapped) if isinstance(wrapped, str) else wrapped)
+        console.print(escape(textwrap.fill(part, console.width) if console.is_terminal else part))
 
 
 def _find(study: Study, run: RunDirectory, on: str, console: Console, asked_of: Assumed) -> tuple[Plan, _Cost | None]:

@@ -43,7 +43,12 @@ def remove(name: str, runs: Path, console: Console, *, yes: bool = False) -> boo
         if not sys.stdin.isatty():
             raise UserError(f"rm {name}: nobody can be asked here; say --yes to remove {folder}")
         console.print(f"{escape(str(folder))}: {_done(run)}{run_state.size(total)} in {count} files")
-        if not typer.confirm("Remove it for good?"):
+        try:
+            agreed = typer.confirm("Remove it for good?")
+        except typer.Abort:
+            # Ctrl-C, which typer would end with code 1.
+            raise KeyboardInterrupt from None
+        if not agreed:
             console.print("nothing was removed")
             return False
     # Held meanwhile, and moved away at once: no launch begins in half a run.

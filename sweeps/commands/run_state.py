@@ -13,6 +13,7 @@ from typing import Any
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec
 from seedsweep.core.records.study import Study
+from seedsweep.sweeps.running.time_spent import seconds_spent
 
 RUNNING, WAITING, FINISHED, STOPPED = "running", "waiting", "finished", "stopped"
 
@@ -33,7 +34,8 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Used:
-    """What a run used. gpu_hours, core_hours: of its finished cohorts.  bytes, files: of its folder."""
+    """What a run used. gpu_hours, core_hours: of all its cohorts, as its budget counts them (`running.time_spent`).
+    bytes, files: of its folder."""
 
     gpu_hours: float
     core_hours: float
@@ -74,9 +76,9 @@ def is_current(answer: dict[str, Any] | None, done: int) -> bool:
     return answer is not None and answer.get("members") == done
 
 
-def used(study: Study, cohorts: Sequence[Cohort], folder: Path) -> Used:
-    """By a run. Errors: LedgerError."""
-    seconds = sum(float(one.record.run().get("seconds", 0)) for one in cohorts if one.outcomes is not None)
+def used(study: Study, records: Iterable[CohortRecord], folder: Path) -> Used:
+    """By a run. records: the superseded ones, too.  Errors: LedgerError."""
+    seconds = seconds_spent(records)
     count, total = on_disk(folder)
     return Used(seconds / 3600 * study.resources.gpus, seconds / 3600 * study.resources.cpus, total, count)
 

@@ -21,7 +21,7 @@ from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study
-from seedsweep.sweeps.commands import run_state
+from seedsweep.sweeps.commands import run_state, shown_table
 from seedsweep.sweeps.commands.run_state import Cohort, Used
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
@@ -98,7 +98,7 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
     """What a run's records say. jobs: its jobs in the queue. Errors: RecordError, LedgerError."""
     study, jobs = run.study(), tuple(jobs)
     holder = lease.alive(run.paths.leases, LEASE)
-    cohorts = run_state.read(run.ledger.records())
+    cohorts, every = run_state.read(run.ledger.records()), run.ledger.records(superseded=True)
     done, paths = run_state.members_done(cohorts), searched(study, [cohort.spec for cohort in cohorts])
     steps = {cohort.name: _step(cohort.record) for cohort in cohorts if cohort.outcomes is None}
     rows = _rows(cohorts, paths, steps)
@@ -127,10 +127,10 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
         _look(study, run, cohorts) or None,
         _most_converged(rows),
         dict(taken_by([cohort.record for cohort in cohorts if cohort.outcomes is not None])),
-        len(run.ledger.records(superseded=True)) - len(cohorts),
+        len(every) - len(cohorts),
         tuple(one for one in unfinished if one.error),
         tuple(one for one in unfinished if not one.error),
-        run_state.used(study, cohorts, run.paths.folder),
+        run_state.used(study, every, run.paths.folder),
         str(page) if page.exists() else None,
         rows,
     )
@@ -147,7 +147,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(f"{escape(what)}; {found.done} of {found.members} members done")
     for job in found.jobs:
         console.print(f"job {escape(job)}")
-    console.print(_table(found.configurations[-MOST_ROWS:]))
+    shown_table.show(_table(found.configurations[-MOST_ROWS:]), console)
     if left_out := len(found.configurations[:-MOST_ROWS]):
         console.print(f"({left_out} configurations before the last {MOST_ROWS} are left out)")
     if found.look:
@@ -215,7 +215,7 @@ def _rows(cohorts: Sequence[Cohort], paths: Sequence[str], steps: Mapping[str, i
 
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0))
-    # In 80 columns only the names of configurations are cut.
+    # On a terminal of 80 columns only the names of configurations are cut.
     outcomes = [outcome.replace("_", "\n") for outcome in OUTCOMES]
     for column in ("phase", "no.", "configuration", "members\ndone", *outcomes, "step"):
         table.add_column(column, no_wrap=column != "configuration")

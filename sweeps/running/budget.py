@@ -1,43 +1,107 @@
-"""The budget of a study, `resources.most_hours`: what is spent, by the ledger, and whether a cohort more fits in."""
+"""The budget of a study, `resources.most_hours`: what is spent, and whether the next trial fits in."""
 
 from __future__ import annotations
 
-from seedsweep.core.records.ledger import CohortRecord, Ledger
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedsweep.core.records import lease
+from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
 from seedsweep.core.records.study import Study
+from seedsweep.sweeps.running.time_spent import seconds_of, seconds_spent
+from seedsweep.sweeps.search.agenda import Agenda
+
+
+@dataclass
+class _Attempt:
+    """At a cohort, which runs. share: its part of the trial.  given: when its worker was told of it, since 1970.
+
+    since, begun, done: when its first report came, the steps done then, and by now.
+    """
+
+    record: CohortRecord
+    spec: CohortSpec
+    share: float
+    given: float
+    since: float | None = None
+    begun: int = 0
+    done: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since its first report."""
+        return 0.0 if self.since is None else (time.monotonic() - self.since) * self.share
+
+    @property
+    def steps(self) -> int:
+        """Of all its members, since then."""
+        return (self.done - self.begun) * len(self.spec.seeds)
 
 
 class Budget:
-    """Of one launch; what earlier launches spent counts, of finished cohorts. Hours are GPU hours where a trial has
-    GPUs, else core hours. Of what another run trained, only the copying counts."""
+    """Of one launch. What earlier launches spent counts as it is on record (`seconds_spent`), what this one spends by
+    the clock, whether a cohort finishes, fails or runs. Hours are GPU hours where a trial has GPUs, else core hours. Of
+    what another run trained, only the copying counts."""
 
     def __init__(self, study: Study, ledger: Ledger):
         self._resources, self._most = study.resources, study.resources.most_hours
         records = ledger.records(superseded=True) if self._most is not None else []
-        self._trained = [_seconds(record) for record in records if record.finished and not record.taken_from()]
-        self._seconds = sum(_seconds(record) for record in records if record.finished)
+        self._seconds = seconds_spent(records)
+        #: What training took: seconds, and steps of all members.
+        self._trained_seconds, self._trained_steps = 0.0, 0
+        for record in records:
+            self._learn(record)
+        self._running: dict[str, _Attempt] = {}
 
     @property
     def spent(self) -> float:
-        """Hours."""
+        """Hours, but for what runs."""
         return self._hours(self._seconds)
 
-    def add(self, record: CohortRecord) -> None:
-        """Count a cohort that has finished."""
-        if self._most is None:
-            return
-        seconds = _seconds(record)
-        self._seconds += seconds
-        if not record.taken_from():
-            self._trained.append(seconds)
+    def begin(self, records: Sequence[CohortRecord], specs: Sequence[CohortSpec]) -> None:
+        """A worker was told of the cohorts of a trial."""
+        members = sum(len(spec.seeds) for spec in specs)
+        for record, spec in zip(records, specs, strict=True):
+            self._running[str(record.folder)] = _Attempt(record, spec, len(spec.seeds) / members, time.time())
 
-    def allows(self, running: int) -> bool:
-        """Whether a cohort more may begin beside so many that run: what is spent, with these and that one, as long as
-        cohorts took in the mean, does not pass the budget. Before any has finished none is known to take any time."""
+    def progressed(self, folder: str, steps_done: int) -> None:
+        """A cohort's worker has reported."""
+        attempt = self._running[folder]
+        if attempt.since is None:
+            attempt.since, attempt.begun = time.monotonic(), steps_done
+        attempt.done = steps_done
+
+    def end(self, folder: str) -> None:
+        """A cohort's worker is done with it, or dead."""
+        attempt = self._running.pop(folder)
+        record, owner = attempt.record, attempt.record.owner()
+        # A trial may have waited for a place; the worker's clock may be another.
+        since = max(attempt.given, lease.started_at(owner) if owner else 0.0)
+        seconds = max(0.0, time.time() - since) * attempt.share
+        if record.finished:
+            # What it has from a checkpoint was counted when that was trained.
+            seconds = min(seconds, seconds_of(record))
+        self._seconds += seconds
+        self._learn(record)
+
+    def end_all(self) -> None:
+        """Nothing runs any more: Ray has died."""
+        for folder in list(self._running):
+            self.end(folder)
+
+    def allows(self, agenda: Agenda) -> bool:
+        """Whether the agenda's next trial may begin beside what runs: all of it together does not pass the budget, if a
+        member's step takes as long as it did so far. Until something has finished, or reported twice, nobody knows how
+        long that is: one trial begins, and the others wait."""
         if self._most is None:
             return True
-        mean = sum(self._trained) / len(self._trained) if self._trained else 0.0
-        whole = self._hours(self._seconds + (running + 1) * mean)
-        return self.spent < self._most and whole <= self._most
+        second = self._seconds_of_a_step()
+        if second is None:
+            return not self._running and self.spent < self._most
+        running = sum(max(each.seconds, second * _steps(each.spec)) for each in self._running.values())
+        whole = self._seconds + running + second * sum(map(_steps, agenda.upcoming()))
+        return self.spent < self._most and self._hours(whole) <= self._most
 
     def planned(self) -> str:
         """In words; empty without a budget."""
@@ -55,6 +119,19 @@ class Budget:
             "goes on"
         )
 
+    def _learn(self, record: CohortRecord) -> None:
+        """How long training takes, from a cohort that has finished, and was trained here."""
+        if record.finished and not record.taken_from():
+            self._trained_seconds += seconds_of(record)
+            self._trained_steps += _steps(record.spec())
+
+    def _seconds_of_a_step(self) -> float | None:
+        """Of one member; None where it is not known."""
+        if self._trained_steps:
+            return self._trained_seconds / self._trained_steps
+        steps = sum(each.steps for each in self._running.values())
+        return sum(each.seconds for each in self._running.values() if each.steps) / steps if steps else None
+
     def _hours(self, seconds: float) -> float:
         return seconds / 3600 * (self._resources.gpus or self._resources.cpus)
 
@@ -63,5 +140,6 @@ class Budget:
         return "GPU hours" if self._resources.gpus else "core hours"
 
 
-def _seconds(record: CohortRecord) -> float:
-    return float(record.run().get("seconds", 0.0))
+def _steps(spec: CohortSpec) -> int:
+    """Of all members."""
+    return len(spec.seeds) * max(1, spec.steps)

@@ -92,7 +92,7 @@ def launch(
         _say_what(study, first, console)
         run.record_launch(on, copy, inputs.fingerprints, [f"{cores()} cores"])
         budget = Budget(study, run.ledger)
-        begins = first.waiting and budget.allows(0)
+        begins = first.waiting and budget.allows(first)
         # Not for a worker on another machine, nor for what is asked one after another.
         ahead = configurations if on == HERE and begins and kind(study) == "task" else []
         log = LogElsewhere(run.paths, places, console)
@@ -106,7 +106,7 @@ def launch(
             console.print(escape(said), highlight=False, soft_wrap=True)
         _write_views(study, run, done)
         failed = [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
-        return Ended(failed, budget.said() if done.waiting and not budget.allows(0) else "")
+        return Ended(failed, budget.said() if done.waiting and not budget.allows(done) else "")
 
 
 def _say_where(run: RunDirectory, console: Console) -> None:

@@ -67,9 +67,9 @@ class Job:
     verbose: bool = False
     watchers: Sequence[Watcher] = ()
 
-    def may_begin(self, running: int) -> bool:
-        """Whether a cohort more may begin beside so many that run."""
-        return self.budget is None or self.budget.allows(running)
+    def may_begin(self, agenda: Agenda) -> bool:
+        """Whether its next trial may begin beside what runs."""
+        return self.budget is None or self.budget.allows(agenda)
 
 
 def execute(job: Job, on: str) -> Agenda:
@@ -79,7 +79,7 @@ def execute(job: Job, on: str) -> Agenda:
     Errors: UserError; KeyboardInterrupt once the launch is to stop; RayDiedError.
     """
     agenda = job.agenda()
-    if not agenda.waiting or not job.may_begin(0):
+    if not agenda.waiting or not job.may_begin(agenda):
         return agenda
     if on == INLINE:
         with _watchers(job, agenda) as watchers:
@@ -89,6 +89,8 @@ def execute(job: Job, on: str) -> Agenda:
         return _on_ray(job, agenda, on)
     except ray_watch.RayLostError as lost:
         job.console.print(f"[yellow]{lost}; resuming from the last checkpoints with another[/]", highlight=False)
+        if job.budget:
+            job.budget.end_all()
     try:
         return _on_ray(job, job.agenda(), on)
     except ray_watch.RayLostError as lost:
@@ -175,7 +177,7 @@ class Dispatcher:
         self.check()
         if self.job.run.retry_asked():
             self.agenda.retry()
-        if time.monotonic() < self._paused_until or not self.job.may_begin(len(self._running)):
+        if time.monotonic() < self._paused_until or not self.job.may_begin(self.agenda):
             return None
         if not (trial := self.agenda.next()):
             return None
@@ -185,6 +187,8 @@ class Dispatcher:
             self._running[folder] = spec, record.owner(), record.failed_at
             for watcher in self._watchers:
                 watcher.started(spec)
+        if self.job.budget:
+            self.job.budget.begin(records, trial)
         # Of several cohorts both are the same.
         job, study = self.job, self.agenda.studied(trial[0])
         data, start = job.inputs.data_of(study), job.inputs.start_of(study)
@@ -194,6 +198,8 @@ class Dispatcher:
         """The cohorts of these folders trained some steps. outcomes: of each. Errors: KeyboardInterrupt."""
         self.check()
         for folder, own in zip(folders, outcomes, strict=True):
+            if self.job.budget:
+                self.job.budget.progressed(folder, steps_done)
             for watcher in self._watchers:
                 watcher.progressed(self._running[folder][0], steps_done, own)
 
@@ -203,10 +209,10 @@ class Dispatcher:
         for folder in folders:
             spec, owner, failed_at = self._running.pop(folder)
             given_up = False
-            if (record := self.agenda.ledger.record(spec)).finished:
+            if self.job.budget:
+                self.job.budget.end(folder)
+            if self.agenda.ledger.record(spec).finished:
                 self.agenda.finish(spec)
-                if self.job.budget:
-                    self.job.budget.add(record)
             else:
                 lost = self._lost(spec, owner, failed_at)
                 shared = len(folders) > 1

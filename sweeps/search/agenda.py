@@ -93,8 +93,7 @@ class Agenda:
     def next(self) -> list[CohortSpec]:
         """The cohorts of a trial to run now; none where none is left (`done`) or what is next depends on one that
         runs."""
-        first = self._upcoming()
-        trial = [] if first is None else sorted([first, *self._company(first)], key=lambda spec: spec.number)
+        trial = self.upcoming()
         for spec in trial:
             if spec in self._begun:
                 self._begun.remove(spec)
@@ -105,6 +104,11 @@ class Agenda:
         if trial:
             self._ask_ahead()
         return trial
+
+    def upcoming(self) -> list[CohortSpec]:
+        """What `next` gives; nothing begins."""
+        first = self._upcoming()
+        return [] if first is None else sorted([first, *self._company(first)], key=lambda spec: spec.number)
 
     @property
     def waiting(self) -> bool:

@@ -1,7 +1,7 @@
 "use strict";
 // Hover, keys, highlight, zoom and the threshold. Without this script, or where it fails, the page shows the figures.
 window.seedsweepCharts = (() => {
-  const { CHARTS, state, shownBy, identity, itemOf, criteria, isOwn, chosen, word } = seedsweepPlots;
+  const { CHARTS, state, forward, farthest, shownBy, identity, itemOf, criteria, isOwn, chosen, word } = seedsweepPlots;
   let data;
 
   function element(name, attributes = {}, ...children) {
@@ -117,16 +117,17 @@ window.seedsweepCharts = (() => {
     event.preventDefault();
   }
 
-  // About the seed that the keys are at, or else about the middle.
+  // In about the seed that the keys are at, or else about the middle; out until all is there.
   function zoomBy(name, factor) {
-    const own = place(name), zoom = {};
+    const own = place(name), all = farthest(name), ends = CHARTS[name].ends(), zoom = {};
     for (const axis of CHARTS[name].zoom) {
       const [low, high] = own.svg.scale(axis).domain;
-      const at = axis === "x" && name === "learning_curves" ? null : own.hot?.score;
+      const at = factor < 1 && own.hot && !(axis === "x" && name === "learning_curves") ? forward(own.hot.score) : null;
       const middle = at ?? (low + high) / 2, half = ((high - low) * factor) / 2;
-      zoom[axis] = [middle - half, middle + half];
+      zoom[axis] = [Math.max(all[axis][0], middle - half), Math.min(all[axis][1], middle + half)];
     }
     state.zoom[name] = zoom;
+    if (Object.keys(zoom).every((axis) => String(zoom[axis]) === String(ends[axis]))) delete state.zoom[name];
     paint(name);
   }
 

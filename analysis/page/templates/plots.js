@@ -36,6 +36,8 @@ const seedsweepPlots = (() => {
     });
 
   function read(fresh) {
+    // A zoom is between places on the axes.
+    if (data && JSON.stringify(data.scale) !== JSON.stringify(fresh.scale)) state.zoom = {};
     data = fresh;
     seeds = data.configurations.flatMap((one, place) => one.seeds.map((seed, i) => {
       const text = `${one.label}, seed ${seed}: ${data.outcomes[one.outcomes[i]].label}`;
@@ -68,6 +70,31 @@ const seedsweepPlots = (() => {
     return [low - more, high + more];
   }
 
+  // Places of scores on an axis, as in the figures: where scores pile up at their good end, by the logarithm of the distance to it.
+  function forward(score) {
+    const { end, least, sign } = data.scale;
+    return end === null || score === null ? score : -sign * Math.log10(Math.max(sign * (end - score), -0.9 * least) + least);
+  }
+  function inverse(place) {
+    const { end, least, sign } = data.scale;
+    return end === null ? place : end - sign * (10 ** (-sign * place) - least);
+  }
+
+  // An axis of scores between two places, with ticks that are some pixels apart at least.
+  function scoreAxis(domain, label, pixels, apart) {
+    const { end, sign, word } = data.scale, axis = { domain, label: label + word, labelAnchor: "center", labelArrow: "none", grid: true };
+    if (end === null) return { ...axis, ticks: Math.min(8, pixels / apart) };
+    const [low, high] = domain, away = window.d3.range(-6, 7).flatMap((power) => [1, 2, 5].map((round) => round * 10 ** power));
+    let scores = [];
+    for (const score of [0, ...away].map((distance) => +(end - sign * distance).toPrecision(10))) {
+      const place = forward(score), before = scores.length ? forward(scores.at(-1)) : Infinity;
+      if (within(place, domain) && Math.abs(place - before) >= (apart / pixels) * (high - low)) scores.push(score);
+    }
+    // A reader may have zoomed in between round distances.
+    if (scores.length < 3) scores = window.d3.ticks(inverse(low), inverse(high), Math.min(8, pixels / apart));
+    return { ...axis, transform: forward, ticks: scores.map(forward), tickFormat: (_, i) => String(scores[i]) };
+  }
+
   // Rows by configuration: names beside them, or above where the page is narrow.
   function rows(width, items, y = (one) => one.place) {
     const names = { y, text: "label", textOverflow: "ellipsis", fill: "currentColor" };
@@ -84,7 +111,7 @@ const seedsweepPlots = (() => {
   function pConverge(width) {
     const every = data.configurations;
     return Plot.plot({
-      ...rowFrame(width, every.length), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", grid: true, ticks: 5 },
+      ...rowFrame(width, every.length), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", labelArrow: "none", grid: true, ticks: 5 },
       marks: [
         ...rows(width, every),
         tied(Plot.link, every, { x1: (one) => one.p[1], x2: (one) => one.p[2], y1: "place", y2: "place", stroke: "currentColor", strokeWidth: 2 }),
@@ -97,43 +124,51 @@ const seedsweepPlots = (() => {
 
   function finalScores(width) {
     const every = data.configurations;
-    const domain = state.zoom.final_scores?.x ?? range([data.threshold, ...seeds.map((one) => one.score)], 0.05);
+    const domain = state.zoom.final_scores?.x ?? endsOfScores().x, frame = rowFrame(width, every.length, 44);
     const median = (one) => one.median_score[0];
     return Plot.plot({
-      ...rowFrame(width, every.length, 44), x: { domain, label: data.score, labelAnchor: "center", grid: true, ticks: Math.min(8, width / 70) },
+      ...frame, x: scoreAxis(domain, data.score, width - frame.marginLeft - frame.marginRight, 70),
       symbol: { domain: Object.keys(SYMBOLS), range: Object.values(SYMBOLS) },
       marks: [
         ...rows(width, every, (one) => one.place),
         Plot.ruleX([data.threshold], { strokeDasharray: "2 3", clip: true }),
         Plot.ruleX(other(), { stroke: "var(--accent)", strokeDasharray: "6 3", clip: true }),
-        tied(Plot.link, every, { x1: median, x2: median, y1: (one) => one.place - 0.33, y2: (one) => one.place + 0.33, stroke: "currentColor", strokeWidth: 2, clip: true }),
         tied(Plot.dot, seeds, { x: "score", y: "at", symbol: "outcome", stroke: (one) => outcome(one.outcome), fill: (one) => (["converged", "fell_back"].includes(one.outcome) ? outcome(one.outcome) : "none"), r: 4, clip: true }),
-        tip(seeds.filter((one) => within(one.score, domain)), Plot.pointer({ x: "score", y: "at", maxRadius: 25 })),
+        tied(Plot.link, every, { x1: median, x2: median, y1: (one) => one.place - 0.33, y2: (one) => one.place + 0.33, stroke: "currentColor", strokeWidth: 2.5, clip: true }),
+        tip(seeds.filter((one) => within(forward(one.score), domain)), Plot.pointer({ x: "score", y: "at", maxRadius: 25 })),
       ],
     });
   }
 
   const within = (number, [low, high]) => number !== null && number >= low && number <= high;
-  // Within the ends of the metric, or what all but a hundredth of the evaluations reach.
-  function reached() {
+  // What a chart shows of its axes until it is zoomed. The end is on a stretched axis: it shows how far from it scores are.
+  const endsOf = (scores, part) => range([data.threshold, data.scale.end, ...scores].map(forward), part);
+  const endsOfScores = () => ({ x: endsOf(seeds.map((one) => one.score), 0.05) });
+  // Curves: within the ends of the metric, or what all but a hundredth of the evaluations reach.
+  function endsOfCurves() {
     const [low, high] = data.span;
-    return range([data.threshold, ...points.map((one) => (one.value === null ? null : Math.min(high, Math.max(low, one.value))))], 0.04);
+    return { x: [0, data.budget], y: endsOf(points.map((one) => (one.value === null ? null : Math.min(high, Math.max(low, one.value)))), 0.04) };
+  }
+  // As far as one may zoom out: all that there is.
+  function farthest(name) {
+    const ends = CHARTS[name].ends();
+    return ends.y ? { ...ends, y: window.d3.extent([...ends.y, ...points.map((one) => forward(one.value))]) } : ends;
   }
 
   function curves(width) {
     const every = data.configurations, columns = Math.max(1, Math.min(3, every.length, Math.floor(width / 230)));
     const facet = state.overlay ? {} : { fx: (one) => itemOf(one).place % columns, fy: (one) => Math.floor(itemOf(one).place / columns) };
     const lined = (of) => points.filter((point) => (point.item.outcome === "converged") === of);
-    const { x = [0, data.budget], y = reached() } = state.zoom.learning_curves ?? {};
+    const { x, y } = state.zoom.learning_curves ?? endsOfCurves();
     const line = { x: "step", y: "value", z: (point) => point.item.key, clip: true, ...facet };
     const tall = state.overlay ? 440 : 170 * Math.ceil(every.length / columns) + 50;
     const direct = state.overlay && width >= NARROW && every.length <= MANY;
     const stroke = (point) => (state.overlay ? colour(point.item.place) : outcome(point.item.outcome));
     const titles = every.map((one) => ({ item: one, text: `${one.label}: ${one.converged}/${one.members}` }));
     return Plot.plot({
-      width, height: tall, marginTop: state.overlay ? 14 : 24, marginLeft: 46, marginRight: direct ? 150 : 14, marginBottom: 42,
-      x: { domain: x, label: "training step", labelAnchor: "center", ticks: Math.max(3, Math.min(6, width / columns / 70)) }, y: { domain: y, label: data.metric, grid: true, ticks: 5 },
-      fx: { axis: null, padding: 0.08 }, fy: { axis: null, padding: 0.24 },
+      width, height: tall, marginTop: state.overlay ? 14 : 24, marginLeft: 62, marginRight: direct ? 180 : 14, marginBottom: 42,
+      x: { domain: x, label: "training step", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.min(6, width / columns / 70)) }, y: scoreAxis(y, data.metric, state.overlay ? tall - 56 : 120, 22),
+      fx: { axis: null, padding: 0.12 }, fy: { axis: null, padding: 0.24 },
       marks: [
         Plot.frame({ stroke: "var(--line)" }),
         Plot.ruleY([data.threshold], { strokeDasharray: "2 3", clip: true }),
@@ -141,9 +176,9 @@ const seedsweepPlots = (() => {
         tied(Plot.line, lined(false), { ...line, stroke, strokeWidth: 1, strokeDasharray: "4 3", strokeOpacity: 0.75 }),
         tied(Plot.line, lined(true), { ...line, stroke, strokeWidth: 1, strokeOpacity: 0.75 }),
         tied(Plot.line, medians, { ...line, z: (point) => point.item.place, stroke: state.overlay ? stroke : "currentColor", strokeWidth: state.overlay ? 3 : 2.2 }),
-        state.overlay ? null : Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -13, lineWidth: width / columns / 13, textOverflow: "ellipsis", fill: "currentColor" }),
-        direct ? tied(Plot.text, apart(y, tall - 56), { x: x[1], y: "at", text: "label", dx: 8, textAnchor: "start", lineWidth: 11, textOverflow: "ellipsis", fill: (one) => colour(one.place), fontWeight: 600 }) : null,
-        tip(points.filter((point) => within(point.step, x) && within(point.value, y)), Plot.pointer({ x: "step", y: "value", title: (point) => `${point.item.tip}\nat step ${point.step}: ${data.metric} ${point.value}`, maxRadius: 30, ...facet })),
+        state.overlay ? null : Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -14, lineWidth: (width - 76) / columns / 13, textOverflow: "ellipsis", fill: "currentColor", fontWeight: 600 }),
+        direct ? tied(Plot.text, apart(y, tall - 56), { x: x[1], y: "at", text: "label", dx: 8, textAnchor: "start", lineWidth: 13, textOverflow: "ellipsis", fill: (one) => colour(one.place), fontWeight: 600 }) : null,
+        tip(points.filter((point) => within(point.step, x) && within(forward(point.value), y)), Plot.pointer({ x: "step", y: "value", title: (point) => `${point.item.tip}\nat step ${point.step}: ${data.metric} ${point.value}`, maxRadius: 30, ...facet })),
       ],
     });
   }
@@ -151,11 +186,11 @@ const seedsweepPlots = (() => {
   // Names at the ends of the medians, moved apart.
   function apart([low, high], tall) {
     const least = (15 / tall) * (high - low);
-    const ends = data.configurations.filter((one) => one.median).map((one) => ({ ...one, at: Math.min(high, Math.max(low, one.median[1].at(-1))) }));
+    const ends = data.configurations.filter((one) => one.median).map((one) => ({ ...one, at: Math.min(high, Math.max(low, forward(one.median[1].at(-1)))) }));
     ends.sort((a, b) => b.at - a.at);
     for (let i = 1; i < ends.length; i++) ends[i].at = Math.min(ends[i].at, ends[i - 1].at - least);
     const below = ends.length ? Math.max(0, low - ends.at(-1).at) : 0;
-    return ends.map((one) => ({ ...one, at: one.at + below }));
+    return ends.map((one) => ({ ...one, at: inverse(one.at + below) }));
   }
 
   function judgedBy(grid) {
@@ -168,7 +203,7 @@ const seedsweepPlots = (() => {
   function byCriterion(width) {
     const own = judgedBy(criteria().find(isOwn)), now = judgedBy(chosen());
     return Plot.plot({
-      ...rowFrame(width, now.length, 36), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", grid: true, ticks: 5 },
+      ...rowFrame(width, now.length, 36), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", labelArrow: "none", grid: true, ticks: 5 },
       marks: [
         ...rows(width, now),
         tied(Plot.link, own, { x1: "low", x2: "high", y1: (one) => one.place - 0.17, y2: (one) => one.place - 0.17, stroke: GREY }),
@@ -181,15 +216,15 @@ const seedsweepPlots = (() => {
   }
 
   const word = () => (data.registered ? "registered" : "study's own");
-  const outcomes = () => Object.entries(data.outcomes).map(([name, { label, colour }]) => [SIGNS[name], label, colour]);
+  const outcomes = () => Object.entries(data.outcomes).filter(([name]) => seeds.some((one) => one.outcome === name)).map(([name, { label, colour }]) => [SIGNS[name], label, colour]);
   const threshold = () => ["┄", `the ${word()} threshold, ${data.threshold}`, "currentColor"];
   const CHARTS = {
     p_converge: { title: "P(converge) of each configuration", draw: pConverge, items: () => data.configurations, key: () => [["●", "converged/seeds above", "currentColor"], ["◆", "found by the search", "currentColor"]].slice(0, data.configurations.some((one) => one.kind === "search") ? 2 : 1) },
-    learning_curves: { title: "Learning curve of each seed", draw: curves, items: () => seeds.filter((one) => one.line), zoom: "xy", key: () => [
+    learning_curves: { title: "Learning curve of each seed", draw: curves, items: () => seeds.filter((one) => one.line), zoom: "xy", ends: endsOfCurves, key: () => [
       ...(state.overlay ? [] : [["—", "converged", outcome("converged")]]), ["╌", "did not converge", state.overlay ? "currentColor" : outcome("never")], ["━", "median of all seeds", "currentColor"], threshold()] },
-    final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", key: () => [...outcomes(), ["|", "median", "currentColor"], threshold()] },
+    final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", ends: endsOfScores, key: () => [...outcomes(), ["|", "median", "currentColor"], threshold()] },
     slider: { title: "P(converge) by another criterion", draw: byCriterion, items: () => judgedBy(chosen()), key: () => [["●", `by ${chosen().threshold}, held for ${chosen().hold}`, "var(--accent)"], ["○", `by the ${word()} criterion`, "currentColor"]] },
   };
 
-  return { CHARTS, state, read, shownBy, identity, itemOf, criteria, isOwn, chosen, word };
+  return { CHARTS, state, read, forward, farthest, shownBy, identity, itemOf, criteria, isOwn, chosen, word };
 })();

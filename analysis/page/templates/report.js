@@ -96,7 +96,7 @@ async function seedsweepLive(fresh) {
   }
   for (const id of parts.keys()) if (!came.has(id)) document.getElementById(id)?.remove();
   parts = came;
-  window.seedsweepCharts?.(fresh.data);
+  if (fresh.data) window.seedsweepCharts(fresh.data);
   restore(state);
   document.getElementById("news").textContent = fresh.ended ? "The study has ended." : "There are new results.";
 }

@@ -1,5 +1,6 @@
 """The pages in a real Chromium: they ask for nothing, sort, filter, and can be read by everybody."""
 
+import itertools
 import re
 import shutil
 from dataclasses import replace
@@ -12,15 +13,23 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from seedsweep.analysis import tables
-from seedsweep.analysis.page.report import write
+from seedsweep.analysis.figures.scales import ScoreScale
+from seedsweep.analysis.page.report import write, write_table
+from seedsweep.analysis.report_2019.page import write as write_replication
+from seedsweep.analysis.report_2019.rows import read_rows
+from seedsweep.analysis.report_2019.table import VERDICTS
 from seedsweep.core.records.criterion import judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.sweeps.study.configuration import configuration
+from seedsweep.sweeps.study.loading import load
+from tests.analysis.report_2019.planted import plant_row
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian: apt install chromium)")
-REPLICATION = Path(__file__).parents[3] / "docs" / "replication" / "index.html"
+#: For a test of each kind of page.
+both = pytest.mark.parametrize("either", ["report", "replication"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +38,43 @@ def report(tmp_path_factory, make_run, mixed, pack_squares) -> Path:
     make_run(run.folder, mixed, diverged=1, windows=True, data=pack_squares(run.data))
     write(run.folder)
     return run.report.page
+
+
+@pytest.fixture(scope="module")
+def replication(tmp_path_factory) -> Path:
+    """Claims with every verdict that there is."""
+    runs, rows = tmp_path_factory.mktemp("replication"), {row.row: row for row in read_rows()}
+    for number, holds in (("7c", False), ("18a", True)):
+        row = rows[number]
+        study = load(row.study, "laptop")
+        values = {name: configuration(study, name, study.configurations[name]).values for name in row.configurations}
+        plant_row(runs, row, holds=holds, values=values)
+    said = write_replication(runs, runs / "page")
+    assert all(f" {verdict}" in said for verdict in VERDICTS)
+    return runs / "page" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def piled(tmp_path_factory) -> Path:
+    """A report of seeds most of which end close to 1, and some far from it."""
+    folder = tmp_path_factory.mktemp("piled")
+    ends = {"a": 1 - np.geomspace(0.001, 0.04, 8), "b": np.array([1, 1, 1, 0.999, 0.998, 0.95, 0.6, 0.3])}
+    rows = [
+        (label, seed, step, round(score * step / 3, 4))
+        for label, scores in ends.items()
+        for seed, score in enumerate(scores)
+        for step in (1, 2, 3)
+    ]
+    pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(folder / "t.csv", index=False)
+    write_table(folder / "t.csv", 0.9, 1, folder / "out")
+    return folder / "out" / "index.html"
+
+
+@pytest.fixture
+def either(request) -> Path:
+    """The page that the test's parameter names."""
+    page: Path = request.getfixturevalue(request.param)
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +90,12 @@ def opened(browser):
     """Opens a page from disk, cut off from any network; what it asked for and complained about is kept."""
     contexts = []
 
-    def open_page(path: Path, width: int = 1200, scheme: str = "light", **options):
+    def open_page(path: Path, width: int = 1200, scheme: str = "light", *, clock: bool = False, **options):
         viewport = {"width": width, "height": 900}
         context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True, **options)
         contexts.append(context)
+        if clock:
+            context.clock.install()
         page = context.new_page()
         page.asked, page.complaints = [], []
         page.on("request", lambda request: page.asked.append(request.url))
@@ -68,30 +116,30 @@ def column(page, place: int, table: str = "configurations") -> list[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["report", "replication"])
-def test_it_asks_for_nothing_and_complains_of_nothing(opened, report, name):
-    page = opened(report if name == "report" else REPLICATION)
+@both
+def test_it_asks_for_nothing_and_complains_of_nothing(opened, either):
+    page = opened(either)
     assert page.title()
     assert [url for url in page.asked if not url.startswith("data:")] == [page.url]
     assert page.complaints == []
 
 
-@pytest.mark.parametrize("name", ["report", "replication"])
-def test_every_image_is_there_and_has_text(opened, report, name):
-    page = opened(report if name == "report" else REPLICATION)
+@both
+def test_every_image_is_there_and_has_text(opened, either):
+    page = opened(either)
     images = page.eval_on_selector_all("img", "all => all.map(one => [one.naturalWidth, one.alt])")
     assert images
     assert all(width > 100 and len(text) > 40 for width, text in images)
     drawn = page.eval_on_selector_all("svg[role=img]", "all => all.map(one => one.getAttribute('aria-label'))")
     # A curve and glimpses for each seed, and the charts.
-    assert len(drawn) == (2 * 48 + 4 if name == "report" else 0)
+    assert len(drawn) == (2 * 48 + 4 if either.parent.name == "report" else 0)
     assert all(drawn)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["report", "replication"])
-def test_axe_finds_nothing(opened, report, name, scheme):
-    page = opened(report if name == "report" else REPLICATION, scheme=scheme)
+@both
+def test_axe_finds_nothing(opened, either, scheme):
+    page = opened(either, scheme=scheme)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     passed = {rule["id"] for rule in found.response["passes"]}
@@ -127,9 +175,9 @@ def test_a_filter_shows_what_has_its_words(opened, report, table, word, left):
     assert shown.count() == every
 
 
-@pytest.mark.parametrize("name", ["report", "replication"])
-def test_a_phone_scrolls_tables_and_not_the_page(opened, report, name):
-    page = opened(report if name == "report" else REPLICATION, width=375)
+@both
+def test_a_phone_scrolls_tables_and_not_the_page(opened, either):
+    page = opened(either, width=375)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
@@ -217,8 +265,9 @@ def test_a_configuration_is_highlighted_everywhere(opened, report, by):
     assert page.locator(".dim, tr.picked").count() == 0
 
 
-def test_a_drag_zooms_and_a_button_takes_it_back(opened, report):
-    page = opened(report)
+@pytest.mark.parametrize("either", ["report", "piled"], indirect=True)
+def test_a_drag_zooms_and_a_button_takes_it_back(opened, either):
+    page = opened(either)
     for chart, axes in (("final_scores", "x"), ("learning_curves", "xy")):
         before = {axis: domain(page, chart, axis) for axis in axes}
         plot = page.locator(f"#{chart}-chart")
@@ -239,7 +288,47 @@ def test_a_drag_zooms_and_a_button_takes_it_back(opened, report):
         assert all(domain(page, chart, axis) != ends for axis, ends in before.items())
         page.keyboard.press("0")
         assert {axis: domain(page, chart, axis) for axis in axes} == before
+        # There is nothing beyond all.
+        page.keyboard.press("+")
+        for _ in range(4):
+            page.keyboard.press("-")
+        assert {axis: domain(page, chart, axis) for axis in axes} == before
+        assert page.is_disabled(f"#{chart}-reset")
     assert page.locator("tr.picked").count() == 0
+
+
+def test_scores_that_pile_up_are_told_apart_as_in_the_figures(opened, piled):
+    page = opened(piled)
+    kept = page.evaluate("JSON.parse(document.getElementById('data').textContent).scale")
+    scale = ScoreScale(0, 1, kept["end"], kept["least"], kept["sign"])
+    assert scale.end == 1
+    for chart in ("final_scores", "learning_curves"):
+        texts = page.eval_on_selector_all(
+            f"[data-chart={chart}] svg text",
+            """all => all.map(one => [one.textContent, one.getBoundingClientRect()])
+                .map(([text, { left, right, top, bottom }]) => [text, left, right, top, bottom])""",
+        )
+        assert sum("stretched towards 1" in text for text, *_ in texts) == 1
+        numbers = [box for text, *box in texts if re.fullmatch(r"[\d.]+", text)]
+        assert {"0.8", "1"} <= {text for text, *_ in texts}
+        for (left, right, top, bottom), other in itertools.combinations(numbers, 2):
+            assert right <= other[0] or other[1] <= left or bottom <= other[2] or other[3] <= top
+    dots = page.eval_on_selector_all(
+        "[data-chart=final_scores] path.mark",
+        """all => all.map(one => [seedsweepPlots.shownBy.get(one).score, one.getBoundingClientRect()])
+            .filter(([score]) => score !== undefined).map(([score, { left, right }]) => [score, (left + right) / 2])""",
+    )
+    scores, places = np.array(dots).T
+    assert len(scores) == 16
+    along = np.polynomial.Polynomial.fit(scale.forward(scores), places, 1)
+    assert along(scale.forward(scores)) == pytest.approx(places, abs=1)
+    # In the metric's own units is what is said.
+    dot = page.locator("[data-chart=final_scores] path.mark").first
+    dot.scroll_into_view_if_needed()
+    dot.hover()
+    page.wait_for_function("document.querySelector('[data-chart=final_scores] output.said').textContent")
+    assert f"final score {scores[0]:g}" in said(page, "final_scores")
+    assert page.complaints == []
 
 
 def test_small_multiples_overlay_on_demand(opened, report):
@@ -318,10 +407,14 @@ def more_seeds(folder: Path) -> None:
 
 
 def test_an_open_page_takes_in_what_is_new_and_keeps_what_was_set(opened, tmp_path, make_run, mixed):
-    folder = make_run(tmp_path / "run", mixed, wanted=40)
+    folder = make_run(tmp_path / "run", mixed, wanted=14)
     report = RunPaths(folder).report
     write(folder, tables.Reader(folder))
-    page = opened(report.page)
+    page = opened(report.page, clock=True)
+
+    def asked() -> int:
+        return sum("live.js" in url for url in page.asked)
+
     page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = false)")
     page.click("#configurations-2")
     page.fill("#filter-configurations", "alpha 0")
@@ -351,8 +444,30 @@ def test_an_open_page_takes_in_what_is_new_and_keeps_what_was_set(opened, tmp_pa
     assert open_ones == ["alpha 0.5"]
     assert page.evaluate("document.activeElement.id") == "configurations-4"
     assert abs(page.evaluate(seen) - top) < 2
-    # Once it has the end it asks no more.
+    # It asks now and then; once it has the end it asks no more.
     write(folder)
+    before = asked()
+    page.clock.fast_forward("01:00")
+    page.wait_for_function("document.querySelector('#news').textContent === 'The study has ended.'")
+    assert (at_end := asked()) > before
+    for _ in range(3):
+        page.clock.fast_forward("01:00")
+    page.evaluate("0")
+    assert asked() == at_end
+    assert page.complaints == []
+
+
+def test_a_page_whose_results_are_gone_takes_in_others(opened, tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed, wanted=40)
+    write(folder, tables.Reader(folder))
+    page = opened(RunPaths(folder).report.page)
+    RunPaths(folder).cohorts.rename(tmp_path / "away")
+    write(folder, tables.Reader(folder))
     page.evaluate("look()")
-    page.wait_for_timeout(300)
+    page.wait_for_function("document.querySelector('#news').textContent")
+    assert page.locator(".chart").count() == 0
+    (tmp_path / "away").rename(RunPaths(folder).cohorts)
+    write(folder, tables.Reader(folder))
+    page.evaluate("look()")
+    page.wait_for_selector("[data-chart=final_scores] svg")
     assert page.complaints == []

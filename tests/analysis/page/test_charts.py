@@ -24,6 +24,12 @@ def charted(folder, *, vary=True):
     return results, comparison, varied, json.loads(json.dumps(data, allow_nan=False))
 
 
+def written(report):
+    """The page of a report, and the numbers in it."""
+    page = (report / "index.html").read_text()
+    return page, json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+
+
 @pytest.mark.parametrize("criterion", [Criterion("f1", 0.9, 2, "max", 0.0, 1.0), Criterion("loss", 0.1, 2, "min", 0.0)])
 def test_each_configuration_has_the_numbers_of_the_tables(tmp_path, make_run, mixed, criterion):
     folder = make_run(tmp_path / "run", mixed, diverged=1, criterion=criterion)
@@ -105,10 +111,21 @@ def test_others_results_and_scores_without_a_step_are_drawn(tmp_path):
         rows = [(label, seed, step, rng.random()) for label in "ab" for seed in range(8) for step in steps]
         pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "t.csv", index=False)
         write_table(tmp_path / "t.csv", 0.5, 1, tmp_path / name)
-        page = (tmp_path / name / "index.html").read_text()
-        data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+        _, data = written(tmp_path / name)
         drawn = [len(steps) == len(line[1]) for one in data["configurations"] for line in one["lines"] if line]
         assert drawn == [True] * 16 if len(steps) > 1 else drawn == []
+
+
+@pytest.mark.parametrize(("lowest", "end"), [(0.3, 1), (0.93, None)])
+@pytest.mark.usefixtures("svg_alone")
+def test_the_axis_of_scores_is_stretched_where_that_of_the_figures_is(tmp_path, lowest, end):
+    scores = [lowest, *(1 - np.geomspace(0.001, 0.04, 7))]
+    rows = [(label, seed, step, score) for label in "ab" for seed, score in enumerate(scores) for step in (1, 2)]
+    pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "t.csv", index=False)
+    write_table(tmp_path / "t.csv", 0.9, 1, tmp_path / "out")
+    page, data = written(tmp_path / "out")
+    assert data["scale"]["end"] == end
+    assert ("logarithmic in the distance to 1" in page) == (end is not None)
 
 
 def test_without_a_member_there_is_nothing_to_draw(tmp_path, make_run, mixed):

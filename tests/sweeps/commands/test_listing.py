@@ -49,7 +49,10 @@ def test_the_verdict_is_of_the_last_report_and_its_members(runs, kept):
     listing.show(runs, console)
     assert f"so far: {verdict}" in console.file.getvalue()
     shutil.rmtree(kept.paths.report.folder)
-    assert one(runs).verdict == ""
+    assert (one(runs).verdict, one(runs).current) == (None, None)
+    console = Console(file=io.StringIO(), width=80)
+    listing.show(runs, console)
+    assert "None" not in console.file.getvalue()
 
 
 @pytest.mark.parametrize("finished", [True, False])

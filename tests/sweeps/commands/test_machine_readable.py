@@ -20,8 +20,11 @@ from tests.sweeps import toy
 from tests.sweeps.launching import run_here
 
 PAGE = reference.PAGE
-#: Commands of typer's objects, by name.
-COMMANDS = typer.main.get_command(cli.app).commands
+#: The command line, and its commands by name.
+GROUP = typer.main.get_command(cli.app)
+COMMANDS = GROUP.commands
+#: What the page names beside the keys: commands.
+OTHERS = {"list", "logs"}
 
 
 def section(name):
@@ -57,10 +60,25 @@ def test_what_is_no_number_is_null():
 def test_the_page_has_every_command_and_option():
     """If not: python -m seedsweep.sweeps.cli.reference."""
     assert reference.text(PAGE.read_text()) == PAGE.read_text()
-    for name, command in COMMANDS.items():
+    for name, command in {"seedsweep": GROUP, **COMMANDS}.items():
+        called = section(name).split("`")[1]
         for option in command.params:
             if option.param_type_name == "option" and not option.hidden and option.name != "help":
                 assert f"`{option.opts[0]}`" in section(name)
+                assert (option.opts[0] in called) == option.required
+
+
+def test_the_page_has_the_options_of_the_whole():
+    for option in ("--help`, `-h", "--version", "--install-completion", "--show-completion"):
+        assert f"| `{option}` |" in section("seedsweep")
+
+
+@pytest.mark.parametrize(
+    "folders", [["NAME-report", "RUNS/replication"], ["RUNS/compare-RUN-RUN"], ["RUNS/RUN/export"]]
+)
+def test_where_a_command_writes_is_said(folders):
+    (line,) = [line for line in PAGE.read_text().splitlines() if line.startswith("| `--to` |") and folders[0] in line]
+    assert all(folder in line for folder in folders)
 
 
 def test_what_is_written_by_hand_stays():
@@ -96,8 +114,11 @@ def test_it_is_one_object_and_the_page_names_its_keys(answered):
     name, found = answered
     # Names of configurations, of axes and of searched fields are no keys.
     known = {"plain", "shrunk", "shrink", "lr", "converging", "score"}
-    text = section(name) + (section("report") if name == "compare" else "")
-    assert {key for key in keys(found) - known if f"`{key}`" not in text} == set()
+    table = section("report" if name == "compare" else name).partition("| key of `--json` |")[2]
+    named = set(re.findall(r"`(\w+)`", table)) - OTHERS
+    assert keys(found) - known - named == set()
+    # Runs side by side have no claims.
+    assert named - keys(found) == ({"sentence"} if name == "compare" else set())
 
 
 def test_status_says_what_logs_takes(runs):
@@ -115,6 +136,25 @@ def test_status_says_what_logs_takes(runs):
     assert Path(found["report"]).exists()
     (most,) = found["most_converged"]
     assert f"most converged so far: {most['configuration']} 3 of 3 (a count, no verdict)" in words
+
+
+@pytest.mark.parametrize("run", [["kept"], []])
+def test_logs_takes_the_beginning_of_a_cohort_and_the_only_run_may_be_left_out(runs, run):
+    (cohort, other) = sorted(str(path.relative_to(runs / "kept" / "cohorts")) for path in runs.glob("kept/cohorts/*/*"))
+
+    def refused(word):
+        done = run_here("logs", *run, word, "--runs", runs, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr.removeprefix("error: ")
+
+    assert f"{cohort}: finished\n" in run_here("logs", *run, cohort, "--runs", runs).stdout
+    assert refused("/") == f"2 cohorts of kept begin with '/'; write more of one: {cohort}, {other}\n"
+    assert refused("zzz") == f"no cohort of kept begins with 'zzz'; there are: {cohort}, {other}\n"
+
+
+def test_of_several_runs_the_first_word_of_logs_is_a_run(runs):
+    shutil.copytree(runs / "kept", runs / "other", symlinks=True)
+    assert "has no run of 'zzz'" in run_here("logs", "zzz", "--runs", runs, check=False).stderr
 
 
 def test_what_a_run_used_is_what_is_in_its_folder(runs):

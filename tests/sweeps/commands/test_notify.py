@@ -1,9 +1,11 @@
 """A line at the end of a launch, to a webhook or a command."""
 
+import errno
 import http.server
 import io
 import json
 import threading
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
@@ -12,8 +14,8 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records import lease
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.slurm.detect import HEAD_VARIABLE
-from seedsweep.sweeps.commands import cluster
-from seedsweep.sweeps.commands.notify import check, notify
+from seedsweep.sweeps.commands import cluster, launching, results
+from seedsweep.sweeps.commands.notify import VARIABLE, check, notify
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
 from tests.sweeps import toy
 from tests.sweeps.launching import run_here
@@ -79,11 +81,14 @@ def test_a_webhook_gets_the_verdict_and_its_address_is_not_on_record(study, tmp_
     assert "secret" not in (tmp_path / "toy" / "provenance.json").read_text()
 
 
-def test_a_command_gets_the_line_as_its_last_argument_and_to_read(told):
+@pytest.mark.parametrize("given", [[], ["{}"], ["--text={}", "me@example.org"]])
+def test_a_command_reads_the_line_and_has_it_among_its_words_where_it_asks_for_it(told, given):
+    """`mail -s done me@example.org` takes a word more for a recipient."""
     command, out = told
-    assert said_of(command, 'toy: it\'s $HOME; "quoted"') == ""
     line = 'toy: it\'s $HOME; "quoted"'
-    assert out.read_text() == f"--to\nyou and me\n{line}\n{line}"
+    assert said_of(" ".join([command, *given]), line) == ""
+    words = ["--to", "you and me", *(word.replace("{}", line) for word in given)]
+    assert out.read_text() == "\n".join([*words, line])
 
 
 @pytest.mark.usefixtures("svg_alone")
@@ -99,8 +104,11 @@ def test_what_failed_is_told_too(study, tmp_path, told):
 @pytest.mark.parametrize(
     ("to", "words"),
     [
-        ("{address}/broken", "the webhook: HTTP Error 500"),
-        ("http://127.0.0.1:1/x", "the webhook: "),
+        ("{address}/broken", "the webhook: HTTP 500\n"),
+        ("http://127.0.0.1:1/secret", "the webhook: ConnectionRefusedError\n"),
+        # What `check` refuses: the errors of the standard library repeat it.
+        ("https://user:secret@host/x", "the webhook: InvalidURL\n"),
+        ("https://host/a secret", "the webhook: InvalidURL\n"),
         ("no-such-command-here", "no-such-command-here: there is no such command"),
         ("sh -c 'echo no mail here >&2; exit 3'", "ended with code 3: no mail here"),
     ],
@@ -109,6 +117,7 @@ def test_a_failure_to_tell_is_one_line_of_warning(webhook, to, words):
     said = said_of(to.format(address=webhook[0]))
     assert said.startswith("warning: --notify: ")
     assert words in said
+    assert "secret" not in said
     assert said.count("\n") == 1
 
 
@@ -116,8 +125,72 @@ def test_what_cannot_be_a_command_is_refused_before_anything_runs():
     for to in ("tell 'me", "  "):
         with pytest.raises(UserError, match="--notify"):
             check(to)
-    check("https://example.org/hook")
+    check("https://example.org:8080/hook?key=1")
     check("mail -s done me@example.org")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "https://user:secret@host/x",
+        "https://secret@host",
+        "HTTPS://host/a secret",
+        " https://host/secret",
+        "https:///secret",
+        "https://host:secret/x",
+        "https://[secret/x",
+        "slack://secret",
+    ],
+)
+def test_what_cannot_be_an_address_is_refused_and_not_repeated(to):
+    with pytest.raises(UserError, match="--notify: an address ") as refused:
+        check(to)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("svg_alone")
+def test_the_environment_may_say_whom_to_tell(study, tmp_path, told, monkeypatch):
+    command, out = told
+    monkeypatch.setenv(VARIABLE, command)
+    run_here("launch", study, "--on", "inline", "--runs", tmp_path, *SMALL)
+    assert "plain is the best of the named" in out.read_text()
+    monkeypatch.setenv(VARIABLE, "https://user:secret@host/x")
+    done = run_here("launch", study, "--on", "inline", "--runs", tmp_path, *SMALL, check=False)
+    assert done.returncode == 2
+    assert "secret" not in done.stderr
+
+
+ENDS = {
+    "a bug": (RuntimeError("no such thing"), 1, "toy: RuntimeError('no such thing')"),
+    "a full disk": (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
+    "a mistake": (UserError("a field is wrong"), 2, "toy: a field is wrong"),
+    "stopped": (KeyboardInterrupt(), 130, "toy: stopped; nothing finished is lost"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("where", [(launching, "run_study"), (results, "show_results")])
+def test_any_end_is_told_and_raised(study, tmp_path, told, monkeypatch, end, where):
+    command, out = told
+    error, code, words = ENDS[end]
+    monkeypatch.setattr(launching, "run_study", Mock())
+    monkeypatch.setattr(*where, Mock(side_effect=error))
+    arguments = ["launch", study, "--on", "inline", "--runs", tmp_path, "--notify", command]
+    if end == "a bug":
+        with pytest.raises(RuntimeError):
+            run_here(*arguments)
+    else:
+        assert run_here(*arguments, check=False).returncode == code
+    assert words in out.read_text()
+
+
+def test_a_job_that_is_stopped_goes_on_and_tells_nobody(study, tmp_path, told, monkeypatch):
+    command, out = told
+    monkeypatch.setenv(HEAD_VARIABLE, json.dumps({"address": "", "ip": "", "number": 1}))
+    monkeypatch.setattr(launching, "run_study", Mock(side_effect=KeyboardInterrupt))
+    done = run_here("launch", study, "--on", "inline", "--runs", tmp_path, "--notify", command, check=False)
+    assert done.returncode == 130
+    assert not out.exists()
 
 
 @pytest.mark.usefixtures("svg_alone")
@@ -132,6 +205,8 @@ def test_the_job_that_ends_the_study_tells_whom_the_submission_named(study, tmp_
     monkeypatch.setenv(HEAD_VARIABLE, json.dumps(head))
     run_here("launch", study, "--on", "inline", "--runs", tmp_path, *SMALL)
     assert "plain is the best of the named" in out.read_text()
+    # Whom it told may be a secret.
+    assert cluster.notified(run) == ""
 
 
 def test_copies_of_an_earlier_version_name_nobody(tmp_path):

@@ -2,7 +2,7 @@
 
 import io
 import os
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from rich.console import Console
@@ -77,3 +77,13 @@ def test_a_terminal_is_asked_and_nothing_else_is(runs, kept, agreed):
         assert remove("kept", runs, console) == agreed
     assert "2 finished cohorts, " in console.file.getvalue()
     assert kept.paths.folder.exists() != agreed
+
+
+def test_ctrl_c_at_the_question_is_an_interruption(runs, kept, monkeypatch):
+    def interrupted(text):
+        raise removal.typer.Abort
+
+    monkeypatch.setattr("sys.stdin", Mock(isatty=lambda: True))
+    monkeypatch.setattr(removal.typer, "confirm", interrupted)
+    assert run_here("rm", "kept", "--runs", runs, check=False).returncode == 130
+    assert kept.exists

@@ -37,18 +37,28 @@ def run(tmp_path):
     return RunDirectory(paths)
 
 
+def table(run, width, *, terminal):
+    console = Console(file=io.StringIO(), width=width, soft_wrap=True, force_terminal=terminal, color_system=None)
+    show(run, [], console)
+    assert console.width == width
+    return console.file.getvalue()
+
+
 def test_the_table_fits_80_columns_and_a_wider_terminal_shows_whole_names(run):
-    shown = {}
-    for width in (80, 200):
-        console = Console(file=io.StringIO(), width=width)
-        show(run, [], console)
-        shown[width] = console.file.getvalue()
+    shown = {width: table(run, width, terminal=True) for width in (80, 200)}
     rows = [line for line in shown[80].splitlines() if line.startswith(("explore", "compare"))]
     assert [row.split()[:2] for row in rows] == [["explore", "999"], ["compare", "0"]]
     assert all(row.split()[-5:] == ["0/100", "0", "0", "0", "0"] for row in rows)
     assert "diverged step" in shown[80]
+    assert all(len(row) <= 80 for row in rows)
     assert f"{NAME} 0.427 " in shown[200]
     assert "a name as long as names are " in shown[200]
+
+
+def test_the_table_is_whole_where_it_is_no_terminal(run):
+    said = table(run, 40, terminal=False)
+    assert f"{NAME} 0.427 " in said
+    assert "a name as long as names are " in said
 
 
 @pytest.mark.parametrize(

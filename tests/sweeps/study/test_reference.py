@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seedsweep.sweeps.study.reference import text
+from seedsweep.sweeps.study.reference import SECTIONS, text
 
 FIELDS = Path(__file__).parents[3] / "docs" / "fields.md"
 
@@ -14,6 +14,18 @@ FIELDS = Path(__file__).parents[3] / "docs" / "fields.md"
 def test_it_is_as_the_types_are():
     again = "python -m seedsweep.sweeps.study.reference > docs/fields.md"
     assert FIELDS.read_text() == text(), f"docs/fields.md is not as the types are: {again}"
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_field_has_a_sentence_of_its_own(section):
+    heading = section if section == "A study" else f"`{section}`"
+    own = text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    whole, *rows = own.strip().splitlines()
+    assert not whole.startswith("|")
+    said = [row.split(" | ")[-1].strip(" |") for row in rows if row.startswith("| `")]
+    assert said
+    assert "" not in said
+    assert len(set(said)) == len(said)
 
 
 @pytest.mark.parametrize(
