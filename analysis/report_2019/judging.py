@@ -1,6 +1,6 @@
 """What decides a claim of the report, by the one rule for claims (`analysis.verdicts`), at 5 % a claim:
 
-better     P(converge) is higher than that of each other.
+better     P(converge) is higher than that of each other; not tested where every seed of all converges, or none.
 alike      P(converge) differs by less than MARGIN.
 close      the row's first measure differs by less than CLOSE, as two seeds' difference has its median.
 higher     the row's first measure is higher at the last evaluation.
@@ -54,8 +54,8 @@ class Mark:
 
 @dataclass(frozen=True)
 class Found:
-    """verdict: with NOT_TESTED of `somewhere` alone.  evidence: in words.  asked: what was compared, and the claim;
-    None of `somewhere` and `anywhere`."""
+    """verdict: with NOT_TESTED of `better` and `somewhere` alone.  evidence: in words.  asked: what was compared, and
+    the claim; None of `somewhere` and `anywhere`, and where it is not tested."""
 
     verdict: str
     evidence: str
@@ -128,6 +128,9 @@ def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: 
             for p in pairs
         ]
         evidence = f"converged {_of(groups[0])}, against {'; '.join(parts)}"
+    if kind == "better" and own.decisions.axes[axis].constant:
+        every = "every seed" if groups[0].converged.any() else "no seed"
+        return Found(NOT_TESTED, f"{every} converges, which tells none apart: {evidence}", _mark(kind, pairs, decided))
     return Found(decided, evidence, _mark(kind, pairs, decided), (own, claim))
 
 

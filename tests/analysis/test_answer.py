@@ -38,7 +38,8 @@ ONE_BETTER = {1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0}
             r"^Alpha matters for convergence \(p < 0.001\). alpha 1, alpha 0.5 and the best found "
             r"converge more often than alpha 0. Among alpha 1, alpha 0.5 and the best found no difference was shown. "
             r"Differences of up to 78 points are compatible with these seeds. Most often: "
-            r"best found \(no. 3, alpha 0.87\) converged in 12 of 12 seeds \(95 % interval of the share: 74 to 100 %\). "
+            r"best found \(no. 3, alpha 0.87\) converged in 12 of 12 seeds "
+            r"\(95 % interval of the share: 74 to 100 %\). "
             r"Alpha matters for final f1 ",
         ),
         (

@@ -36,8 +36,10 @@ def group(converged, seeds=24):
         ("better", [22, 5, 2], "supported"),
         ("better", [22, 5, 20], "undecided"),
         ("better", [5, 20], "refuted"),
-        # Both always: that one is better is not refuted by that.
-        ("better", [24, 24], "undecided"),
+        # Both always, or never: that one is better could not have come out.
+        ("better", [24, 24], "not tested"),
+        ("better", [0, 0], "not tested"),
+        ("better", [24, 23], "undecided"),
         ("higher", [22, 5], "supported"),
         ("higher", [5, 22], "refuted"),
         ("alike", [24, 24], "supported"),
@@ -48,7 +50,8 @@ def group(converged, seeds=24):
 def test_what_decides_a_comparison(kind, converged, verdict):
     names = [str(number) for number in range(len(converged))]
     found = compared(kind, names, [group(count) for count in converged], "f1")
-    assert (found.verdict, side(found.mark)) == (verdict, verdict)
+    assert found.verdict == verdict
+    assert side(found.mark) == (verdict if verdict != "not tested" else "undecided")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +186,7 @@ def test_a_run_at_the_reports_scale_takes_the_place_of_another(tmp_path):
     assert judged(tmp_path, [FREE["12"]])[0].scale == "laptop"
     plant(tmp_path / "whole", "alpha_seed_study-report", large, scale="report")
     (found,) = judged(tmp_path / "whole", [FREE["12"]])
-    assert (found.run, found.scale, found.verdict) == ("alpha_seed_study-report", "report", "undecided")
+    assert (found.run, found.scale, found.verdict) == ("alpha_seed_study-report", "report", "not tested")
 
 
 @pytest.mark.parametrize(("there", "missing"), [(None, "alpha 0.3 has 0 of 12"), (5, "alpha 0.5 has 5 of 12")])
