@@ -13,7 +13,7 @@ from seedsweep.core.models.recurrent_attention import LOCATION_MAP, RecurrentAtt
 from seedsweep.core.task import Values
 from seedsweep.core.training.batch import Batch, Data
 from seedsweep.shards.sets.ellipses import Ellipses
-from tests.core.models.small import make
+from tests.core.models.small import SMALL_EDRAM, make
 
 MAPS = sorted(LOCATION_MAP.built_in())
 P = 3
@@ -112,3 +112,18 @@ def test_from_a_small_start_the_distance_loss_moves_the_locations(attention, loc
     task, model, batch = attention(location_map=location_map, location="distance")
     assert loss_of(task, model, batch, "loss_distance").item() < 2 * P
     assert (gradient_of_the_emission(task, model, batch, "loss_distance") != 0).any()
+
+
+@pytest.mark.parametrize("extraction", ["spatial_transformer", "gaussian"])
+def test_edrams_locations_can_settle_on_the_extremes(ellipses, extraction):
+    """So that where no seed does, it is not for the measure's sake."""
+    task = make("edram", {**SMALL_EDRAM, "extraction": extraction, "rank": 0.0}, replace(ellipses))
+    task.prepare()
+    torch.manual_seed(0)
+    model, found = task.model(), []
+    batch = Batch({**ellipses.train, **task.derive(ellipses.train)}, torch.arange(12))
+    for x, y in [(0.0, 0.0), (9.0, -9.0)]:
+        with torch.no_grad():
+            model.emission.bias.copy_(torch.tensor([1.0, 0, x, 0, 1, y]))
+            found.append(float(task.summarise(task.measure(model, batch, HP))["saturation"]))
+    assert found == [0, 1]
