@@ -65,8 +65,9 @@ def test_every_measure_exists():
     assert named_here <= measured
 
 
-def test_its_tables_have_two_columns():
-    assert {line.count("|") for line in TEXT.splitlines() if line.startswith("|")} == {3}
+def test_its_tables_of_sentences_have_two_columns():
+    sentences = TEXT[TEXT.index("| the report | here |") :]
+    assert {line.count("|") for line in sentences.splitlines() if line.startswith("|")} == {3}
 
 
 def test_it_names_every_row_and_no_other():

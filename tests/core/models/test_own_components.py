@@ -201,11 +201,14 @@ def test_defaults_that_are_said_are_no_other_configuration(folder):
 @pytest.mark.parametrize(
     ("setting", "line"),
     [
-        ("settings.backbone.width=65", "settings.backbone.width: 65 is out of range; it must be from 1 to 64"),
-        ("settings.backbone.widht=4", "settings.backbone.widht: there is no such field; did you mean width?"),
-        ("settings.backbone.name=mean.py:Men", "settings.backbone.name: mean.py has no 'Men'; did you mean Mean?"),
+        ("settings.backbone.width=65", "settings.backbone.width=65: 65 is out of range; it must be from 1 to 64"),
+        ("settings.backbone.widht=4", "settings.backbone.widht=4: there is no such field; did you mean width?"),
+        (
+            "settings.backbone.name=mean.py:Men",
+            "settings.backbone.name=mean.py:Men: mean.py has no 'Men'; did you mean Mean?",
+        ),
         ("settings.backbone.width=10", "settings.backbone.width: 10 is too wide for one channel"),
-        ("settings.glimpse_size=9", "settings.glimpse_size: 9 is too large"),
+        ("settings.glimpse_size=9", "settings.glimpse_size=9: 9 is too large"),
         ("settings.location={name: 'places.py:top', margin: 1}", "settings.location.margin: places.py:top has no set"),
     ],
 )

@@ -156,7 +156,7 @@ def test_the_users_clusters_are_laid_over_the_allocation(write, tmp_path, monkey
 
 
 def test_an_unknown_study_names_the_near_ones():
-    with pytest.raises(UserError, match=r"no study 'alpha_sed_study': did you mean alpha_seed_study"):
+    with pytest.raises(UserError, match=r"no study 'alpha_sed_study' \(did you mean alpha_seed_study"):
         load("alpha_sed_study")
     with pytest.raises(UserError, match=r"nothing\.yaml: there is no such study file"):
         load("nothing.yaml")
