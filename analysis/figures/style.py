@@ -173,11 +173,15 @@ def title(text: str, width: int = TITLE_WIDTH) -> str:
     What the search found is called by its number where its values take too much.
     """
     most = 2 * width - 4
-    if len(text) > most:
-        text = re.sub(r"\((no\. \d+), .*\)", r"(\1)", text)
+    text = short(text) if len(text) > most else text
     if len(text) > most:
         text = f"{text[: 2 * most // 3]}…{text[-most // 3 :]}"
     return textwrap.fill(text, width)
+
+
+def short(label: str) -> str:
+    """What the search found by its number alone."""
+    return re.sub(r"\((no\. \d+), .*\)", r"(\1)", label)
 
 
 def sized(groups: Sequence[pd.DataFrame]) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 from seedsweep.analysis.answer import Answer
 from seedsweep.analysis.comparison import Comparison, best_first
 from seedsweep.analysis.figures import scales
-from seedsweep.analysis.figures.style import OUTCOMES, look, spread
+from seedsweep.analysis.figures.style import OUTCOMES, look, short, spread
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sensitivity import Criteria
@@ -88,6 +88,7 @@ def _configuration(results: Results, row: Any, group: pd.DataFrame, count: int, 
     lines = [_line(evaluated.get((name, seed)), steps) if seed in with_curve else None for seed in drawn.seed]
     return {
         "label": row.label,
+        "short": short(row.label),
         "converged": int(row.converged),
         "members": int(row.members),
         "p": [_rounded(number) for number in (row.p, row.low, row.high)],

@@ -97,7 +97,7 @@ const seedsweepPlots = (() => {
 
   // Rows by configuration: names beside them, or above where the page is narrow.
   function rows(width, items, y = (one) => one.place) {
-    const names = { y, text: "label", textOverflow: "ellipsis", fill: "currentColor" };
+    const names = { y, text: (one) => one.short ?? one.label, textOverflow: "ellipsis", fill: "currentColor" };
     if (width < NARROW) return [Plot.text(items, { ...names, frameAnchor: "left", textAnchor: "start", dy: -24, lineWidth: width / 14 })];
     return [Plot.text(items, { ...names, frameAnchor: "left", textAnchor: "end", dx: -10, lineWidth: 15 })];
   }
@@ -164,7 +164,7 @@ const seedsweepPlots = (() => {
     const tall = state.overlay ? 440 : 170 * Math.ceil(every.length / columns) + 50;
     const direct = state.overlay && width >= NARROW && every.length <= MANY;
     const stroke = (point) => (state.overlay ? colour(point.item.place) : outcome(point.item.outcome));
-    const titles = every.map((one) => ({ item: one, text: `${one.label}: ${one.converged}/${one.members}` }));
+    const titles = every.map((one) => ({ item: one, text: `${one.short}: ${one.converged}/${one.members}` }));
     return Plot.plot({
       width, height: tall, marginTop: state.overlay ? 14 : 24, marginLeft: 62, marginRight: direct ? 180 : 14, marginBottom: 42,
       x: { domain: x, label: "training step", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.min(6, width / columns / 70)) }, y: scoreAxis(y, data.metric, state.overlay ? tall - 56 : 120, 22),
