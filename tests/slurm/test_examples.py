@@ -22,7 +22,7 @@ STUDIES = {
         *("seeds.compare=2", "seeds.search=1", "search.explore=3", "data.train=1280", "data.validation=256"),
         *("training.epochs=2", "training.evaluate_every=10", *ENGINE),
     ],
-    "regression/curve.yaml": ["seeds.compare=2", "training.steps=100", *COMPILED],
+    "regression/curve.yaml": ["seeds.compare=2", "training.steps=200", *COMPILED],
     "transformer/parity.yaml": ["seeds.compare=2", "training.steps=60", *ENGINE],
     "function/search.yaml": ["seeds.compare=2"],
     "command/anneal.yaml": ["seeds.compare=2"],
