@@ -38,6 +38,7 @@ from seedsweep.sweeps.cli.options import (
 )
 from seedsweep.sweeps.commands import machine_readable, notify, results
 from seedsweep.sweeps.running import log_places
+from seedsweep.sweeps.running.progress import say_where
 
 
 def launch(
@@ -210,8 +211,7 @@ def _submit(
         use_files(study, run, files)
     since = cluster.next_launch(run)
     cluster.launch(study, files.folder, run, console, max_jobs=max_jobs, fresh=fresh, notify=to)
-    results.say("results", run.paths.folder, console)
-    results.say("page", f"{run.paths.report.page} (anew every minute, once a cohort has finished)", console)
+    say_where(run.paths, console)
     if not wait:
         for what, command in (("look", f"status {run.name}"), ("read", f"logs {run.name}")):
             results.say(what, f"seedsweep {command} --runs {run.paths.runs}", console)

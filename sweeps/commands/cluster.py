@@ -95,7 +95,8 @@ def forget_notified(run: RunDirectory) -> None:
 
 
 def again(run: RunDirectory, console: Console, *, notify: str = "") -> None:
-    """Submit a job that goes on with a run as it was launched last, failed cohorts too, unless one is in the queue.
+    """Submit a job that resumes a run with the settings of its last launch, and tries failed cohorts again. A job that
+    is in the queue already does the same: none is added.
 
     notify: as of `launch`.  Errors: UserError, SlurmError.
     """

@@ -20,8 +20,7 @@ from seedsweep.core.records.paths import STUDY_FILE, RunPaths
 from seedsweep.core.records.registration import read_registration
 from seedsweep.core.records.study import RecordError
 from seedsweep.slurm.settings import SlurmError
-from seedsweep.sweeps.commands import cluster, run_state, shown_table
-from seedsweep.sweeps.commands.status import WATCH_SECONDS
+from seedsweep.sweeps.commands import cluster, run_state, shown_table, watching
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import RunDirectory
 
@@ -92,14 +91,12 @@ def show(runs: Path, console: Console) -> list[Listed]:
 
 
 def watch(runs: Path, console: Console) -> None:
-    """`show` again every few seconds, until nothing runs or waits, or Ctrl-C."""
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            console.clear()
-            found = show(runs, console)
-            if not any(one.state in (run_state.RUNNING, run_state.WAITING) for one in found):
-                return
-            time.sleep(WATCH_SECONDS)
+    """`show` again, until nothing runs or waits, or Ctrl-C."""
+
+    def again() -> bool:
+        return any(one.state in (run_state.RUNNING, run_state.WAITING) for one in show(runs, console))
+
+    watching.watch(again, console)
 
 
 def _listed(run: RunDirectory, queued: Callable[[RunDirectory], bool]) -> Listed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,12 +20,11 @@ from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study
-from seedsweep.sweeps.commands import run_state, shown_table
+from seedsweep.sweeps.commands import run_state, shown_table, watching
 from seedsweep.sweeps.commands.run_state import Cohort, Used
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
 
-WATCH_SECONDS = 2.0
 #: Rows that are shown; the last ones, which are the comparison's.
 MOST_ROWS = 100
 #: Open cohorts that are named.
@@ -104,8 +102,12 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
     rows = _rows(cohorts, paths, steps)
     unfinished = [
         OpenCohort(
-            *(cohort.name, cohort.spec.phase, short_label(cohort.spec, paths), cohort.spec.seeds, steps[cohort.name]),
-            cohort.record.reason(),
+            cohort=cohort.name,
+            phase=cohort.spec.phase,
+            configuration=short_label(cohort.spec, paths),
+            seeds=cohort.spec.seeds,
+            step=steps[cohort.name],
+            error=cohort.record.reason(),
         )
         for cohort in cohorts
         if cohort.outcomes is None
@@ -113,26 +115,26 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
     answer = answer_record.read(run.paths.report)
     page = run.paths.report.page
     return Status(
-        study.name,
-        study.scale,
-        str(run.paths.folder),
-        run_state.state(study, done, answer, running=bool(holder), waiting=any(map(_is_job, jobs))),
-        lease.describe(holder) if holder else None,
-        jobs,
-        study.members,
-        done,
-        sum(cohort.outcomes is not None for cohort in cohorts),
-        _counts(cohorts),
-        _seconds_left(study, cohorts, lease.started_at(holder)) if holder else None,
-        _look(study, run, cohorts) or None,
-        _most_converged(rows),
-        dict(taken_by([cohort.record for cohort in cohorts if cohort.outcomes is not None])),
-        len(every) - len(cohorts),
-        tuple(one for one in unfinished if one.error),
-        tuple(one for one in unfinished if not one.error),
-        run_state.used(study, every, run.paths.folder),
-        str(page) if page.exists() else None,
-        rows,
+        name=study.name,
+        scale=study.scale,
+        folder=str(run.paths.folder),
+        state=run_state.state(study, done, answer, running=bool(holder), waiting=any(map(_is_job, jobs))),
+        runner=lease.describe(holder) if holder else None,
+        jobs=jobs,
+        members=study.members,
+        done=done,
+        cohorts_done=sum(cohort.outcomes is not None for cohort in cohorts),
+        outcomes=_counts(cohorts),
+        seconds_left=_seconds_left(study, cohorts, lease.started_at(holder)) if holder else None,
+        look=_look(study, run, cohorts) or None,
+        most_converged=_most_converged(rows),
+        taken=dict(taken_by([cohort.record for cohort in cohorts if cohort.outcomes is not None])),
+        superseded=len(every) - len(cohorts),
+        failed=tuple(one for one in unfinished if one.error),
+        open=tuple(one for one in unfinished if not one.error),
+        used=run_state.used(study, every, run.paths.folder),
+        report=str(page) if page.exists() else None,
+        configurations=rows,
     )
 
 
@@ -169,15 +171,14 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
 
 
 def watch(run: RunDirectory, jobs: Callable[[RunDirectory], list[str]], console: Console) -> None:
-    """`show` again every WATCH_SECONDS, until neither a launch runs nor a job is in the queue, or Ctrl-C."""
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            queued = jobs(run)
-            console.clear()
-            show(run, queued, console)
-            if not run.holder() and not queued:
-                return
-            time.sleep(WATCH_SECONDS)
+    """`show` again, until neither a launch runs nor a job is in the queue, or Ctrl-C."""
+
+    def again() -> bool:
+        queued = jobs(run)
+        show(run, queued, console)
+        return bool(run.holder() or queued)
+
+    watching.watch(again, console)
 
 
 def summary(records: Sequence[CohortRecord]) -> str:

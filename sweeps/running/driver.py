@@ -28,7 +28,7 @@ from seedsweep.sweeps.running.launch_code import UserFiles, use_files
 from seedsweep.sweeps.running.log_elsewhere import LogElsewhere
 from seedsweep.sweeps.running.log_places import wanted
 from seedsweep.sweeps.running.prepared_task import check_gpus
-from seedsweep.sweeps.running.progress import describe, last_error
+from seedsweep.sweeps.running.progress import describe, last_error, say_where
 from seedsweep.sweeps.running.ray_session import check_answers, cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import slots_of_allocation, slots_of_machine
@@ -75,7 +75,7 @@ def launch(
         copy, code = use_files(study, run, files)
         if on.startswith(CLIENT):
             return Ended(_on_client(run, number, copy, on, console))
-        _say_where(run, console)
+        say_where(run.paths, console)
         inputs = Inputs(run, console)
         # Where nothing is named, the search varies the study itself.
         configurations = named(study) or [configuration(study)]
@@ -97,8 +97,10 @@ def launch(
         ahead = configurations if on == HERE and begins and kind(study) == "task" else []
         log = LogElsewhere(run.paths, places, console)
         with compiling_ahead(study, ahead, run.paths, copy, data), contextlib.closing(log):
+            # Without a budget there is nothing to count.
+            counted = budget if study.resources.most_hours else None
             job = Job(
-                study, run, number, copy, inputs, agenda, console, stop, budget=budget, verbose=verbose, watchers=[log]
+                study, run, number, copy, inputs, agenda, console, stop, budget=counted, verbose=verbose, watchers=[log]
             )
             done = execute(job, on)
         before = {spec.key for spec in first.finished}
@@ -107,12 +109,6 @@ def launch(
         _write_views(study, run, done)
         failed = [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
         return Ended(failed, budget.said() if done.waiting and not budget.allows(done) else "")
-
-
-def _say_where(run: RunDirectory, console: Console) -> None:
-    console.print(f"results: {escape(str(run.paths.folder))}", highlight=False, soft_wrap=True)
-    page = escape(str(run.paths.report.page))
-    console.print(f"page:    {page} (anew every minute, once a cohort has finished)", highlight=False, soft_wrap=True)
 
 
 def _on_client(run: RunDirectory, number: int, copy: str, on: str, console: Console) -> list[str]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from seedsweep.core.records.ledger import CohortSpec
-from seedsweep.core.source import ROOT
+from seedsweep.sweeps.running import low_priority
 from seedsweep.sweeps.running.progress import Watcher
 
 #: Between two reports.
@@ -35,7 +33,7 @@ class LiveReport(Watcher):
             return
         self._asked_at = time.monotonic()
         if self.writer is None or self.writer.poll() is not None:
-            self.writer = self._start()
+            self.writer = low_priority.start("seedsweep.analysis.page.report", [str(self._folder)])
         with contextlib.suppress(OSError):
             assert self.writer.stdin is not None
             self.writer.stdin.write(b".")
@@ -45,14 +43,3 @@ class LiveReport(Watcher):
         if self.writer is not None:
             self.writer.terminate()
             self.writer.communicate()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        return subprocess.Popen(
-            ["nice", "-n", "19", sys.executable, "-m", "seedsweep.analysis.page.report", str(self._folder)],
-            env={**os.environ, "PYTHONPATH": path},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-        )

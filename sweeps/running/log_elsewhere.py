@@ -19,7 +19,7 @@ from seedsweep.analysis.labels import label
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger, replace
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import read_study
-from seedsweep.core.source import ROOT
+from seedsweep.sweeps.running import low_priority
 from seedsweep.sweeps.running.log_places import Member, Place, Row, measured, place
 from seedsweep.sweeps.running.progress import Watcher
 
@@ -80,18 +80,9 @@ class LogElsewhere(Watcher):
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with self._log.open("wb") as log:
-            return subprocess.Popen(
-                ["nice", "-n", "19", sys.executable, "-m", __name__, str(self._paths.folder), *self._places],
-                env={**os.environ, "PYTHONPATH": path},
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                bufsize=0,
-                # Ctrl-C is for the launch, which then closes the input.
-                start_new_session=True,
-            )
+            # Ctrl-C is for the launch, which then closes the input.
+            return low_priority.start(__name__, [str(self._paths.folder), *self._places], log, own_group=True)
 
 
 class Log:

@@ -25,7 +25,7 @@ MOST_METRICS, MOST_PARAMETERS, MOST_LETTERS = 1000, 100, 500
 @dataclass(frozen=True)
 class Member:
     """What is logged of a member beside its evaluations. key: no other has it, whatever is logged to one place.  study:
-    its name.  configuration: its label.  values: as it was resolved, dotted path -> value."""
+    its name.  configuration: its label.  values: resolved, by dotted path."""
 
     key: str
     study: str

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from seedsweep.analysis.labels import label, searched
 from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.paths import RunPaths
 
 if TYPE_CHECKING:
     # With these come torch, Optuna and SciPy, which `seedsweep status` does not wait for.
@@ -181,3 +182,10 @@ def describe(agenda: Agenda, spec: CohortSpec) -> str:
 def last_error(agenda: Agenda, spec: CohortSpec) -> str:
     """The line of a cohort's recorded failure that says what it was."""
     return agenda.ledger.record(spec).reason() or "its worker died and left no reason (see the logs)"
+
+
+def say_where(paths: RunPaths, console: Console) -> None:
+    """Where the results of a run and its live page are."""
+    page = f"{paths.report.page} (anew every minute, once a cohort has finished)"
+    for what, where in (("results:", paths.folder), ("page:   ", page)):
+        console.print(f"{what} {escape(str(where))}", highlight=False, soft_wrap=True)

@@ -10,10 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tifffile
@@ -29,28 +26,11 @@ from seedsweep.shards.index import read_index
 from seedsweep.sweeps.running.prepared_task import load_task
 from seedsweep.sweeps.study.configuration import named
 from seedsweep.sweeps.study.loading import load
+from tests.shards.in_this_process import InThisProcess
 
 #: Side of a patch and downsample, of the scales `laptop` and `cluster`, and of larger patches.
 PATCHES = ((64, 16), (128, 8), (256, 4), (512, 2))
 LEVELS = 6
-
-
-class InThisProcess:
-    """A pool of processes that is none, so that all processor time is counted here."""
-
-    def __init__(self, *arguments: object):
-        pass
-
-    def __enter__(self) -> InThisProcess:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-    def submit(self, function: Callable[..., Any], *arguments: object) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(function(*arguments))
-        return future
 
 
 def write_slide(path: Path, side: int) -> None:

@@ -38,7 +38,7 @@ def test_lines_are_wrapped_on_a_terminal_alone(study, tmp_path, terminal):
     said = console.file.getvalue().rpartition("\x1b[2K")[2].rpartition("\x1b[?25h")[2]
     lines = said.strip().split("\n\n")[0].splitlines()
     assert any(len(line) > 60 for line in lines) is not terminal
-    # The verdict is what a few words can say, for whoever is told of it.
+    # The verdict in a few words, for `--notify`.
     assert "plain is the best of the named" in verdict
     assert "\n" not in verdict
 
