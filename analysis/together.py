@@ -8,8 +8,10 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
+from seedsweep.analysis.comparison import decided
 from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.results import Results
+from seedsweep.analysis.sentences import join
 from seedsweep.analysis.tables import with_values
 from seedsweep.core.records.decision import SeedCounts
 from seedsweep.core.records.study import Search, Training
@@ -22,6 +24,7 @@ def together(runs: Sequence[Results]) -> Results:
     """
     names = [run.study.name for run in runs]
     _check(runs, names)
+    unfinished = [name for name, run in zip(names, runs, strict=True) if decided(run)[2]]
     runs, left_out = _without_copies(runs, names)
     members: list[pd.DataFrame] = []
     evaluations: list[pd.DataFrame] = []
@@ -33,16 +36,16 @@ def together(runs: Sequence[Results]) -> Results:
         members.append(_of(name, run.compared).assign(number=run.compared.number + ahead))
         evaluations.append(_of(name, compared))
     joined = pd.concat(members, ignore_index=True)
-    decided = joined[~joined.exploratory]
+    planned = joined[~joined.exploratory]
     study = runs[0].study.model_copy(
         update={
             "name": _listed(names, "and"),
             "question": f"{_listed(names, 'or')}: which configuration is better?",
-            "configurations": {label: {} for label in decided.label.unique()},
+            "configurations": {label: {} for label in planned.label.unique()},
             "claims": (),
             "search": Search(),
             "training": Training(steps=max(run.budget for run in runs)),
-            "seeds": SeedCounts(compare=int(decided.groupby("number").size().min())),
+            "seeds": SeedCounts(compare=int(planned.groupby("number").size().min())),
         }
     )
     values = {
@@ -56,13 +59,22 @@ def together(runs: Sequence[Results]) -> Results:
         for name, run in zip(names, runs, strict=True)
         for (configuration, seed), own in run.curves.items()
     }
-    changes = list(left_out)
+    changes = [_so_far(unfinished), *left_out] if unfinished else list(left_out)
     if len({run.budget for run in runs}) > 1:
         steps = [f"{name} {run.budget}" for name, run in zip(names, runs, strict=True)]
         changes.append(f"Steps trained: {_listed(steps, 'and')}: a difference may be that alone.")
     changes += [f"{name}: {change}" for name, run in zip(names, runs, strict=True) for change in run.changes]
     table = pd.concat(evaluations, ignore_index=True)
     return Results(study, with_values(joined, values), table, curves, values, changes=changes, designed=False)
+
+
+def _so_far(names: Sequence[str]) -> str:
+    """Of runs that go on: a page of several takes in nothing by itself, and none of them was to be tested now."""
+    has, its = ("has", "its") if len(names) == 1 else ("have", "their")
+    return (
+        f"{join(names)} {has} not ended: {its} seeds so far are compared, at a time that was not planned. The "
+        "same command compares all of them later."
+    )
 
 
 def _check(runs: Sequence[Results], names: Sequence[str]) -> None:

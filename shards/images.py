@@ -25,12 +25,14 @@ class ImageSettings:
     """Of every set of generated images.
 
     size:        side of an image, pixels.
-    train, validation, test: number of images in each split; a test split may have none.
+    train:       number of images in the training split.
+    validation:  number of images in the validation split.
+    test:        number of images in the test split; 0: there is none.
     field:       side or longer diameter of the object in pixels; 0: a quarter of the image's side.
-    balance:     how often a tumour image comes.
-    validation_balance: the same in the validation and test splits; "": as `balance`. So that training sets of different
-                 balance are judged on the same images.
-    seed:        of the generator.
+    balance:     how often a tumour image comes: `balanced`, every second; `skewed`, every tenth; `tumour`, each.
+    validation_balance: the same in the validation and test splits; empty: as `balance`. So that training sets of
+                 different balance are judged on the same images.
+    seed:        of the generator that draws the images.
     """
 
     size: Annotated[int, Range(8)] = 1024

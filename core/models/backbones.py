@@ -21,7 +21,7 @@ class Small(Backbone):
 
     @dataclass(frozen=True)
     class Settings:
-        """widths: of the layers."""
+        """widths: channels of each layer."""
 
         widths: Annotated[tuple[int, ...], Range(1)] = (16, 32, 32)
 

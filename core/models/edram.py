@@ -47,11 +47,14 @@ class Edram(GlimpseTask):
         backbone:     `published`, its own glimpse network; or another one, and a linear layer (the report's).
         extraction:   the published spatial transformer takes the whole affine; the Gaussian one its scales and its
                       place.
-        initial:      of the first LSTM state: `context`, from the image at 12 px; `overview`, from glimpse 0 (the
+        initial:      what the first LSTM state is made from: `context`, the image at 12 px; `overview`, glimpse 0 (the
                       report's).
-        prediction:   `last`, the classifier's at the last step; `all`, from all glimpses' features (the report's).
-        state:        width of the LSTMs.  features: of the glimpse network's output.  classifier: of its hidden layers.
-        convolutions: widths of the published glimpse network's.
+        prediction:   the final one: `last`, the classifier's at the last step; `all`, from all glimpses' features (the
+                      report's).
+        state:        width of the LSTMs.
+        features:     width of the glimpse network's output.
+        classifier:   width of the classifier's hidden layers.
+        convolutions: widths of the published glimpse network's convolutions.
         """
 
         backbone: Annotated[Named, BACKBONE] = PUBLISHED

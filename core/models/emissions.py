@@ -16,9 +16,9 @@ class Linear(nn.Linear):
 
     @dataclass(frozen=True)
     class Settings:
-        """std: of the weights at the start, which are normal around 0.  bias: both biases at the start; where it is
-        large, every location map is at its end, and has no gradient.  activation: of the output; TensorFlow's layers
-        have a relu where nothing else is said.
+        """std: standard deviation of the weights at the start, which are normal around 0.  bias: both biases at the
+        start; where it is large, every location map is at its end, and has no gradient.  activation: of the output;
+        TensorFlow's layers have a relu where nothing else is said.
         """
 
         std: Annotated[float, Range(0)] = 0.01

@@ -24,7 +24,7 @@ class Gaussian(Extraction):
 
     @dataclass(frozen=True)
     class Settings:
-        """sigma: of the Gaussians, in strides (0.5: neighbouring ones overlap)."""
+        """sigma: standard deviation of the Gaussians, in strides (0.5: neighbouring ones overlap)."""
 
         sigma: Annotated[float, Range(1e-2, 100)] = 0.5
 

@@ -40,7 +40,7 @@ class GlimpseSettings:
     extraction:     how glimpses are cut.
     classification: what is made of the predictions' cross-entropies.
     rank:           weight of the rank loss in the total.
-    rank_margin:    its margin.
+    rank_margin:    by how much the true class's probability is to grow with each glimpse, in the rank loss.
     location:       the location loss, which gamma weighs.
     """
 

@@ -19,7 +19,7 @@ class Area(LocationLoss):
 
     @dataclass(frozen=True)
     class Settings:
-        """floor: clamp inside the logarithm."""
+        """floor: least coverage that the logarithm is taken of."""
 
         floor: Annotated[float, Range(1e-30, 1)] = losses.LEAST_COVERAGE
 
@@ -33,7 +33,7 @@ class Distance(LocationLoss):
 
     @dataclass(frozen=True)
     class Settings:
-        """pairs: of locations, see `losses.DISTANCE_PAIRS`."""
+        """pairs: which locations are to lie apart: `consecutive`, each and the next; `all`, every two glimpses'."""
 
         pairs: Annotated[str, Choice(*losses.DISTANCE_PAIRS)] = "consecutive"
 

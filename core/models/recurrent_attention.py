@@ -37,7 +37,8 @@ class RecurrentAttention(GlimpseTask):
         location_map: from the emission's output to a location.
         state:        width of the LSTM and of the what and where features.
         normalise:    layer normalisation before the relu of what and of where (EDRAM has it).
-        where_bias:   of the where features at the start; with 0 the product of what and where is nearly zero there.
+        where_bias:   bias of the where features at the start; with 0 the product of what and where is nearly zero
+                      there.
         """
 
         backbone: Annotated[Named, BACKBONE] = "small"

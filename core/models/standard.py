@@ -28,10 +28,12 @@ class _Standard(Task):
         """Settings of the task.
 
         model: class or function that makes a torch.nn.Module, `torchvision.models:resnet18` or `file.py:Net`.
-        model_settings: its arguments by name.
-        input, target: arrays of the data set; bytes are scaled to [0,1].
-        loss: of (output, target) to [B], or to the mean.
-        metrics, errors: such ones that are measured beside it, to [B]: of metrics more is better, of errors less.
+        model_settings: arguments of the model, by name.
+        input: array of the data set that the model is given; bytes are scaled to [0,1].
+        target: array of the data set that its output is to match; bytes that are no classes are scaled to [0,1].
+        loss: what is trained, a function of (output, target) to [B] or to the mean.
+        metrics: functions of (output, target) to [B] that are measured beside it, of which more is better.
+        errors: functions likewise, of which less is better.
         """
 
         model: str = ""

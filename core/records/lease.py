@@ -51,9 +51,14 @@ class Lease:
                     if not self.held:
                         fenced()
                         return
-                    os.utime(self.path)
+                    self.touch()
 
         threading.Thread(target=run, daemon=True, name=f"lease {self.name}").start()
+
+    def touch(self) -> None:
+        """Send one heartbeat, as far as the file system allows."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path)
 
     def release(self) -> None:
         """End the lease at once. Its number is not used again."""

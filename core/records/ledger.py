@@ -2,7 +2,8 @@
 
 A cohort's folder is `cohorts/<configuration-hash>/<seed-block>/` with
   cohort.json      what it is: written once, before it runs
-  owner.N          the lease (`core.records.lease`) of the worker that trains it
+  owner.N          the lease (`core.records.lease`) of the worker that trains it, with the seconds that attempts before
+                   took; touched while the worker trains
   curves.N.npz     evaluations so far by owner N: replaced whole at every checkpoint
   checkpoint.N.pt  training state (`core.training.checkpoint`) by owner N
   weights.pt       what its members have learnt, and state.pt: all that they need to train on, where the study keeps
@@ -27,6 +28,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -94,19 +96,38 @@ class CohortRecord:
             self._outcome.rename(self.folder / f"outcome.{before}.json")
         replace(self._spec, _json(asdict(spec)))
 
-    def claim(self, launch: int) -> Claim:
+    def claim(self, launch: int, share: float = 1.0) -> Claim:
         """Take the cohort, for the launch with this number. The owner before is fenced: it can write no more.
 
-        Errors: FencedError if a newer launch has taken over.
+        share: of the worker's time, where it trains several cohorts.  Errors: FencedError if a newer launch has taken
+        over.
         """
         _, owner = lease.newest(self.folder, "owner")
         if owner.get("launch", 0) > launch:
             raise FencedError(f"{self.folder} belongs to a newer launch")
-        return Claim(self, lease.take(self.folder, "owner", {**lease.this_process(), "launch": launch}))
+        before = self.spent()
+        holder = {**lease.this_process(), "launch": launch, "share": share, "spent": round(before, 3)}
+        return Claim(self, lease.take(self.folder, "owner", holder), share, before)
 
     def owner(self) -> dict[str, Any]:
         """Where the cohort runs or last ran: host, process, job; empty if nowhere yet."""
         return lease.newest(self.folder, "owner")[1]
+
+    def touch(self) -> None:
+        """Record that its last owner was at work until now."""
+        lease.Lease(self.folder, "owner", lease.newest(self.folder, "owner")[0]).touch()
+
+    def spent(self) -> float:
+        """Seconds that workers took for it, in all attempts: its share of each, and of one that did not finish what
+        passed until the worker wrote last. Errors: LedgerError."""
+        if self.finished:
+            run = self.run()
+            return float(run.get("spent", run.get("seconds", 0.0)))
+        number, owner = lease.newest(self.folder, "owner")
+        if not owner:
+            return 0.0
+        last = max(0.0, self._last_written(number) - lease.started_at(owner))
+        return float(owner.get("spent", 0.0) + owner.get("share", 1.0) * last)
 
     def checkpoints(self) -> list[Path]:
         """Training states, the last owner's first; at the end that of a cohort that was finished with fewer steps."""
@@ -213,6 +234,17 @@ class CohortRecord:
         """When that failure was recorded, in seconds since 1970; 0 if there is none."""
         return self._error.stat().st_mtime if self._error.exists() else 0.0
 
+    def _last_written(self, number: int) -> float:
+        """When the owner with this number wrote last, in seconds since 1970."""
+        last = 0.0
+        for path in self.folder.glob("*.*"):
+            # What others write says nothing of it: a later launch may have failed before it had an owner.
+            version = path.name.split(".")[1]
+            if version.isdecimal() and int(version) == number:
+                with contextlib.suppress(FileNotFoundError):
+                    last = max(last, path.stat().st_mtime)
+        return last
+
     def _versions(self, pattern: str) -> list[Path]:
         return sorted(self.folder.glob(pattern), key=lambda p: int(p.name.split(".")[1]), reverse=True)
 
@@ -229,8 +261,10 @@ class Claim:
     record: of the cohort.  number: of the owner.  checkpoint: path of this owner's training state.
     """
 
-    def __init__(self, record: CohortRecord, owner: lease.Lease):
+    def __init__(self, record: CohortRecord, owner: lease.Lease, share: float, before: float):
+        """share: of the worker's time.  before: seconds of the attempts before."""
         self.record, self._owner = record, owner
+        self._share, self._before, self._since = share, before, time.monotonic()
         self.number = owner.number
         self._curves = record.folder / f"curves.{owner.number}.npz"
         self.checkpoint = record.folder / f"checkpoint.{owner.number}.pt"
@@ -239,6 +273,10 @@ class Claim:
         """Errors: FencedError if another worker owns the cohort now."""
         if not self._owner.held:
             raise FencedError(f"{self.record.folder} was given to another worker")
+
+    def touch(self) -> None:
+        """Record that this owner is at work."""
+        self._owner.touch()
 
     def files(self, begin: CohortRecord | None = None) -> Path:
         """This owner's folder for a member's own files. It starts as a copy of the last owner's, which is then removed.
@@ -267,11 +305,13 @@ class Claim:
         replace(self._curves, curves.to_bytes())
 
     def commit(self, curves: Curves, outcomes: list[Outcome], run: dict[str, Any]) -> None:
-        """Finish: the last curves, then the outcome. `run`: where and how it ran, which is no part of the result.
+        """Finish: the last curves, then the outcome. `run`: where and how it ran, which is no part of the result; the
+        seconds of all attempts are added to it.
 
         Errors: FencedError.
         """
         self.check()
+        spent = self._before + self._share * (time.monotonic() - self._since)
         content = curves.to_bytes()
         replace(self._curves, content)
         members = [asdict(outcome) for outcome in outcomes]
@@ -280,7 +320,7 @@ class Claim:
             "members_sha256": _digest(members),
             "curves": self._curves.name,
             "curves_sha256": hashlib.sha256(content).hexdigest(),
-            "run": run,
+            "run": {**run, "spent": round(spent, 3)},
         }
         if not create(self.record._outcome, _json(outcome)):
             self._curves.unlink()

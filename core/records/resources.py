@@ -15,11 +15,12 @@ AUTO = "auto"
 class Allocation(Part):
     """What is asked of SLURM: a Ray cluster of so many nodes.
 
-    nodes:    wanted.  min_nodes: the launch begins when so many are there; the others join when they come.
+    nodes:    how many are asked for.
+    min_nodes: the launch begins when so many are there; the others join when they come.
     cpus:     of each node; left out: what one trial needs.  gpus: devices of each node; left out: likewise.
     memory:   of each node in GB; 0: as the partition gives it.
     time:     limit of one job as sbatch reads it (minutes, H:M:S, D-H:M:S); at the limit the job queues itself again.
-    warning_seconds: before the limit, to stop in.
+    warning_seconds: how long before the limit the job begins to stop.
     partition: of the nodes, as `sinfo` lists them; empty: the cluster's default.
     account:  to which the time is charged; empty: your default one.
     qos:      quality of service, as `sacctmgr show qos` lists them; empty: the account's default.
@@ -50,7 +51,7 @@ class Allocation(Part):
 class Resources(Part):
     """Where and how cohorts run; nothing here changes a result, but for rounding.
 
-    cpus:       of one trial.  gpus: of one trial, a whole number or a share of one device, such as 0.25.
+    cpus:       cores of one trial.  gpus: of one trial, a whole number or a share of one device, such as 0.25.
     engine:     of a cohort's members: fused, all are one program; loop, one after another; compiled, one after another
         with a step that is compiled once on each machine, on a CPU; auto, which of them is fastest, as measured.
     cohort:     most members of one cohort, or auto: as many as the device trains well together.

@@ -26,7 +26,9 @@ class Schedule(Component):
     @dataclass(frozen=True)
     class Settings:
         """warmup_steps: the factor first rises from `warmup_start` to 1 in so many steps, on a straight line; the
-        schedule begins after them."""
+        schedule begins after them.  warmup_start: the factor at the first of these
+        steps.
+        """
 
         warmup_steps: Annotated[int, Range(0)] = 0
         warmup_start: Annotated[float, Range(0, 1)] = 0.0
@@ -58,7 +60,7 @@ class Step(Schedule):
 
     @dataclass(frozen=True)
     class Settings(Schedule.Settings):
-        """every: steps between two decays.  factor: of each."""
+        """every: steps between two decays.  factor: by which each decay multiplies."""
 
         every: Annotated[int, Range(1)] = 1000
         factor: Annotated[float, Range(0, 1)] = 0.1
@@ -74,7 +76,7 @@ class MultiStep(Schedule):
 
     @dataclass(frozen=True)
     class Settings(Schedule.Settings):
-        """milestones: steps.  factor: of each."""
+        """milestones: steps of the decays, counted after the warm-up.  factor: by which each decay multiplies."""
 
         milestones: Annotated[tuple[int, ...], Range(0)] = ()
         factor: Annotated[float, Range(0, 1)] = 0.1
@@ -90,7 +92,7 @@ class Cosine(Schedule):
 
     @dataclass(frozen=True)
     class Settings(Schedule.Settings):
-        """end: last factor."""
+        """end: the factor at the end of the training."""
 
         end: Annotated[float, Range(0, 1)] = 0.0
 
@@ -107,7 +109,7 @@ class Linear(Schedule):
 
     @dataclass(frozen=True)
     class Settings(Schedule.Settings):
-        """end: last factor."""
+        """end: the factor at the end of the training."""
 
         end: Annotated[float, Range(0, 1)] = 0.0
 
@@ -124,7 +126,9 @@ class OneCycle(Schedule):
 
     @dataclass(frozen=True)
     class Settings(Schedule.Settings):
-        """rise: share of the steps until the peak.  shape: of both phases."""
+        """rise: share of the steps until the peak.  divide: the first factor is 1 / divide.  final_divide: the last
+        factor is 1 / (divide * final_divide).  shape: of both phases, half a cosine or a straight line.
+        """
 
         rise: Annotated[float, Range(0, 1)] = 0.3
         divide: Annotated[float, Range(1)] = 25.0

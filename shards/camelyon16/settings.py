@@ -13,14 +13,17 @@ DEBUG_PATCHES = 32
 
 @dataclass(frozen=True)
 class CamelyonSettings:
-    """kind:         of the training split, one of KINDS.
-    validation_kind: of the validation split; empty: as `kind`.
-    size:            side of a patch, pixels.  downsample: of level 0, a whole number.
+    """kind:         which patches the training split has: `main`, all; `balanced`, as many tumour patches as normal
+                     ones; `skewed`, one tumour patch in ten; `debug`, 32 of a balanced set.
+    validation_kind: the same of the validation split; empty: as `kind`.
+    size:            side of a patch, pixels.
+    downsample:      side of a patch's pixel, in pixels of level 0.
     coverage:        least share of tumour of a tumour patch.  tissue: least share of tissue of any patch.
     held_out:        share of the training slides in the validation split, of tumour and of normal ones.
-    train, validation: at most so many patches; 0: all. A smaller set is part of a larger one.
+    train:           most patches of the training split; 0: all. A smaller set is part of a larger one.
+    validation:      most patches of the validation split, likewise.
     micrometres:     side of a pixel of level 0, by which lesions are measured; the challenge's for all slides.
-    seed:            of the split and of the choice.
+    seed:            of the choice of the slides that are held out, and of the patches.
     """
 
     kind: Annotated[str, Choice(*KINDS)] = "balanced"

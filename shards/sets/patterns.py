@@ -41,10 +41,11 @@ class PatternSettings(ImageSettings):
     """Of all patterns.
 
     period:      pixels of one stripe pair.
-    anywhere:    put the one field of pattern1 anywhere, not in the middle, where the report's cut around it puts it.
+    anywhere:    of `pattern1` alone: its field lies anywhere, not in the middle, where the report's cut around it puts
+                 it.
     downsized_from: pixels of the side at which an image is drawn, before it is averaged down to `size`; 0: it is drawn
                  at that size. field and period are pixels of the drawn image.
-    background:  noise, or real tissue.
+    background:  what is around the fields: noise, or real tissue.
     """
 
     period: Annotated[int, Range(2)] = 4
@@ -58,8 +59,8 @@ class Pattern2Settings(PatternSettings):
     """Of several fields.
 
     crop:        pixels of the side of a random square that is cut out of the drawn image, and then averaged down to
-                 `size`; 0: the whole image. The image is drawn at `downsized_from` px, and where that is 0 at twice the
-                 crop: the report cut 512 px out of 1024.
+                 `size`; 0: the whole image. The image is drawn at `downsized_from` px, and where that is 0 at twice as
+                 many px as are cut: the report cut 512 px out of 1024.
     """
 
     crop: Annotated[int, Range(0)] = 0

@@ -44,7 +44,8 @@ LogTo = Annotated[
     typer.Option(
         "--log-to",
         metavar="PLACE,...",
-        help="wandb, mlflow: each member's evaluations are logged there, too \\[default: $SEEDSWEEP_LOG_TO]",
+        help="wandb, mlflow: each member's evaluations are logged there, too; tensorboard: each configuration's "
+        "\\[default: $SEEDSWEEP_LOG_TO]",
     ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="On SLURM: stay, and follow the jobs to the end.")]

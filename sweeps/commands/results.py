@@ -28,8 +28,9 @@ def show_results(paths: RunPaths, study: Study, console: Console, *, quiet: bool
     verdict = show_report(paths, console)
     say("tables", paths.report.tables, console)
     say("figures", paths.report.figures, console)
-    say("curves", f"tensorboard --logdir {paths.tensorboard}", console)
-    if study.found:
+    if paths.tensorboard.exists():
+        say("curves", f"tensorboard --logdir {paths.tensorboard}", console)
+    if study.found and paths.optuna_db.exists():
         say("search", f"optuna-dashboard sqlite:///{paths.optuna_db}   (pip install optuna-dashboard)", console)
     return verdict
 

@@ -13,7 +13,6 @@ from typing import Any
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec
 from seedsweep.core.records.study import Study
-from seedsweep.sweeps.running.time_spent import seconds_spent
 
 RUNNING, WAITING, FINISHED, STOPPED = "running", "waiting", "finished", "stopped"
 
@@ -34,7 +33,7 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Used:
-    """What a run used. gpu_hours, core_hours: of all its cohorts, as its budget counts them (`running.time_spent`).
+    """What a run used. gpu_hours, core_hours: of all its cohorts, as its budget counts them (`CohortRecord.spent`).
     bytes, files: of its folder."""
 
     gpu_hours: float
@@ -78,7 +77,7 @@ def is_current(answer: dict[str, Any] | None, done: int) -> bool:
 
 def used(study: Study, records: Iterable[CohortRecord], folder: Path) -> Used:
     """By a run. records: the superseded ones, too.  Errors: LedgerError."""
-    seconds = seconds_spent(records)
+    seconds = sum(record.spent() for record in records)
     count, total = on_disk(folder)
     return Used(seconds / 3600 * study.resources.gpus, seconds / 3600 * study.resources.cpus, total, count)
 

@@ -6,16 +6,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedsweep.core.records import lease
 from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
 from seedsweep.core.records.study import Study
-from seedsweep.sweeps.running.time_spent import seconds_of, seconds_spent
 from seedsweep.sweeps.search.agenda import Agenda
 
 
 @dataclass
 class _Attempt:
-    """At a cohort, which runs. share: its part of the trial.  given: when its worker was told of it, since 1970.
+    """At a cohort, which runs. share: its part of the trial.  before: seconds of the attempts before.
 
     since, begun, done: when its first report came, the steps done then, and by now.
     """
@@ -23,7 +21,7 @@ class _Attempt:
     record: CohortRecord
     spec: CohortSpec
     share: float
-    given: float
+    before: float
     since: float | None = None
     begun: int = 0
     done: int = 0
@@ -40,14 +38,14 @@ class _Attempt:
 
 
 class Budget:
-    """Of one launch. What earlier launches spent counts as it is on record (`seconds_spent`), what this one spends by
-    the clock, whether a cohort finishes, fails or runs. Hours are GPU hours where a trial has GPUs, else core hours. Of
-    what another run trained, only the copying counts."""
+    """Of one launch. All attempts of all launches count, as they are on record (`CohortRecord.spent`), and what runs by
+    the clock. Hours are GPU hours where a trial has GPUs, else core hours. Of what another run trained, only the
+    copying counts."""
 
     def __init__(self, study: Study, ledger: Ledger):
         self._resources, self._most = study.resources, study.resources.most_hours
         records = ledger.records(superseded=True) if self._most is not None else []
-        self._seconds = seconds_spent(records)
+        self._seconds = sum(record.spent() for record in records)
         #: What training took: seconds, and steps of all members.
         self._trained_seconds, self._trained_steps = 0.0, 0
         for record in records:
@@ -63,7 +61,7 @@ class Budget:
         """A worker was told of the cohorts of a trial."""
         members = sum(len(spec.seeds) for spec in specs)
         for record, spec in zip(records, specs, strict=True):
-            self._running[str(record.folder)] = _Attempt(record, spec, len(spec.seeds) / members, time.time())
+            self._running[str(record.folder)] = _Attempt(record, spec, len(spec.seeds) / members, record.spent())
 
     def progressed(self, folder: str, steps_done: int) -> None:
         """A cohort's worker has reported."""
@@ -75,15 +73,8 @@ class Budget:
     def end(self, folder: str) -> None:
         """A cohort's worker is done with it, or dead."""
         attempt = self._running.pop(folder)
-        record, owner = attempt.record, attempt.record.owner()
-        # A trial may have waited for a place; the worker's clock may be another.
-        since = max(attempt.given, lease.started_at(owner) if owner else 0.0)
-        seconds = max(0.0, time.time() - since) * attempt.share
-        if record.finished:
-            # What it has from a checkpoint was counted when that was trained.
-            seconds = min(seconds, seconds_of(record))
-        self._seconds += seconds
-        self._learn(record)
+        self._seconds += attempt.record.spent() - attempt.before
+        self._learn(attempt.record)
 
     def end_all(self) -> None:
         """Nothing runs any more: Ray has died."""
@@ -122,7 +113,7 @@ class Budget:
     def _learn(self, record: CohortRecord) -> None:
         """How long training takes, from a cohort that has finished, and was trained here."""
         if record.finished and not record.taken_from():
-            self._trained_seconds += seconds_of(record)
+            self._trained_seconds += float(record.run().get("seconds", 0.0))
             self._trained_steps += _steps(record.spec())
 
     def _seconds_of_a_step(self) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import signal
 import threading
@@ -26,7 +27,7 @@ from seedsweep.sweeps.running.group_size import sizes
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.launch_code import UserFiles, use_files
 from seedsweep.sweeps.running.log_elsewhere import LogElsewhere
-from seedsweep.sweeps.running.log_places import wanted
+from seedsweep.sweeps.running.log_places import MODULES, TENSORBOARD, wanted
 from seedsweep.sweeps.running.prepared_task import check_gpus
 from seedsweep.sweeps.running.progress import describe, last_error, say_where
 from seedsweep.sweeps.running.ray_session import check_answers, cores
@@ -95,18 +96,18 @@ def launch(
         begins = first.waiting and budget.allows(first)
         # Not for a worker on another machine, nor for what is asked one after another.
         ahead = configurations if on == HERE and begins and kind(study) == "task" else []
-        log = LogElsewhere(run.paths, places, console)
+        log = LogElsewhere(run.paths, [place for place in places if place in MODULES], console)
+        boards = [_tensorboard(study, run)] if TENSORBOARD in places else []
+        job = Job(study, run, number, copy, inputs, agenda, console, stop, verbose=verbose, watchers=[log, *boards])
         with compiling_ahead(study, ahead, run.paths, copy, data), contextlib.closing(log):
             # Without a budget there is nothing to count.
-            counted = budget if study.resources.most_hours else None
-            job = Job(
-                study, run, number, copy, inputs, agenda, console, stop, budget=counted, verbose=verbose, watchers=[log]
-            )
-            done = execute(job, on)
+            done = execute(dataclasses.replace(job, budget=budget) if study.resources.most_hours else job, on)
         before = {spec.key for spec in first.finished}
         if said := in_words(taken_by([run.ledger.record(spec) for spec in done.finished if spec.key not in before])):
             console.print(escape(said), highlight=False, soft_wrap=True)
         _write_views(study, run, done)
+        for board in boards:
+            board.write_all()
         failed = [f"{describe(done, spec)}: {last_error(done, spec)}" for spec in done.failed]
         return Ended(failed, budget.said() if done.waiting and not budget.allows(done) else "")
 
@@ -190,11 +191,16 @@ def _interruptible() -> Iterator[threading.Event]:
 
 
 def _write_views(study: Study, run: RunDirectory, agenda: Agenda) -> None:
-    """What is derived from the ledger and needs Optuna or torch to write."""
+    """What the search shows of itself, which needs Optuna."""
+    if not agenda.exploration.asked:
+        return
     agenda.exploration.write_view(run.paths.optuna_db, study.name)
     importances = agenda.exploration.importances()
     lines = ["parameter,importance", *(f"{name},{value!r}" for name, value in importances.items())]
     replace(run.paths.importance, ("\n".join(lines) + "\n").encode())
     if (sure := agenda.certainty()) is not None:
         replace(run.paths.search, json.dumps({"share": sure.share}).encode())
-    TensorBoard(study, metrics_of(study), run.ledger, run.paths.tensorboard).write_all()
+
+
+def _tensorboard(study: Study, run: RunDirectory) -> TensorBoard:
+    return TensorBoard(study, metrics_of(study), run.ledger, run.paths.tensorboard)

@@ -29,10 +29,8 @@ from seedsweep.sweeps.running.live_report import LiveReport
 from seedsweep.sweeps.running.progress import Progress, Watcher
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.source_copy import copy_source
-from seedsweep.sweeps.running.tensorboard import TensorBoard
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker
 from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.study.components import metrics_of
 
 #: Seconds between two looks, inline, where a cohort is to be tried again later.
 LOOK = 0.1
@@ -140,13 +138,11 @@ def _on_ray(job: Job, agenda: Agenda, on: str) -> Agenda:
 
 @contextlib.contextmanager
 def _watchers(job: Job, agenda: Agenda) -> Iterator[list[Watcher]]:
-    paths = job.run.paths
-    tensorboard = TensorBoard(job.study, metrics_of(job.study), job.run.ledger, paths.tensorboard)
     with (
-        contextlib.closing(LiveReport(paths.folder)) as live_report,
+        contextlib.closing(LiveReport(job.run.paths.folder)) as live_report,
         Progress(job.console, agenda, verbose=job.verbose) as progress,
     ):
-        yield [progress, tensorboard, live_report, *job.watchers]
+        yield [progress, live_report, *job.watchers]
 
 
 class Dispatcher:
@@ -208,10 +204,13 @@ class Dispatcher:
         apart = 0
         for folder in folders:
             spec, owner, failed_at = self._running.pop(folder)
-            given_up = False
+            given_up, record = False, self.agenda.ledger.record(spec)
+            if record.owner() != owner:
+                # It may have been killed before it wrote anything.
+                record.touch()
             if self.job.budget:
                 self.job.budget.end(folder)
-            if self.agenda.ledger.record(spec).finished:
+            if record.finished:
                 self.agenda.finish(spec)
             else:
                 lost = self._lost(spec, owner, failed_at)

@@ -1,4 +1,4 @@
-"""Weights & Biases and MLflow as places to which each member's evaluations are logged, too."""
+"""Where evaluations are logged, too: W&B and MLflow take each member's, TensorBoard each configuration's."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from seedsweep.core.records.criterion import Outcome
 VARIABLE = "SEEDSWEEP_LOG_TO"
 #: Of each place the module that it needs.
 MODULES = {"wandb": "wandb", "mlflow": "mlflow"}
+#: Comes with this package; `sweeps.running.tensorboard` writes it.
+TENSORBOARD = "tensorboard"
 #: MLflow takes so many metrics, parameters and letters of a parameter at once.
 MOST_METRICS, MOST_PARAMETERS, MOST_LETTERS = 1000, 100, 500
 
@@ -62,9 +64,9 @@ def wanted(given: str | None = None) -> list[str]:
     text = given or os.environ.get(VARIABLE, "")
     names = list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
     for name in names:
-        if name not in MODULES:
-            raise UserError(f"--log-to {text}: {name!r} is no place to log to; it may be {' or '.join(MODULES)}")
-        if importlib.util.find_spec(MODULES[name]) is None:
+        if name not in (*MODULES, TENSORBOARD):
+            raise UserError(f"--log-to {text}: {name!r} is no place to log to; it may be wandb, mlflow or tensorboard")
+        if name in MODULES and importlib.util.find_spec(MODULES[name]) is None:
             raise UserError(f"--log-to {text}: {name} is not installed here: pip install {name}")
     return names
 

@@ -178,17 +178,19 @@ def _hash(values: Any) -> str:
 def _leave(folder: Path, files: Iterable[str]) -> None:
     """Import no more from a folder, and drop the modules, packages without a file among them, that came from it; but
     not the script that runs."""
+    below = str(folder)
     sys.path[:] = [place for place in sys.path if Path(place or ".").absolute() != folder]
     known = {folder / name for name in files}
     known |= {above for path in known for above in path.parents if above != folder and above.is_relative_to(folder)}
     # All are looked at first: the path of a package without a file is looked up in its parent.
     places = {name: _places(module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)}
     for name, of_module in places.items():
-        if name != "__main__" and not known.isdisjoint(of_module):
+        # Thousands are not below it, which letters tell faster than paths.
+        if name != "__main__" and any(place.startswith(below) and Path(place) in known for place in of_module):
             del sys.modules[name]
 
 
-def _places(module: ModuleType) -> list[Path]:
+def _places(module: ModuleType) -> list[str]:
     """Its file, or the folders of a package without one. `vars`: whatever is asked of a lazy module imports it."""
     file, path = vars(module).get("__file__"), vars(module).get("__path__")
-    return [Path(place) for place in ([file] if file else path or ()) if isinstance(place, str)]
+    return [place for place in ([file] if file else path or ()) if isinstance(place, str)]

@@ -19,7 +19,7 @@ import torch
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.criterion import Outcome, judge
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, FencedError, LedgerError
+from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, FencedError, LedgerError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import memory
 from seedsweep.sweeps.running import user_code
@@ -80,6 +80,7 @@ class CohortWorker:
         self.specs: list[CohortSpec] = []
         self._own: list[Configuration] = []
         self._run: Run | None = None
+        self._claims: list[Claim] = []
         #: Of a function's or a command's member; a Task's says it itself.
         self._environments: list[Environment] = []
         self._outcomes: dict[str, list[str]] = {}
@@ -122,11 +123,18 @@ class CohortWorker:
         run, self._run = self._run, None
         if run is not None:
             run.close()
+        for claim in self._claims:
+            claim.touch()
+        self._claims = []
 
     def open(self) -> Run:
         """Claim the cohorts, and resume from what their last owner left. Errors: FencedError, UserError and others."""
         given, paths = self.assignment, self._paths
-        claims = [record.claim(given.launch) for record in self.records]
+        members = sum(len(spec.seeds) for spec in self.specs)
+        claims = self._claims = [
+            record.claim(given.launch, len(spec.seeds) / members)
+            for record, spec in zip(self.records, self.specs, strict=True)
+        ]
         self._started_at = time.monotonic()
         what = kind(self.study)
         if what == "task":
@@ -178,6 +186,7 @@ class CohortWorker:
     def _advance(self, run: Run, seconds: float) -> Report:
         done, lost = run.advance(seconds), list[FencedError]()
         for one in run.shares:
+            one.claim.touch()
             curves = one.curves()
             outcomes = self._judged(one, curves, one.finish() if done else [{} for _ in curves.seeds])
             self._outcomes[str(one.claim.record.folder)] = [outcome.outcome for outcome in outcomes]

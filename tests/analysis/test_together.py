@@ -41,6 +41,26 @@ def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     assert "second: " in answer
 
 
+@pytest.mark.usefixtures("svg_alone")
+def test_of_runs_that_have_not_ended_the_page_says_so_and_promises_nothing(tmp_path, make_run):
+    ended = make_run(tmp_path / "ended", {1.0: 9, 0.5: 4}, found=False, name="ended")
+    one, other = (
+        make_run(tmp_path / name, {1.0: 7, 0.5: 5}, found=False, path=f"settings.{name}", name=name, wanted=20)
+        for name in ("one", "other")
+    )
+    assert (
+        together([tables.read(run) for run in (ended, make_run(tmp_path / "too", {1.0: 3}, name="too"))]).changes == []
+    )
+    for runs, words in (
+        ([ended, one], "one has not ended: its seeds so far are compared"),
+        ([one, ended, other], "one and other have not ended: their seeds so far are compared"),
+    ):
+        assert write_together(runs, tmp_path / "out").changes[0].startswith(words)
+        page = (tmp_path / "out" / "index.html").read_text()
+        assert words in page
+        assert "takes in new results by itself" not in page
+
+
 def test_copies_of_members_are_no_second_sample(tmp_path, make_run):
     first = make_run(tmp_path / "first", {1.0: 9, 0.5: 4}, found=False, name="first")
     second = make_run(tmp_path / "second", {1.0: 9, 0.5: 8}, found=False, name="second")

@@ -21,7 +21,7 @@ def launched(tmp_path_factory):
     """(study file, runs folder, what the launch printed)."""
     folder = tmp_path_factory.mktemp("launched")
     study = toy.write(folder / "mine")
-    done = run(study, "--runs", folder / "runs")
+    done = run(study, "--runs", folder / "runs", "--log-to", "tensorboard")
     return study, folder / "runs", done.stdout
 
 
@@ -31,6 +31,7 @@ def test_a_launch_ends_in_an_answer_and_says_where_everything_is(launched):
     for path in re.findall(r"^(?:report|tables|figures): +(\S+)$", printed, re.M):
         assert Path(path).exists()
     assert f"tensorboard --logdir {runs}/toy/tensorboard" in printed
+    assert (runs / "toy/tensorboard").is_dir()
     assert f"optuna-dashboard sqlite:///{runs}/toy/optuna.db" in printed
     assert_view_agrees(runs, "toy")
 

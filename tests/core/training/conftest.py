@@ -149,10 +149,10 @@ class LongShortTerm(Classifier):
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
-            self.lstm, self.out = nn.LSTM(4, 8, batch_first=True, num_layers=2, dropout=0.1), nn.Linear(8, 3)
+            self.lstm, self.out = nn.LSTM(10, 8, batch_first=True, num_layers=2, dropout=0.1), nn.Linear(8, 3)
 
         def forward(self, x):
-            return self.out(self.lstm(x.view(-1, 5, 4))[0][:, -1])
+            return self.out(self.lstm(x.view(-1, 2, 10))[0][:, -1])
 
     def model(self):
         return self.Net()

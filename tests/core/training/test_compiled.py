@@ -70,6 +70,8 @@ def test_one_graph_for_training_and_one_for_measuring_which_are_kept(run, tmp_pa
 @pytest.mark.parametrize("task", ["batch norm"], indirect=True)
 def test_what_a_killed_process_has_left_is_not_loaded_and_compiled_again_gives_equal_bits(run, tmp_path):
     folder = tmp_path / "own"
+    # A header that this process has precompiled elsewhere would not be in this folder.
+    clear_caches()
     before = trained(run(3, compiler=Compiler(folder)))
     whole = halved(folder)
     assert len(whole) == 3
@@ -77,13 +79,9 @@ def test_what_a_killed_process_has_left_is_not_loaded_and_compiled_again_gives_e
         done.unlink()
     assert torch.equal(trained(run(3, compiler=Compiler(folder))).state()["weights"], before.state()["weights"])
     assert all(done.exists() for done in whole)
-
-
-@pytest.mark.parametrize("task", ["batch norm"], indirect=True)
-def test_a_header_that_is_damaged_is_compiled_again(run, tmp_path):
-    trained(run(3, compiler=Compiler(tmp_path / "own")))
-    halved(tmp_path / "own")
-    trained(run(3, 4, compiler=Compiler(tmp_path / "own")))
+    # What was damaged later is compiled again, too.
+    halved(folder)
+    assert torch.equal(trained(run(3, compiler=Compiler(folder))).state()["weights"], before.state()["weights"])
 
 
 def halved(folder: Path) -> list[Path]:

@@ -1,7 +1,10 @@
 """A budget that all launches of a study share: `resources.most_hours`."""
 
+import dataclasses
+import os
+import signal
 import time
-from unittest.mock import Mock, patch
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,12 +12,12 @@ import pytest
 from seedsweep.core.records import lease
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import Resources
 from seedsweep.sweeps.commands.run_state import used
 from seedsweep.sweeps.running.budget import Budget
-from seedsweep.sweeps.running.time_spent import seconds_spent
 from tests.sweeps import toy
-from tests.sweeps.launching import contents, run_here, run_inline
+from tests.sweeps.launching import contents, run, run_here, run_inline
 
 SMALL = ("search.explore=0", "seeds.compare=2", "resources.cohort=1")
 #: Hours that the first cohort passes.
@@ -63,10 +66,11 @@ def hours_ago(hours):
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    """A ledger, and what makes cohorts in it: trained in so many hours, begun so many hours ago, or not yet begun."""
+    """A ledger, and what makes cohorts in it: trained in so many hours, begun so many hours ago and at work until
+    `ended`, or not yet begun. share: of the worker's time."""
     ledger, process = Ledger(tmp_path / "cohorts"), lease.this_process()
 
-    def make(*asked, finished=None, begun=None, origin="", pid=0):
+    def make(*asked, finished=None, begun=None, ended=0, origin="", share=1.0):
         records = []
         for one in asked:
             record = ledger.record(one)
@@ -74,12 +78,19 @@ def made(tmp_path, monkeypatch):
             records.append(record)
             if finished is None and begun is None:
                 continue
-            holder = {**process, "pid": pid, "since": hours_ago(begun or 0)}
+            holder = {**process, "since": hours_ago(begun or 0)}
             monkeypatch.setattr(lease, "this_process", lambda holder=holder: dict(holder))
-            claim = record.claim(1)
-            if finished is not None:
-                origins = {"taken_from": [{"run": origin, "seeds": one.seeds}]} if origin else {}
-                curves = Curves([1], np.zeros((1, len(one.seeds), 1)), ["score"], list(one.seeds))
+            if finished is None:
+                record.claim(1, share)
+                (owner,) = record.folder.glob("owner.*")
+                os.utime(owner, (time.time() - ended * HOUR,) * 2)
+                continue
+            origins = {"taken_from": [{"run": origin, "seeds": one.seeds}]} if origin else {}
+            curves = Curves([1], np.zeros((1, len(one.seeds), 1)), ["score"], list(one.seeds))
+            with monkeypatch.context() as clock:
+                clock.setattr(time, "monotonic", lambda: 0.0)
+                claim = record.claim(1, share)
+                clock.setattr(time, "monotonic", lambda: finished * HOUR)
                 claim.commit(curves, [], {"seconds": finished * HOUR, **origins})
         return records
 
@@ -160,10 +171,8 @@ def test_an_attempt_that_failed_counts_in_its_launch_and_in_the_next(made):
     ledger, make = made
     found = budget(ledger, 5)
     (record,) = make(spec(0))
-    # It waits an hour for a place.
-    now = time.time()
-    with patch.object(time, "time", lambda: now - 3 * HOUR):
-        found.begin([record], [spec(0)])
+    found.begin([record], [spec(0)])
+    # It had waited for a place before.
     make(spec(0), begun=2)
     found.end(str(record.folder))
     assert found.spent == pytest.approx(2, abs=0.01)
@@ -182,9 +191,72 @@ def test_a_trial_that_ray_took_with_it_is_none_that_runs(made):
 
 def test_of_cohorts_that_shared_a_trial_its_time_counts_once(made):
     ledger, make = made
-    for record in make(spec(0), spec(1), begun=2, pid=7) + make(spec(2), begun=1, pid=8):
-        record.fail("ValueError: no")
-    assert seconds_spent(ledger.records()) / HOUR == pytest.approx(3, abs=0.01)
+    make(spec(0), begun=2, share=0.75), make(spec(1), begun=2, share=0.25), make(spec(2), begun=1)
+    assert budget(ledger, 5).spent == pytest.approx(3, abs=0.01)
+    # Each goes on alone.
+    make(spec(0), spec(1), begun=1)
+    assert budget(ledger, 5).spent == pytest.approx(5, abs=0.01)
+
+
+def test_every_attempt_counts_and_nothing_in_between(made):
+    ledger, make = made
+    make(spec(0), begun=9, ended=8)
+    (record,) = make(spec(0), begun=5, ended=3)
+    # A launch that failed before it had the cohort.
+    record.fail("ValueError: no")
+    assert budget(ledger, 9).spent == pytest.approx(3, abs=0.01)
+    found = budget(ledger, 9)
+    found.begin([record], [spec(0)])
+    make(spec(0), finished=0.5)
+    found.end(str(record.folder))
+    assert (found.spent, budget(ledger, 9).spent) == (pytest.approx(3.5, abs=0.01),) * 2
+    # Opened again, for more steps.
+    record.create(dataclasses.replace(spec(0), steps=2 * STEPS))
+    make(dataclasses.replace(spec(0), steps=2 * STEPS), begun=0.25)
+    assert budget(ledger, 9).spent == pytest.approx(3.25, abs=0.01)
+
+
+FUNCTION = """
+import os, pathlib, signal, time
+
+def train(run):
+    log, since = pathlib.Path({log!r}), time.monotonic()
+    attempt = len(log.read_text().split()) if log.exists() else 0
+    while time.monotonic() - since < 0.3:
+        pass
+    with log.open("a") as file:
+        file.write(f"{{time.monotonic() - since}}\\n")
+    if attempt == 0:
+        run.save({{}})
+        os.kill(os.getpid(), signal.SIGKILL)
+    if attempt == 1:
+        raise ValueError("no")
+    run.report(1, error=0.1)
+"""
+STUDY = """
+task: train.py:train
+metrics: {error: min}
+training: {steps: 1}
+configurations: {a: {}}
+criterion: {metric: error, threshold: 0.5, hold: 1}
+seeds: {compare: 1}
+"""
+
+
+def test_a_killed_and_a_failed_attempt_count_beside_the_one_that_finishes(tmp_path):
+    home, log = tmp_path / "mine", tmp_path / "attempts.txt"
+    home.mkdir()
+    (home / "train.py").write_text(FUNCTION.format(log=str(log)))
+    (home / "mine.yaml").write_text(STUDY)
+    words = [home / "mine.yaml", "--on", "inline", "--runs", tmp_path / "runs"]
+    since = time.time()
+    assert run(*words, check=False).returncode == -signal.SIGKILL
+    run_here("launch", *words)
+    took = [float(line) for line in log.read_text().split()]
+    assert len(took) == 3
+    (record,) = Ledger(RunPaths(tmp_path / "runs" / "mine").cohorts).records()
+    # When a worker began is on record to the second.
+    assert sum(took) < record.spent() < time.time() - since + 2
 
 
 def test_what_the_study_has_no_more_was_spent_all_the_same(made):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,8 +59,12 @@ def test_the_run_directory_holds_what_it_should(launched):
     assert not list(run.paths.folder.rglob(".*.npz*"))
 
 
-def test_tensorboard_has_a_run_a_configuration_with_what_varies(launched):
-    *_, run, _ = launched
+def test_tensorboard_has_a_run_a_configuration_with_what_varies_if_it_is_asked_for(launched, tmp_path, monkeypatch):
+    study, runs, run, _ = launched
+    assert not run.paths.tensorboard.exists()
+    shutil.copytree(runs, tmp_path / "runs", symlinks=True)
+    monkeypatch.setenv("SEEDSWEEP_LOG_TO", "tensorboard")
+    run, *_ = run_inline(study, tmp_path / "runs")
     folders = sorted(run.paths.tensorboard.iterdir())
     assert {folder.name for folder in folders} >= {"compare-000-plain", "compare-001-shrunk"}
     # Two named and two found are explored; the named and the best found are compared.

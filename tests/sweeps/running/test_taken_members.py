@@ -352,11 +352,9 @@ def test_a_member_that_went_on_elsewhere_than_it_began_is_taken_by_none(study, t
 
 
 def test_the_ledger_of_a_run_with_copies_needs_the_other_no_more(trained, runs):
-    second, *_ = run_inline(trained[0], runs, *SMALL, name="second")
+    run_inline(trained[0], runs, *SMALL, name="second")
     shutil.rmtree(runs / "first")
-    shutil.rmtree(second.paths.tensorboard)
     again, failed, printed = run_inline(trained[0], runs, *SMALL, name="second")
     assert failed == []
     assert "taken" not in printed
-    assert len(list(again.paths.tensorboard.iterdir())) == 2
-    assert len(Ledger(second.paths.cohorts).records()) == 2
+    assert len(Ledger(again.paths.cohorts).records()) == 2

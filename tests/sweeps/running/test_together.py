@@ -66,6 +66,8 @@ def test_cohorts_of_one_trial_have_the_results_that_they_have_alone(study, tmp_p
     assert contents(shared.paths.folder) == contents(alone.paths.folder)
     assert set(together(alone).values()) == {1}
     assert set(together(shared).values()) == {2}
+    # The worker's time counts once.
+    assert all(record.owner()["share"] == 1 / record.run()["together"] for record in shared.ledger.records())
     for one, other in zip(alone.ledger.records(), shared.ledger.records(), strict=True):
         assert one.weights.exists() == other.weights.exists() == bool("keep" in str(settings))
         if one.weights.exists():

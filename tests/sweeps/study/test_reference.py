@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,25 @@ def test_each_field_has_a_sentence_of_its_own(section):
     assert said
     assert "" not in said
     assert len(set(said)) == len(said)
+
+
+def test_each_setting_of_each_component_has_a_sentence_of_its_own():
+    tables = re.split(r"^#+ (.*)$", text(), flags=re.MULTILINE)[1:]
+    found = dict[str, list[tuple[str, str]]]()
+    for heading, below in zip(tables[::2], tables[1::2], strict=True):
+        # A cell may hold an escaped bar.
+        cells = [re.split(r"(?<!\\) ?\| ?", row.strip(" |")) for row in below.splitlines() if row.startswith("| `")]
+        found[heading] = [(row[0].strip("`"), row[4] if len(row) == 5 else "") for row in cells]
+    assert len([heading for heading, rows in found.items() if rows]) > 30
+    blank = [(heading, name) for heading, rows in found.items() for name, said in rows if not said]
+    assert blank == []
+    for heading, rows in found.items():
+        said = [sentence for _, sentence in rows]
+        assert len(set(said)) == len(said), heading
+        # Each ends as a sentence does, and says more than the name.
+        for name, sentence in rows:
+            assert sentence.endswith("."), (heading, name)
+            assert sentence.strip(".").lower() not in (name, name.replace("_", " ")), heading
 
 
 @pytest.mark.parametrize(
