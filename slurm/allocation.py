@@ -127,26 +127,19 @@ def jobs(name: str, numbers: Iterable[str]) -> list[Job]:
     if not wanted:
         return []
     # One call for all jobs spares the controller.
-    done = _ask("squeue", "-h", "-a", "--me", "-t", "all", "-n", _job_name(name), "-o", "%i|%T|%r|%N|%L")
-    if done.returncode:
-        raise SlurmError(f"squeue: {_last_line(done.stderr)}")
-    found = [Job(*line.split("|")[:5]) for line in done.stdout.splitlines()]
+    said = _ask("squeue", "-h", "-a", "--me", "-t", "all", "-n", _job_name(name), "-o", "%i|%T|%r|%N|%L")
+    found = [Job(*line.split("|")[:5]) for line in said.splitlines()]
     return sorted((job for job in found if job.number in wanted), key=lambda job: int(job.number))
 
 
 def cancel(numbers: Sequence[str]) -> None:
     """Cancel jobs. Errors: SlurmError."""
-    done = _ask("scancel", *numbers)
-    if done.returncode:
-        raise SlurmError(f"scancel: {_last_line(done.stderr)}")
+    _ask("scancel", *numbers)
 
 
 def partitions() -> list[str]:
     """Names of the partitions, the default one marked with *. Errors: SlurmError."""
-    done = _ask("sinfo", "-h", "-o", "%P|%l|%D|%c|%m|%G")
-    if done.returncode:
-        raise SlurmError(f"sinfo: {_last_line(done.stderr)}")
-    return done.stdout.splitlines()
+    return _ask("sinfo", "-h", "-o", "%P|%l|%D|%c|%m|%G").splitlines()
 
 
 def _job_name(name: str) -> str:
@@ -157,15 +150,19 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["failed without a message"])[-1]
 
 
-def _ask(*command: str) -> subprocess.CompletedProcess[str]:
+def _ask(*command: str) -> str:
+    """What one of SLURM's commands prints. Errors: SlurmError with its words."""
     try:
-        return subprocess.run(
+        done = subprocess.run(
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False
         )
     except FileNotFoundError:
         raise SlurmError(f"{command[0]} is not on the path: is this a node of the cluster?") from None
     except subprocess.TimeoutExpired:
         raise SlurmError(f"{command[0]} has not answered for 60 s") from None
+    if done.returncode:
+        raise SlurmError(f"{command[0]}: {_last_line(done.stderr).removeprefix(f'{command[0]}: ')}")
+    return done.stdout
 
 
 def _advice(said: str) -> str:
@@ -184,7 +181,8 @@ def _advice(said: str) -> str:
     }
     for words, advice in known.items():
         if words.lower() in said.lower():
-            return f"\n  {advice}"
+            where = "; it comes from --set, the study, or ~/.config/seedsweep/cluster.yaml"
+            return f"\n  {advice}{where if advice.startswith('set ') else ''}"
     return ""
 
 

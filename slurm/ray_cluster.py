@@ -232,6 +232,8 @@ class _Task:
                     tried = now
                     if joined == number:
                         _say("this node's Ray has died: joining again")
+                    else:
+                        _say(f"joining the Ray at {state['address']}")
                     ray_node.end_descendants()
                     os.environ["RAY_AUTH_TOKEN_PATH"] = state["token"]
                     ray = ray_node.join(state["address"], self._scratch)

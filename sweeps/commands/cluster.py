@@ -23,6 +23,7 @@ from seedsweep.slurm import allocation
 from seedsweep.slurm.allocation import Job
 from seedsweep.slurm.ray_cluster import RayAllocation, exited
 from seedsweep.slurm.settings import SlurmError, asked, minutes
+from seedsweep.sweeps.commands.notify import notify as tell
 from seedsweep.sweeps.commands.status import summary
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.progress import LINE_SECONDS
@@ -117,7 +118,7 @@ def next_launch(run: RunDirectory) -> int:
 def wait(study: Study, run: RunDirectory, console: Console, *, since: int, max_jobs: int = 1) -> int | None:
     """Follow the study until a launch from number `since` on has ended (its exit code) or its jobs are gone (None).
 
-    What a partition cancelled to make room is submitted again.
+    What a partition cancelled to make room is submitted again. Of jobs that are gone, whom the launch named is told.
     """
     progress, gone_since = _Lines(console), None
     while True:
@@ -131,13 +132,16 @@ def wait(study: Study, run: RunDirectory, console: Console, *, since: int, max_j
         end = exited(run.paths.cluster)
         if end and end[0] >= since:
             return end[1]
-        progress.show([f"job {job.number} {describe(job)}" for job in living], run)
+        last = found[-max_jobs:]
+        states = [f"job {job.number} {describe(job)}" for job in living or last]
+        progress.show(states, run)
         if living:
             gone_since = None
         elif gone_since is None:
             gone_since = time.monotonic()
         elif time.monotonic() - gone_since > SETTLE:
-            if not any(job.state.startswith("PREEMPTED") for job in found[-max_jobs:]):
+            if not any(job.state.startswith("PREEMPTED") for job in last):
+                _tell(run, ", ".join(["the jobs ended before the study did", *states]), console)
                 return None
             console.print("set aside for another job: submitting again")
             _fill(study, run, [], max_jobs, console)
@@ -158,15 +162,25 @@ class _Lines:
         result = summary(run.ledger.records())
         if (queue, result) != self._shown:
             self._shown, self._at = (queue, result), time.monotonic()
-            self._console.print(f"{', '.join(states)}; {result}")
+            self._console.print("; ".join(filter(None, [", ".join(states), result])))
 
 
 def cancel(run: RunDirectory) -> list[str]:
-    """Cancel the run's jobs. Returns their numbers. Errors: UserError."""
+    """Cancel the run's jobs, and tell whom their launch named: a job that SLURM ends tells nobody. Returns their
+    numbers. Errors: UserError, SlurmError."""
     numbers = [job.number for job in live_jobs(run)]
     if numbers:
         allocation.cancel(numbers)
+        _tell(run, f"job {', '.join(numbers)} cancelled", Console(stderr=True, soft_wrap=True))
     return numbers
+
+
+def _tell(run: RunDirectory, line: str, console: Console) -> None:
+    """Tell whom the launch named, once."""
+    if to := notified(run):
+        forget_notified(run)
+        line = f"{run.name}: {line}; {summary(run.ledger.records())}; launching it again goes on"
+        tell(to, line, console)
 
 
 def jobs(run: RunDirectory) -> list[Job]:
@@ -191,7 +205,9 @@ def describe(job: Job) -> str:
     """A job's state in words."""
     if job.state == "RUNNING":
         return f"running on {job.nodes}, {job.left} left"
-    return job.state.lower() + (f" ({job.reason})" if job.reason not in ("None", "") else "")
+    # Of a job that was cancelled it is what it waited for.
+    reason = "" if job.reason == "None" or job.state.startswith("CANCELLED") else job.reason
+    return job.state.lower() + (f" ({reason})" if reason else "")
 
 
 def log_files(run: RunDirectory) -> list[Path]:
@@ -253,8 +269,12 @@ def _driver(run: RunDirectory, copies: _Copies) -> list[str]:
 
 def _shape(study: Study) -> str:
     wanted = asked(study.resources)
-    gpus = f", {wanted.gpus} GPUs" if wanted.gpus else ""
-    return f"{wanted.nodes} nodes of {wanted.cpus} CPUs{gpus}, {minutes(wanted.time)} min at a time"
+    each = " and ".join(_count(number, what) for number, what in ((wanted.cpus, "CPU"), (wanted.gpus, "GPU")) if number)
+    return f"{_count(wanted.nodes, 'node')} of {each}, {minutes(wanted.time)} min at a time"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _without_allocation(study: Study) -> Study:

@@ -50,7 +50,8 @@ class Row:
 
 @dataclass(frozen=True)
 class OpenCohort:
-    """One that has not finished. cohort: as `seedsweep logs` takes it.  error: the last line of why it failed."""
+    """One that has not finished. cohort: as `seedsweep logs` takes it.  error: the last line of why it failed, unless
+    the launch that runs has begun it again."""
 
     cohort: str
     phase: str
@@ -96,6 +97,7 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
     """What a run's records say. jobs: its jobs in the queue. Errors: RecordError, LedgerError."""
     study, jobs = run.study(), tuple(jobs)
     holder = lease.alive(run.paths.leases, LEASE)
+    launch = _launch(run) if holder else None
     cohorts, every = run_state.read(run.ledger.records()), run.ledger.records(superseded=True)
     done, paths = run_state.members_done(cohorts), searched(study, [cohort.spec for cohort in cohorts])
     steps = {cohort.name: _step(cohort.record) for cohort in cohorts if cohort.outcomes is None}
@@ -107,7 +109,7 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
             configuration=short_label(cohort.spec, paths),
             seeds=cohort.spec.seeds,
             step=steps[cohort.name],
-            error=cohort.record.reason(),
+            error=None if _begun_again(cohort.record, launch) else cohort.record.reason(),
         )
         for cohort in cohorts
         if cohort.outcomes is None
@@ -118,7 +120,10 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
         name=study.name,
         scale=study.scale,
         folder=str(run.paths.folder),
-        state=run_state.state(study, done, answer, running=bool(holder), waiting=any(map(_is_job, jobs))),
+        # A job is in the queue for some seconds after its end.
+        state=run_state.state(
+            study, done, answer, running=bool(holder), waiting=done < study.members and any(map(_is_job, jobs))
+        ),
         runner=lease.describe(holder) if holder else None,
         jobs=jobs,
         members=study.members,
@@ -149,7 +154,8 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     console.print(f"{escape(what)}; {found.done} of {found.members} members done")
     for job in found.jobs:
         console.print(f"job {escape(job)}")
-    shown_table.show(_table(found.configurations[-MOST_ROWS:]), console)
+    if found.configurations:
+        shown_table.show(_table(found.configurations[-MOST_ROWS:]), console)
     if left_out := len(found.configurations[:-MOST_ROWS]):
         console.print(f"({left_out} configurations before the last {MOST_ROWS} are left out)")
     if found.look:
@@ -166,8 +172,11 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
             f"left out: {found.superseded} cohorts of data, start weights or defaults that the study has no more"
         )
     console.print(f"used:   {found.used.words}")
+    resources = run.study().resources
+    if resources.most_hours:
+        console.print(f"budget: {run_state.hours(resources.most_hours)} {'GPU' if resources.gpus else 'core'} hours")
     console.print(f"report: {escape(found.report or f'none yet (seedsweep report {run.name})')}")
-    _show_unfinished(found, run, console)
+    _show_unfinished(found, run, resources.retries, console)
 
 
 def watch(run: RunDirectory, jobs: Callable[[RunDirectory], list[str]], console: Console) -> None:
@@ -232,23 +241,57 @@ def _table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _show_unfinished(found: Status, run: RunDirectory, console: Console) -> None:
-    for one in found.open[:MOST_OPEN]:
-        at = "" if one.step is None else f", at step {one.step}"
-        console.print(f"open    {one.cohort}: {escape(_in_words(one))}{at}")
-    if len(found.open) > MOST_OPEN:
-        console.print(f"        and {len(found.open) - MOST_OPEN} more")
+def _show_unfinished(found: Status, run: RunDirectory, retries: int, console: Console) -> None:
+    launch = _launch(run) if found.runner else None
+    hosts = {
+        one.cohort: _host(CohortRecord(run.ledger.folder / one.cohort), launch) for one in (*found.open, *found.failed)
+    }
+    # Those that run come first.
+    opened = sorted(found.open, key=lambda one: hosts[one.cohort] is None)
+    for one in opened[:MOST_OPEN]:
+        console.print(f"open    {one.cohort}: {escape(_in_words(one) + _where(found, one, hosts[one.cohort]))}")
+    if len(opened) > MOST_OPEN:
+        console.print(f"        and {len(opened) - MOST_OPEN} more")
     for one in found.failed:
-        console.print(f"[red]failed[/]  {one.cohort}: {escape(_in_words(one))}\n        {escape(str(one.error))}")
-    if found.failed or found.open:
-        first = (*found.failed, *found.open)[0].cohort
+        where = _where(found, one, hosts[one.cohort])
+        console.print(f"[red]failed[/]  {one.cohort}: {escape(_in_words(one) + where)}")
+        console.print(f"        {escape(str(one.error))}")
+    if found.failed or opened:
+        first = (*found.failed, *opened)[0].cohort
         console.print(f"look:   seedsweep logs {escape(run.name)} {first}")
+    if found.failed:
+        itself = f"the launch tries again by itself (resources.retries: {retries}); then " if found.runner else ""
+        console.print(f"retry:  {itself}seedsweep retry {escape(run.name)}")
 
 
 def _in_words(one: OpenCohort) -> str:
     """`compare alpha 1, seeds 0 to 11`."""
     first, last = one.seeds[0], one.seeds[-1]
     return f"{one.phase} {one.configuration}, {f'seed {first}' if first == last else f'seeds {first} to {last}'}"
+
+
+def _where(found: Status, one: OpenCohort, host: str | None) -> str:
+    """`, at step 400, on n2`: of a job, which may have several nodes, the node, too."""
+    at = "" if one.step is None else f", at step {one.step}"
+    if found.runner and host is None:
+        return f"{at}, waiting"
+    return f"{at}, on {host}" if host and found.jobs else at
+
+
+def _launch(run: RunDirectory) -> int:
+    """Number of the launch that runs."""
+    return lease.newest(run.paths.leases, LEASE)[0]
+
+
+def _host(record: CohortRecord, launch: int | None) -> str | None:
+    """Where the launch with this number has begun a cohort."""
+    owner = record.owner()
+    return str(owner["host"]) if launch is not None and owner.get("launch") == launch else None
+
+
+def _begun_again(record: CohortRecord, launch: int | None) -> bool:
+    """Whether the launch with this number has begun it after its last failure."""
+    return _host(record, launch) is not None and lease.started_at(record.owner()) > record.failed_at
 
 
 def _step(record: CohortRecord) -> int | None:

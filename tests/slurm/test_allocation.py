@@ -114,6 +114,7 @@ def test_slurms_words_then_what_to_change(cluster, study, tmp_path, setting, sai
     assert done.returncode == 2
     assert f"SLURM refused: {said}" in done.stderr
     assert advice in done.stderr
+    assert "cluster.yaml" in done.stderr
     assert done.stderr.count("\n") == 2
     assert not launched.queue()
 

@@ -45,6 +45,13 @@ def test_a_controller_that_does_not_answer_is_bad(tmp_path, monkeypatch):
     assert "Unable to contact slurm controller: ask your administrators" in slurm.text
 
 
+def test_a_command_is_named_once(tmp_path, monkeypatch):
+    words = "sinfo: fatal: Unable to process configuration file"
+    commands(tmp_path, monkeypatch, sbatch="exit 1", sinfo=f"echo '{words}' >&2; exit 1")
+    (slurm,) = [each for each in examine(tmp_path) if each.what == "SLURM"]
+    assert slurm.text.startswith(f"{words}: ask")
+
+
 @pytest.mark.parametrize(
     ("script", "well", "words"),
     [("echo g++ 99", True, "g++ 99: steps can be compiled"), (None, None, "install g++, or name another in CXX")],

@@ -42,6 +42,7 @@ def test_two_nodes(launched, undisturbed, cluster):
     wait_for(lambda: not launched.queue(), 20, launched)
     assert_undisturbed(launched, undisturbed)
     assert launched.hosts() == {"n1", "n2"}
+    assert "n2: joining the Ray at " in launched.output()
     for node in cluster.nodes:
         assert cluster.processes(node) == []
         left = {path.name for path in (cluster.layout.node(node) / "tmp").iterdir()}

@@ -32,7 +32,7 @@ def submitted(kept, monkeypatch):
 
 def test_on_a_login_node_it_is_submitted_with_the_code_of_the_last_launch(runs, kept, submitted):
     said = run_here("retry", "--runs", runs, "--notify", "mail -s done me@example.org").stdout
-    assert "submitted job 8: 1 nodes of" in said
+    assert "submitted job 8: 1 node of 1 CPU, 60 min at a time" in said
     ((*_, code),) = submitted
     assert (kept.paths.code / code).is_dir()
     assert code == kept.last_launch()[1]

@@ -1,6 +1,7 @@
 """How far a study is, on a terminal."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -80,6 +81,11 @@ def test_a_run_waits_stops_or_runs(run, jobs, words):
     assert "\nrunning: process " in console.file.getvalue()
 
 
+def test_a_job_that_lingers_does_not_make_a_finished_run_wait(kept):
+    said = said_of(kept, "7 completing")
+    assert "\nnot running: finished; 6 of 6 members done\njob 7 completing\n" in said
+
+
 def test_open_cohorts_are_named_as_logs_takes_them(run):
     console = Console(file=io.StringIO(), width=200)
     show(run, [], console)
@@ -88,6 +94,58 @@ def test_open_cohorts_are_named_as_logs_takes_them(run):
     assert "look:   seedsweep logs made compare/compare-000000-000099\n" in said
     # Nothing has ended: nothing is ahead.
     assert "most converged so far" not in said
+
+
+def said_of(run, *jobs):
+    console = Console(file=io.StringIO(), width=200)
+    show(run, jobs, console)
+    return console.file.getvalue()
+
+
+def test_of_several_nodes_the_one_is_named_where_a_cohort_runs(run):
+    first, second = run.ledger.records()
+    host, queue = second.claim(1).record.owner()["host"], "7 running on n[1-2], 59:00 left"
+    first.claim(0)
+    with run.hold():
+        runs, waits = (line for line in said_of(run, queue).splitlines() if line.startswith("open"))
+        assert runs.endswith(f", seeds 0 to 99, on {host}")
+        # Begun by an earlier launch alone.
+        assert waits.endswith(", seeds 0 to 99, waiting")
+        assert f" on {host}\n" not in said_of(run)
+    assert f" on {host}\n" not in said_of(run, queue)
+
+
+def test_what_failed_and_is_tried_again_is_open(run):
+    record = run.ledger.records()[0]
+    record.claim(1)
+    record.fail("a node went down")
+    with run.hold():
+        assert "failed  " in said_of(run)
+        assert "a node went down" in said_of(run)
+        itself = "the launch tries again by itself (resources.retries: 2); then "
+        assert f"retry:  {itself}seedsweep retry made\n" in said_of(run)
+        # Some seconds ago, as the next attempt begins by a clock of whole seconds.
+        os.utime(record.folder / "error.txt", (0, 0))
+        assert "failed  " not in said_of(run)
+        assert "retry:" not in said_of(run)
+    # Nothing tries it any more.
+    assert "failed  " in said_of(run)
+    assert "retry:  seedsweep retry made\n" in said_of(run)
+
+
+def test_before_the_first_cohort_there_is_no_table(run):
+    assert "phase" in said_of(run)
+    for record in run.ledger.records():
+        (record.folder / "cohort.json").unlink()
+    assert "phase" not in said_of(run)
+
+
+def test_a_budget_stands_below_what_is_used(run):
+    assert "budget:" not in said_of(run)
+    study = run.study()
+    resources = study.resources.model_copy(update={"most_hours": 40.0})
+    run.paths.study.write_text(study.model_copy(update={"resources": resources}).to_json())
+    assert "\nbudget: 40 core hours\n" in said_of(run)
 
 
 def test_what_is_ahead_is_a_count(tmp_path):
