@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.source import PACKAGE, ROOT
+from seedsweep.core.source import IS_CHECKOUT, PACKAGE, ROOT
 
 #: Beginning of the names that modules from a user's files have in `sys.modules`.
 USER_MODULES = "seedsweep_user_"
@@ -30,7 +30,7 @@ def use_folder(folder: Path) -> None:
     for old in _folders:
         if old != folder:
             _forget_modules(old)
-    leaving = {ROOT, folder, *_folders}
+    leaving = {folder, *_folders, *([ROOT] if IS_CHECKOUT else [])}
     sys.path[:] = [place for place in sys.path if Path(place or ".").absolute() not in leaving]
     sys.path.append(str(folder))
     if _folders != [folder]:

@@ -58,6 +58,27 @@ def test_a_wheel_holds_no_tests_docs_or_development_cluster(wheel):
         assert not {"tests", "docs", "examples", "devcluster", "benchmarks"} & set(Path(name).parts), name
 
 
+def test_an_installed_package_leaves_what_lies_beside_it_importable(wheel, tmp_path):
+    site, study = tmp_path / "site", tmp_path / "study"
+    wheel.extractall(site)
+    (site / "beside.py").write_text("")
+    # In a repository of the user's, whose commit is none of this package.
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    copytree(ROOT / "examples" / "regression", study)
+    (study / "curve.py").write_text("import beside\n" + (study / "curve.py").read_text())
+    code = (
+        f"import sys; sys.path.insert(0, {str(site)!r})\n"
+        "from seedsweep.core.source import git_commit\n"
+        "from seedsweep.sweeps.cli import main\n"
+        "print(git_commit())\n"
+        f"sys.argv[1:] = ['check', {str(study / 'curve.yaml')!r}]\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"version {version('seedsweep')}\n")
+
+
 def test_what_a_wheel_holds_is_imported(wheel, tmp_path):
     wheel.extractall(tmp_path / "site")
     code = (

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.source import ROOT
+from seedsweep.core.source import IS_CHECKOUT, ROOT
 from seedsweep.slurm import node
 from seedsweep.sweeps.places import CLIENT
 from seedsweep.sweeps.running.ray_watch import own_daemons, own_node
@@ -159,8 +159,9 @@ def _connected(
 
 def _workers_path(source: Path) -> str:
     """The copy of this package in place of the checkout, whose `core` and `analysis` would hide the user's."""
-    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    return os.pathsep.join([str(source), *(place for place in given if place and Path(place).absolute() != ROOT)])
+    given = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    kept = [place for place in given if not IS_CHECKOUT or Path(place).absolute() != ROOT]
+    return os.pathsep.join([str(source), *kept])
 
 
 @contextlib.contextmanager
