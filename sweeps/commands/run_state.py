@@ -62,7 +62,8 @@ def state(study: Study, done: int, answer: dict[str, Any] | None, *, running: bo
     """Of a run of which so many members are done. answer: of its report, which knows where a study ended early."""
     if running:
         return RUNNING
-    if waiting:
+    # A job is in the queue for some seconds after its end.
+    if waiting and done < study.members:
         return WAITING
     # With fewer members it ends where all is decided, or where the search has nothing to add to the comparison.
     may_end_early = study.seeds.until == "decided" or study.found > 0

@@ -22,7 +22,7 @@ from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.commands import run_state, shown_table, watching
 from seedsweep.sweeps.commands.run_state import Cohort, Used
-from seedsweep.sweeps.running.progress import duration
+from seedsweep.sweeps.running.progress import duration, which
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
 
 #: Rows that are shown; the last ones, which are the comparison's.
@@ -120,10 +120,7 @@ def find(run: RunDirectory, jobs: Iterable[str]) -> Status:
         name=study.name,
         scale=study.scale,
         folder=str(run.paths.folder),
-        # A job is in the queue for some seconds after its end.
-        state=run_state.state(
-            study, done, answer, running=bool(holder), waiting=done < study.members and any(map(_is_job, jobs))
-        ),
+        state=run_state.state(study, done, answer, running=bool(holder), waiting=any(map(_is_job, jobs))),
         runner=lease.describe(holder) if holder else None,
         jobs=jobs,
         members=study.members,
@@ -266,8 +263,7 @@ def _show_unfinished(found: Status, run: RunDirectory, retries: int, console: Co
 
 def _in_words(one: OpenCohort) -> str:
     """`compare alpha 1, seeds 0 to 11`."""
-    first, last = one.seeds[0], one.seeds[-1]
-    return f"{one.phase} {one.configuration}, {f'seed {first}' if first == last else f'seeds {first} to {last}'}"
+    return f"{one.phase} {one.configuration}, {which(one.seeds)}"
 
 
 def _where(found: Status, one: OpenCohort, host: str | None) -> str:
