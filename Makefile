@@ -6,7 +6,7 @@ BENCHMARKS := $(basename $(notdir $(wildcard tests/benchmarks/bench_*.py)))
 # are skipped.
 DEBIAN := slurm-wlm slurmdbd munge mariadb-server iproute2 procps chromium dataset-fashion-mnist
 
-.PHONY: study test test-nodes test-rest test-fast bench calibrate docs clean debian
+.PHONY: study lint test test-nodes test-rest test-fast bench calibrate docs clean debian
 
 ## Run the study that the project began with, from nothing to its report.
 study: .venv/.installed
@@ -20,15 +20,19 @@ TWO_AT_ONCE := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 FAST := $(TWO_AT_ONCE) --dist=worksteal $(addprefix --ignore=,$(SLOW))
 
 ## Everything that this machine can check.
-test: .venv/.installed-test debian
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test:
+	$(MAKE) -j 2 --output-sync=target .venv/.installed-test debian
 	$(MAKE) -j 2 --output-sync=target test-nodes test-rest
 
 # SLURM's tests mostly wait: they run beside all others. (No name here has the word that tells the nodes' processes.)
-test-nodes: .venv/.installed-test debian
+test-nodes: lint debian
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm
+
+## Style and types.
+lint: .venv/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 test-rest: .venv/.installed-test debian
 	$(FAST)

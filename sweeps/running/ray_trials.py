@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,9 @@ from seedsweep.sweeps.running.executor import Dispatcher, Job
 from seedsweep.sweeps.running.failures import failed_in_company, record_failure
 from seedsweep.sweeps.running.ray_session import largest_node
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker
+
+#: How Ray begins what it says of a trial's end.
+_NUMBERED = re.compile(r"^Failure # \d+ \(occurred at [^)]*\) ")
 
 
 def run_trials(dispatcher: Dispatcher, scratch: Path) -> None:
@@ -160,5 +164,8 @@ class Reasons(tune.Callback):
             # What the worker itself has said stays; what was said of a cohort in company is nothing of one alone.
             said = [r for r in open_ones if r.error() is not None and failed_in_company(r) == shared]
             if trial.error_file and open_ones and not said:
-                # Ray's text of several lines has the reason first and hints after it.
-                record_failure(open_ones, " ".join(Path(trial.error_file).read_text().split()))
+                # Ray's text of several lines has the reason first, after a number and a date, and hints after it.
+                text = " ".join(Path(trial.error_file).read_text().split())
+                host = open_ones[0].owner().get("host")
+                where = f" on {host}" if host else ""
+                record_failure(open_ones, f"the worker{where} died: {_NUMBERED.sub('', text)}")
