@@ -14,12 +14,12 @@ from seedsweep.analysis.comparison import Comparison, best_first
 from seedsweep.analysis.design import looks
 from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.results import Results
-from seedsweep.analysis.sentences import in_points, join, seeds_each
+from seedsweep.analysis.sentences import in_points, join, number, seeds_each
 from seedsweep.analysis.statistics.selection import honest_share
 from seedsweep.analysis.verdicts import UNDECIDED, axis_of
 from seedsweep.core.records.decision import CONVERGING, Claim
 
-#: A correlation of equal seeds from which it is said that pairs of seeds would tell more.
+#: A correlation of equal seeds from which it is said that pairs of seeds would tell more; below 0 they tell less.
 CORRELATED = 0.3
 #: Seeds of each configuration from which a correlation says something.
 LEAST_CORRELATED = 10
@@ -98,12 +98,14 @@ def _decided(results: Results, comparison: Comparison) -> tuple[str, list[str]]:
 def _not_yet(results: Results, comparison: Comparison) -> str:
     """Between looks there are counts, and no verdict."""
     table, sizes = comparison.decided, results.seeds.sizes
-    have = f"{seeds_each(list(table.members))} so far"
     counts = [f"{row.label} {row.converged} of {row.members}" for row in table.itertuples()]
-    missing = "" if len(table) >= results.study.compared else ", and not all configurations have one"
+    have, known = f"there are {seeds_each(list(table.members))} so far", set(table.label)
+    if without := [name for name in results.study.configurations if name not in known]:
+        of_each = [f"{row.members} of {row.label}" for row in table.itertuples()]
+        have = f"so far there are {join([*of_each, *(f'none of {name}' for name in without)])}"
     return (
-        f"No verdict yet: the comparison is tested at {sizes[0]} seeds of each configuration; there are {have}"
-        f"{missing}. Converged: {join(counts)}."
+        f"No verdict yet: the comparison is tested at {sizes[0]} seeds of each configuration; {have}. "
+        f"Converged: {join(counts)}."
     )
 
 
@@ -193,10 +195,10 @@ def _facts(results: Results, comparison: Comparison) -> list[str]:
             f"{100 * results.same_best:.0f} % of simulated tries."
         )
     enough = min(len(group.converged) for group in groups) >= LEAST_CORRELATED
-    if enough and abs(comparison.correlation) >= CORRELATED and results.designed and not results.seeds.paired:
+    if enough and comparison.correlation >= CORRELATED and results.designed and not results.seeds.paired:
         facts.append(
             f"Equal seeds score alike across configurations (rank correlation {comparison.correlation:.2f}): a study "
-            "with `seeds: {paired: true}` would tell more."
+            "of paired seeds (seeds.paired: true) would probably tell more."
         )
     parts = comparison.variance
     whole = parts.configurations + parts.seeds
@@ -234,7 +236,8 @@ def _notes(results: Results, table: pd.DataFrame) -> list[str]:
 def _number(row: Any, name: str) -> str:
     """`0.91 (0.85 to 0.95)`, with its 95 % interval, where there is one."""
     value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
-    return f"{value:.3g}" if pd.isna(low) or pd.isna(high) else f"{value:.3g} ({low:.3g} to {high:.3g})"
+    value, low, high = (number("%.3g", each, "") for each in (value, low, high))
+    return f"{value} ({low} to {high})" if low and high else value
 
 
 def _phrase(row: Any) -> str:

@@ -86,7 +86,7 @@ def _other_code(members: pd.DataFrame, accepted: Sequence[Mapping[str, Any]]) ->
         return f"Members are of {len(codes)} versions of the code; which was the first is not on record."
     compared = members[members.phase == "compare"]
     shares = _shares(compared, compared.code != first)
-    where = "the column `code` of tables/members"
+    where = "the column code of tables/members"
     return f"{changed}: of other code than the registered members are {shares} (see {where})."
 
 

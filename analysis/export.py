@@ -13,6 +13,7 @@ from pyarrow import csv
 from seedsweep.analysis import methods
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.results import Results
+from seedsweep.analysis.sentences import number
 from seedsweep.core.records.ledger import replace
 
 FORMATS = ("parquet", "csv", "latex")
@@ -120,7 +121,7 @@ _FOR_PAPERS = {"configurations": _configurations, "pairs": _pairs, "secondary": 
 def _with(table: pd.DataFrame, value: str, low: str, high: str, digits: int) -> list[str]:
     """`0.67 [0.39, 0.86]`; a dash for what there is not."""
     numbers = table[[value, low, high]].to_numpy(float)
-    shown = [[methods.number(f"%.{digits}f", number, "--").replace("∞", "inf") for number in row] for row in numbers]
+    shown = [[number(f"%.{digits}f", each, "--").replace("∞", "inf") for each in row] for row in numbers]
     return [one if below == "--" else f"{one} [{below}, {above}]" for one, below, above in shown]
 
 

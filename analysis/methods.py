@@ -9,19 +9,11 @@ from seedsweep.analysis.design import looks
 from seedsweep.analysis.pair_tests import AfterEverySeed, SeedBySeed
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import join
-from seedsweep.core.records.decision import RULES
+from seedsweep.core.records.decision import RULES, SeedCounts
 from seedsweep.core.records.origins import in_words
 
 #: What of a design a study may say otherwise after results.
 DESIGN = ("claims", "configurations", "seeds", "decision", "secondary", "sensitivity")
-
-
-def number(form: str, value: float, missing: str = "none") -> str:
-    """A number in a `%` format; of one that is NaN another word."""
-    if math.isnan(value):
-        return missing
-    # Without the sign of a negative zero.
-    return form % (value + 0.0) if math.isfinite(value) else f"{'-' if value < 0 else ''}∞"
 
 
 def sortable(value: float) -> str:
@@ -64,13 +56,26 @@ def registration(results: Results) -> list[str]:
     if results.taken:
         sentences.append(f"{in_words(results.taken)}: what became of these may have been known before.")
     if otherwise := [name for name in DESIGN if getattr(registered, name) != getattr(study, name)]:
-        sentences.append(f"The study says otherwise by now of its {join(otherwise)}: what was registered decides.")
+        if otherwise == ["seeds"] and _asks_for_more(study.seeds, registered.seeds):
+            sentences.append("The study now asks for more seeds than were registered; the registered ones decide.")
+        else:
+            what = join(otherwise)
+            sentences.append(
+                f"The study now differs from what was registered in its {what}; what was registered decides."
+            )
     if registered.analysis != RULES:
         sentences.append(
             f"It was registered with version {registered.analysis} of the rules by which a study is decided; this page "
             f"follows version {RULES}."
         )
     return sentences
+
+
+def _asks_for_more(seeds: SeedCounts, registered: SeedCounts) -> bool:
+    """Whether that is all that differs."""
+    number_alone = {"compare", "most"}
+    alike = seeds.model_dump(exclude=number_alone) == registered.model_dump(exclude=number_alone)
+    return alike and seeds.compare > registered.compare
 
 
 def _registered(results: Results, when: str) -> str:

@@ -15,8 +15,8 @@ from seedsweep.analysis.design.planning import seeds_that_show
 from seedsweep.analysis.results import Results
 from seedsweep.core.records.decision import CONVERGING, SCORE
 
-#: Configurations that a sentence names, and groups of winners of which it says whom they beat.
-MOST_NAMED, MOST_GROUPS = 6, 3
+#: Configurations that a sentence names, groups of winners of which it says whom they beat, pairs with their numbers.
+MOST_NAMED, MOST_GROUPS, MOST_PAIRS = 6, 3, 3
 FOUND = "the best found"
 
 
@@ -42,12 +42,13 @@ def short(results: Results, comparison: Comparison, axis: Axis) -> str:
         return "every seed met the criterion" if every else "no seed met the criterion"
     if not axis.differs:
         return f"no difference in {what} was shown"
-    best = unbeaten(comparison, axis)
-    if len(best) == 1 and all(axis.pair(best[0], other).better for other in _others(comparison, best)):
+    best, names = unbeaten(comparison, axis), _names(comparison)
+    others = _others(comparison, best)
+    if len(best) == 1 and all(axis.pair(best[0], other).better for other in others):
         verb = "converges more often" if axis.name == CONVERGING else f"is better by {what}"
-        return f"{_names(comparison)[best[0]]} {verb} than every other"
+        return f"{names[best[0]]} {verb} than {names[others[0]] if len(others) == 1 else 'every other'}"
     if any(pair.differs for pair in axis.pairs):
-        return f"some configurations differ in {what}"
+        return f"{'the two' if len(names) == 2 else 'some configurations'} differ in {what}"
     return f"not all configurations are equal in {what}"
 
 
@@ -68,6 +69,16 @@ def seeds_each(sizes: Sequence[int]) -> str:
     """`12 seeds each`."""
     low, high = min(sizes), max(sizes)
     return f"{low} seed{'' if low == 1 else 's'} each" if low == high else f"{low} to {high} seeds each"
+
+
+def number(form: str, value: float, missing: str = "none") -> str:
+    """A number in a `%` format, 0 without a sign of its own; of one that is NaN another word."""
+    if math.isnan(value):
+        return missing
+    if math.isinf(value):
+        return f"{'-' if value < 0 else ''}∞"
+    text = form % value
+    return text if float(text) else form % 0.0
 
 
 def in_points(share: float) -> str:
@@ -105,10 +116,9 @@ def _names(comparison: Comparison) -> list[str]:
 
 
 def _subject(results: Results) -> str:
-    """What differs between configurations: one field, or the configuration as a whole."""
+    """What differs between configurations: one field, whose name stays as it is, or the configuration as a whole."""
     names = list(labels.short_names(results.varying).values())
-    word = names[0] if len(names) == 1 else "the configuration"
-    return word[:1].upper() + word[1:]
+    return names[0] if len(names) == 1 else "The configuration"
 
 
 def _what(results: Results, axis: Axis) -> str:
@@ -141,28 +151,36 @@ def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
     if len(found) > MOST_GROUPS:
         found = [*found[:MOST_GROUPS], "The table of pairs has all that differ."]
     undirected = [pair for pair in axis.pairs if pair.differs and not pair.better]
-    if len(undirected) == 1:
-        (pair,) = undirected
-        pair = pair if pair.shift >= 0 else pair.turned()
-        one, other = names[pair.first], names[pair.second]
+    if len(undirected) > MOST_PAIRS:
+        more = "more " if found else ""
         found.append(
-            f"The scores of {one} and {other} differ, those of {one} being better{_numbers(axis, pair)}; that they are "
-            "better in most pairs of seeds is not shown."
+            f"The scores of {len(undirected)} {more}pairs of configurations differ; in none of them is one shown to be "
+            "better in most pairs of seeds."
         )
     elif undirected:
-        found.append(
-            f"In {len(undirected)} {'more ' if found else ''}pairs the scores differ, but that one is better in most "
-            "pairs of seeds is not shown."
+        each = [pair if pair.differs > 0 else pair.turned() for pair in undirected]
+        told = [
+            f"The scores of {names[pair.first]} and {names[pair.second]} differ, those of {names[pair.first]} being "
+            f"better{_numbers(axis, pair)}"
+            for pair in each
+        ]
+        last = (
+            "; that they are better in most pairs of seeds is not shown."
+            if len(told) == 1
+            else ". In none of these is one shown to be better in most pairs of seeds."
         )
+        found.append(". ".join(told) + last)
     return found
 
 
 def _numbers(axis: Axis, pair: Pair) -> str:
     """Of a pair."""
     if axis.name == CONVERGING:
-        return f" (by {in_points(pair.estimate)}, {100 * pair.low:.0f} to {100 * pair.high:.0f})"
+        low, high = (number("%.0f", 100 * end) for end in (pair.low, pair.high))
+        return f" (by {in_points(pair.estimate)}, {low} to {high})"
+    by, *ends = (number("%.3g", each) for each in (pair.shift, pair.shift_low, pair.shift_high))
     return (
-        f" (by {pair.shift:.3g}, interval {pair.shift_low:.3g} to {pair.shift_high:.3g}; better in "
+        f" (by {by}, interval {ends[0]} to {ends[1]}; better in "
         f"{100 * pair.estimate:.0f} % of pairs of seeds, {100 * pair.low:.0f} to {100 * pair.high:.0f} %)"
     )
 
@@ -180,7 +198,7 @@ def _rest(comparison: Comparison, axis: Axis) -> str:
     among = join([names[place] for place in best])
     if any(pair.differs for pair in pairs):
         return "" if len(best) == 2 else f"Which of {among} is the best is open."
-    most = _most(axis, pairs)
+    most = _most(axis, pairs, of_them=True)
     between = "Between" if len(best) == 2 else "Among"
     return f"{between} {among} no difference was shown{f'. {most} with these seeds' if most else ''}."
 
@@ -202,16 +220,20 @@ def _fits(results: Results, comparison: Comparison, axis: Axis) -> str:
     return f"{most} with {seeds_each(sizes)}." if most else ""
 
 
-def _most(axis: Axis, pairs: Sequence[Pair]) -> str:
-    """What the intervals of some pairs reach to; empty where not all have one."""
+def _most(axis: Axis, pairs: Sequence[Pair], *, of_them: bool = False) -> str:
+    """What the intervals of some pairs reach to; empty where not all have one. of_them: of configurations that were
+    just named, not of all."""
     if any(math.isnan(pair.low) for pair in pairs):
         return ""
     if axis.name == CONVERGING:
         widest = max(max(abs(pair.low), abs(pair.high)) for pair in pairs)
-        return f"Differences of up to {in_points(widest)} are compatible"
+        between = "" if not of_them else " between the two" if len(pairs) == 1 else " between two of these"
+        return f"Differences of up to {in_points(widest)}{between} are compatible"
     ends = [end for pair in pairs for end in (pair.low, pair.high)]
     low, high = min(*ends, 1 - max(ends)), max(*ends, 1 - min(ends))
-    return f"That a seed of one is better than one of another in {100 * low:.0f} to {100 * high:.0f} % is compatible"
+    one = "one of these" if of_them and len(pairs) > 1 else "one"
+    other = "the other" if len(pairs) == 1 else "another"
+    return f"That a seed of {one} is better than one of {other} in {100 * low:.0f} to {100 * high:.0f} % is compatible"
 
 
 def _others(comparison: Comparison, places: Sequence[int]) -> list[int]:

@@ -19,6 +19,7 @@ from seedsweep.analysis.figures.style import (
     FONT,
     FOUND,
     NAME_WIDTH,
+    OUTCOMES,
     WIDTH,
     Drawn,
     in_rows,
@@ -234,9 +235,9 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
         own = (compared.configuration == group.configuration.iloc[0]) & compared.seed.isin(group.seed)
         curves = compared[own].pivot(index="step", columns="seed", values=metric)
         for member in some(results, group, each).sort_values("seed").itertuples():
-            look = {"color": "#0072b2", "ls": "-"} if member.outcome == "converged" else {"color": "0.45", "ls": DASHES}
             # Members of a function or a command may be evaluated at different steps.
-            panel.plot(curves[member.seed].dropna(), lw=0.7, **look)
+            dashes = "-" if member.outcome == "converged" else DASHES
+            panel.plot(curves[member.seed].dropna(), lw=0.7, color=OUTCOMES[str(member.outcome)][1], ls=dashes)
         between = curves.interpolate(method="index", limit_area="inside")
         panel.plot(between.median(axis=1), color="black", lw=2.2)
         panel.axhline(criterion.threshold, color="black", lw=0.6, ls=":")
@@ -248,12 +249,15 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     scale.on(every[0], "y")
     held = f", to be held for the last {criterion.hold} evaluations" if criterion.hold > 1 else ""
     caption = (
-        f"The {measured(results)} of every compared seed by step. Thin solid blue: converged; "
-        "thin dashed grey: did not; thick black: the median; dotted: the criterion's threshold, "
+        f"The {measured(results)} of every compared seed by step. Thin solid blue: converged; thin dashed: ochre fell "
+        "back, grey never converged, orange diverged; thick black: the median; dotted: the criterion's threshold, "
         f"{criterion.threshold:g}{held}. Titles: converged/seeds. The "
         "seeds of a panel have one configuration." + scale.sentence + sampled(groups, each)
     )
     shown = compared[compared.configuration.isin([group.configuration.iloc[0] for group in groups])]
+    low, high = scale.limits
+    if ((shown[metric] < low) | (shown[metric] > high)).any():
+        caption += " Some curves leave the panels; learning_curves.csv has all of them."
     return Drawn(figure, caption, shown[["label", "seed", "step", metric]])
 
 

@@ -58,4 +58,4 @@ def name_of(path: str) -> str:
 
 def report_folder(path: str) -> Path:
     """Where its report is written, if nothing is said."""
-    return Path(f"{'table' if path == STANDARD_INPUT else Path(name_of(path)).stem}-report")
+    return Path(f"{'table' if path == STANDARD_INPUT else Path(name_of(path)).stem}-report").absolute()

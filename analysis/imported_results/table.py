@@ -126,7 +126,10 @@ def _known(rows: Rows, name: str, what: str) -> str:
     there = [column for column in rows.columns if column not in (*COLUMNS, rows.run)] or list(rows.columns)
     shown = ", ".join(there[:MOST_NAMES]) + (", ..." if len(there) > MOST_NAMES else "")
     option = "--configuration" if what == CONFIGURATION else f"--{what}-column"
-    raise TableError(f"{rows.what}: there is no column {name!r}; which is the {what}? Say {option} NAME, of {shown}")
+    said = f"{rows.what}: there is no column {name!r}; which is the {what}? Say {option} NAME, of {shown}"
+    # Of a search of Optuna or Ray Tune nothing can be said, whatever the column.
+    searched = name == SEED and bool(rows.parameters)
+    raise TableError(f"{said}; a search has no second seed: repeat the best ones with several" if searched else said)
 
 
 def _check_all_measured(rows: Rows, score: str, measured: Sequence[int]) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from seedsweep.analysis.methods import number, sortable
+from seedsweep.analysis.methods import sortable
 from seedsweep.analysis.results import Results
+from seedsweep.analysis.sentences import number
 
 
 @dataclass(frozen=True)

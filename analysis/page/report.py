@@ -40,7 +40,7 @@ TITLES = {
     "learning_curves": "Learning curves",
     "final_scores": "Scores of every seed",
     "time_to_convergence": "Time to convergence",
-    "profiles": "Share of seeds above each score",
+    "profiles": "Share of seeds better than each score",
     "best_of_n": "The best of n runs",
     "named_best": "Named the best by one run of each",
     "effects": "Effects of what varies",
@@ -242,13 +242,21 @@ def _importance(run: RunPaths) -> pd.DataFrame:
     return pd.read_csv(run.importance) if run.importance.exists() else pd.DataFrame()
 
 
-def _cost(results: Results) -> dict[str, float]:
-    """Hours of training of all finished cohorts: of one worker, of cores, of GPUs."""
+def _cost(results: Results) -> str:
+    """Training of all finished cohorts, in words: of one worker, of cores, of GPUs; empty where it is not known."""
     members, resources = results.members, results.study.resources
-    if "cohort_seconds" not in members:
-        return {"hours": 0.0, "cpu": 0.0, "gpu": 0.0}
-    hours = float((members.cohort_seconds / members.cohort_members).sum()) / 3600
-    return {"hours": hours, "cpu": hours * resources.cpus, "gpu": hours * resources.gpus}
+    if "cohort_seconds" not in members or members.empty:
+        return ""
+    seconds = float((members.cohort_seconds / members.cohort_members).sum())
+    gpus = f" and {_time(seconds * resources.gpus, 'GPU ')}" if resources.gpus else ""
+    return f"{_time(seconds)} of one worker's training: {_time(seconds * resources.cpus, 'core ')}{gpus}"
+
+
+def _time(seconds: float, of: str = "") -> str:
+    """`40 seconds`, `3.1 core minutes`, `12 GPU hours`."""
+    one, unit = (1, "seconds") if seconds < 90 else (60, "minutes") if seconds < 5400 else (3600, "hours")
+    count = seconds / one
+    return f"{count:.1f} {of}{unit}" if count < 9.95 else f"{count:.0f} {of}{unit}"
 
 
 def _failures(run: RunPaths) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from seedsweep.core.component import Choice, Range
 
 
 class Linear(nn.Linear):
-    """[B, state] -> [B,2]."""
+    """A linear layer from the state to two numbers, [B, state] -> [B,2]."""
 
     @dataclass(frozen=True)
     class Settings:

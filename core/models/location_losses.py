@@ -15,7 +15,7 @@ from seedsweep.core.models.losses import LocationInputs, LocationLoss
 
 
 class Area(LocationLoss):
-    """See `losses.area`."""
+    """How little of the mask the glimpses see: of tumour images minus the logarithm of its mean in each, summed."""
 
     @dataclass(frozen=True)
     class Settings:
@@ -29,7 +29,7 @@ class Area(LocationLoss):
 
 
 class Distance(LocationLoss):
-    """See `losses.distance`."""
+    """How near each other the locations are: exp(-|dx|) + exp(-|dy|), summed over pairs."""
 
     @dataclass(frozen=True)
     class Settings:
@@ -43,7 +43,7 @@ class Distance(LocationLoss):
 
 
 class Mse(LocationLoss):
-    """See `losses.squared_error`."""
+    """Squared distance of each location from the mask's centre, summed over glimpses, of tumour images."""
 
     def __call__(self, given: LocationInputs) -> Tensor:
         """See the class."""
@@ -51,7 +51,7 @@ class Mse(LocationLoss):
 
 
 class Iou(LocationLoss):
-    """See `losses.overlap`."""
+    """1 - IoU of each glimpse's window and the mask's box, summed, of tumour images; without overlap no gradient."""
 
     def __call__(self, given: LocationInputs) -> Tensor:
         """See the class."""
@@ -60,7 +60,7 @@ class Iou(LocationLoss):
 
 
 class Affine(LocationLoss):
-    """See `losses.affine_error`."""
+    """EDRAM's squared error of each window's affine against the one onto the mask's box, summed, of tumour images."""
 
     def __call__(self, given: LocationInputs) -> Tensor:
         """See the class."""
@@ -90,5 +90,5 @@ class Combined(LocationLoss):
 
 
 def none(given: LocationInputs) -> Tensor:
-    """Nothing."""
+    """No such loss: only the classification says where glimpses should be."""
     return given.rollout.logits.new_zeros(())

@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def tanh(raw: Tensor) -> Tensor:
-    """Into (-1, 1)."""
+    """`tanh`, into (-1, 1)."""
     return torch.tanh(raw)
 
 
 def sigmoid(raw: Tensor) -> Tensor:
-    """Into (-1, 1)."""
+    """`2 * sigmoid - 1`, into (-1, 1)."""
     return 2 * torch.sigmoid(raw) - 1
 
 

@@ -30,7 +30,7 @@ class MultilevelUNet(SegmentationTask):
         """Settings of the model.
 
         levels: L. Level k sees a square of H / 2^(k-1) pixels of the image of side H, at H / 2^(L-1) pixels a side.
-        depth: poolings of each level's U-Net.
+        depth: how many times each level's U-Net halves the side by pooling.
         width: channels of each level's U-Net before the first pooling; doubled after each.
         """
 

@@ -26,7 +26,8 @@ class UNet(SegmentationTask):
         """Settings of the model.
 
         level: 1, the whole image at half its resolution; 2, a random crop of half its side.
-        depth: poolings.  width: channels before the first pooling; doubled after each.
+        depth: how many times the U-Net halves the side by pooling.
+        width: channels before the first pooling; doubled after each.
         """
 
         level: Annotated[int, Range(1, 2)] = 1

@@ -21,8 +21,9 @@ class SeedCounts(Part):
     """How many seeds there are, and when the comparison is tested.
 
     search: seeds of each explored configuration.  compare: fresh seeds of each compared one.
-    vary: the parts of a member that follow its seed (`core.records.parts`); the others are 0 for all members, so that
-        what is left of the spread is that of the named parts.
+    vary: what follows a member's seed: `init`, its first weights; `order`, that of the samples; `draws`, what it draws;
+        `sample`, a bootstrap of the training split. The others are 0 for all members, so that what is left of the
+        spread is that of the named ones.
     looks: numbers of seeds at which the comparison is tested, the last being `compare`; all of them together keep the
         level. Left out: once, at the end. `any`: after every seed, by a test that is valid at any time.
     until: `decided`: the comparison begins with `least` seeds of each configuration and goes on, look by look, until

@@ -44,7 +44,8 @@ class Training(Part):
     steps: of `batch` samples each.  epochs: in place of steps, of whole batches.  batch: samples of a step.
     stop: when a member is frozen before the end.
     microbatch: samples of one pass, whose gradients are added up; 0: the whole batch.  evaluate_every: steps between
-    two evaluations on the validation split, the last one at the end; 0: an epoch, or a hundredth of the steps.
+    two evaluations on the validation split, the last one at the end; 0: an epoch where `epochs` is given, else a
+    hundredth of the steps.
     clip: largest norm of a member's gradient; longer ones are scaled down to it, and one that is not finite is dropped;
     0: neither.  measure_train: each evaluation measures the training split, too, as many samples of it as the
     validation split has, the first ones: `train_NAME`.  precision: `bfloat16` for convolutions and linear layers that a
@@ -222,7 +223,7 @@ class InitFrom(Part):
 class Study(Part):
     """A study at one scale.
 
-    name: of its run's folder; left out: of its file.  question: what it asks, as the report's title.
+    name: of its run's folder.  question: what it asks, as the report's title.
     task: name or import path of a Task, or of a function of one run.  command: in its place, a program.
     settings: of the task, as it defines them.  data: `name` of the data set, its settings beside it.
     optimizer: `name` of the optimiser, its settings beside it; `no_decay`: patterns of parameters that have no weight

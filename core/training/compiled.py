@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import logging
 import math
 import os
 import platform
@@ -153,6 +154,8 @@ class Compiler:
     @contextlib.contextmanager
     def _kept(self, key: str) -> Iterator[None]:
         """Let inductor use the program's folder, and ours for headers."""
+        # Where CUDA's compiler is, and no GPU, it would warn of that.
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         # It takes a second to import, and only what compiles needs it.
         from torch._inductor import codecache
 

@@ -9,8 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from seedsweep.core.errors import SeedsweepError, UserError
 from seedsweep.core.training.memory import ran_out
+
+#: dtypes of what networks and losses take.
+_TAKEN = (torch.float32, torch.int64)
 
 
 @contextlib.contextmanager
@@ -35,7 +40,17 @@ def failed(component: Any, method: str, error: BaseException) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
     said = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())[:300]
     name = named(component, method, lines[-1] if lines else None)
-    return f"{name}: {type(error).__name__}{f': {said}' if said else ''}"
+    return f"{name}: {type(error).__name__}{f': {said}' if said else ''}{_of_dtypes(component, error)}"
+
+
+def _of_dtypes(component: Any, error: BaseException) -> str:
+    """Where torch complains of a type: which arrays of a task's data are of another one than networks take."""
+    if not isinstance(error, RuntimeError) or "type" not in str(error):
+        return ""
+    train = getattr(getattr(component, "data", None), "train", {})
+    others = {name: str(array.dtype) for name, array in train.items() if array.dtype not in _TAKEN}
+    said = ", ".join(f"{name!r} is {dtype.removeprefix('torch.')}" for name, dtype in others.items())
+    return f"; in the data {said}: networks take float32, and classes are int64" if said else ""
 
 
 def named(component: Any, method: str = "", line: int | None = None) -> str:

@@ -26,8 +26,7 @@ class Schedule(Component):
     @dataclass(frozen=True)
     class Settings:
         """warmup_steps: the factor first rises from `warmup_start` to 1 in so many steps, on a straight line; the
-        schedule begins after them.  warmup_start: the factor at the first of these
-        steps.
+        schedule begins after them.  warmup_start: the factor at the first of these steps.
         """
 
         warmup_steps: Annotated[int, Range(0)] = 0
@@ -48,7 +47,7 @@ class Schedule(Component):
 
 
 class Constant(Schedule):
-    """1."""
+    """The hyperparameter keeps its value, after a warm-up."""
 
     def shape(self, step: int, steps: int) -> float:
         """1."""

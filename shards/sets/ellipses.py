@@ -37,6 +37,6 @@ class Ellipses(GeneratedImages):
 
 
 class EllipsesVaried(Ellipses):
-    """The same with diameters between a third of the full size and the full size."""
+    """As `ellipses`, with diameters between a third of the full size and the full size."""
 
     smallest = 1 / 3

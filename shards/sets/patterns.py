@@ -147,7 +147,7 @@ class Pattern1(_Patterns):
 
 
 class Pattern1Offset(Pattern1):
-    """The same, off the middle by U[-0.2, 0.2) of the image along each axis."""
+    """As `pattern1`, off the middle by U[-0.2, 0.2) of the image along each axis."""
 
     offset = 0.2
 
@@ -158,7 +158,7 @@ class Pattern1Offset(Pattern1):
 
 
 class Pattern2(_Patterns):
-    """FIELDS fields: of stripes in a normal image; half of them of a checkerboard in a tumour image. `centre` is the
+    """Four fields: of stripes in a normal image; half of them of a checkerboard in a tumour image. `centre` is the
     centre of mass of the checkerboards.
 
     With `crop` so many fields that part of one is in every square, as the report wants it: "at least one pattern in
@@ -223,8 +223,8 @@ class Pattern2(_Patterns):
 
 
 class Pattern2Rgb(Pattern2):
-    """The same in three channels, as a backbone that was trained on photographs takes it: equal ones on noise, the
-    tissue's colours on tissue."""
+    """As `pattern2`, in three channels, as a backbone that was trained on photographs takes it: equal ones on noise,
+    the tissue's colours on tissue."""
 
     channels = 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,8 @@ EXIT_CODES = (
     "Exit codes: 0 all is done; 1 something failed, or not all that was asked for is finished; 2 a mistake in the "
     "command, the study or the machine's set-up, which one line names; 75 another launch took over; 130 interrupted."
 )
+#: Typer's error for a word that it does not take, which it would show in a box of several lines.
+_WRONG_WORD: Any = typer.BadParameter.__base__
 app = typer.Typer(
     help="Tell a better configuration from a luckier seed.", no_args_is_help=True, pretty_exceptions_enable=False,
     rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES,
@@ -48,7 +50,12 @@ for command in (
 def main() -> None:
     """Run the command line; a user's mistake ends in one line and exit code 2."""
     try:
-        app(prog_name="seedsweep")
+        sys.exit(app(prog_name="seedsweep", standalone_mode=False) or 0)
+    except _WRONG_WORD as error:
+        # Empty where no word was given: the help is printed already.
+        if said := " ".join(error.format_message().split()):
+            _stop(f"{said} ({error.ctx.command_path if error.ctx else 'seedsweep'} -h says more)")
+        sys.exit(error.exit_code)
     except SeedsweepError as error:
         _stop(str(error), getattr(error, "exit_code", 2))
     except OSError as error:

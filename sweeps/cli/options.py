@@ -14,10 +14,12 @@ from seedsweep.sweeps.cli import completion
 console = Console(emoji=False, highlight=False, soft_wrap=True)
 
 STUDY_HELP = "A study of sweeps/studies by name, or the path of a .yaml file."
-StudyName = Annotated[str, typer.Argument(help=STUDY_HELP, autocompletion=completion.studies)]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help=STUDY_HELP, autocompletion=completion.studies)]
 RunName = Annotated[
     Optional[str],
-    typer.Argument(help="Name of the run; may be left out where there is only one.", autocompletion=completion.runs),
+    typer.Argument(
+        metavar="RUN", help="Name of the run; may be left out where there is only one.", autocompletion=completion.runs
+    ),
 ]
 Scale = Annotated[Optional[str], typer.Option(help="How large: one of the study's scales \\[default: its own]")]
 On = Annotated[

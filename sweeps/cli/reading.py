@@ -10,6 +10,7 @@ import typer
 from seedsweep.analysis.imported_results.columns import BY_DEFAULT, Columns, report_folder
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import ReportPaths, RunPaths, replication_folder, runs_folder
+from seedsweep.sweeps.cli import completion
 from seedsweep.sweeps.cli.named import existing
 from seedsweep.sweeps.cli.options import (
     ConfigurationColumns,
@@ -83,8 +84,9 @@ def report(
         Optional[Path],
         typer.Option(
             "--to",
+            resolve_path=True,
             help="The folder to write to, with --tables or --replication "
-            "\\[default: NAME-report, by the table's name; RUNS/replication]",
+            "\\[default: NAME-report, by the table's name, table-report of standard input; RUNS/replication]",
         ),
     ] = None,
     as_json: Json = False,
@@ -132,7 +134,8 @@ def compare(
     *,
     runs: Runs = None,
     to: Annotated[
-        Optional[Path], typer.Option("--to", help="The folder to write to \\[default: RUNS/compare-RUN-RUN...]")
+        Optional[Path],
+        typer.Option("--to", resolve_path=True, help="The folder to write to \\[default: RUNS/compare-RUN-RUN...]"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -151,7 +154,8 @@ def export(
     name: RunName = None,
     runs: Runs = None,
     to: Annotated[
-        Optional[Path], typer.Option("--to", help="The folder to write to \\[default: RUNS/RUN/export]")
+        Optional[Path],
+        typer.Option("--to", resolve_path=True, help="The folder to write to \\[default: RUNS/RUN/export]"),
     ] = None,
 ) -> None:
     """Write a run's tables as parquet, CSV and, for a paper, LaTeX."""
@@ -193,7 +197,7 @@ def new(
 
 
 def rm(
-    name: Annotated[str, typer.Argument(help="Name of the run.")],
+    name: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.", autocompletion=completion.runs)],
     *,
     runs: Runs = None,
     yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False,
@@ -207,7 +211,9 @@ def rm(
 
 def logs(
     name: RunName = None,
-    cohort: Annotated[Optional[str], typer.Argument(help="A cohort's folder or the beginning of its name.")] = None,
+    cohort: Annotated[
+        Optional[str], typer.Argument(metavar="COHORT", help="A cohort's folder or the beginning of its name.")
+    ] = None,
     runs: Runs = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Last lines of each file.")] = 40,
 ) -> None:

@@ -18,8 +18,6 @@ PROGRAM = "seedsweep"
 PAGE = PACKAGE.parent / "docs" / "commands.md"
 #: A section: the command's name, what is made, and what is written by hand.
 _SECTION = re.compile(r"^## `(.*?)`\n(.*?^\| option \| what \|\n(?:^\|[^\n]*\n)+)(.*?)(?=^## `|\Z)", re.M | re.S)
-#: What arguments are called where they say nothing else.
-_CALLED = {"study": "STUDY", "name": "RUN", "cohort": "COHORT"}
 
 
 def text(page: str) -> str:
@@ -30,7 +28,7 @@ def text(page: str) -> str:
     made = {PROGRAM: _made(PROGRAM, "COMMAND", options(group), group.help)}
     for name, command in group.commands.items():
         arguments = [each for each in command.params if each.param_type_name == "argument"]
-        called = [(each.metavar or _CALLED[each.name]) + "..." * (each.nargs == -1) for each in arguments]
+        called = [each.metavar + "..." * (each.nargs == -1) for each in arguments]
         words = [word if each.required else f"[{word}]" for word, each in zip(called, arguments, strict=True)]
         own = [each for each in options(command) if each.name != "help"]
         words += [f"{each.opts[0]} {each.metavar}" for each in own if each.required]

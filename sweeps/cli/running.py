@@ -42,7 +42,9 @@ from seedsweep.sweeps.running.progress import say_where
 
 
 def launch(
-    study: Annotated[Optional[str], typer.Argument(help=STUDY_HELP, autocompletion=completion.studies)] = None,
+    study: Annotated[
+        Optional[str], typer.Argument(metavar="STUDY", help=STUDY_HELP, autocompletion=completion.studies)
+    ] = None,
     *,
     on: On = None,
     scale: Scale = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +20,10 @@ from seedsweep.core.records.ledger import CohortSpec, Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.core.training import memory
+from seedsweep.core.training.batch import SPLITS, Data
 from seedsweep.core.training.cohort import Cohort
-from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.models import build
-from seedsweep.sweeps.commands.sampled import sampled_task, training_samples
+from seedsweep.sweeps.commands.sampled import chosen_engine, sampled_task, training_samples
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.command_task import CommandRun
 from seedsweep.sweeps.running.evaluations import warnings_of
@@ -108,7 +109,7 @@ def _lines(each: Configuration) -> list[str]:
     data, optimizer, (member,) = task.data, make_optimizer(study), members(each, [0])
     training = study.training.resolved(data.count("train")).model_copy(update={"steps": STEPS, "evaluate_every": STEPS})
     model = build(task, 0)
-    engine = choose_engine(task, member, training, optimizer)
+    engine = chosen_engine(study, task, member, training, optimizer)
     memory.release(data.device)
     memory.begin_peak(data.device)
     before = memory.peak(data.device)
@@ -122,18 +123,28 @@ def _lines(each: Configuration) -> list[str]:
     cohort = Cohort(task, [member], training, optimizer, 1, criterion=study.criterion)
     cohort.advance()
     (diverged,) = cohort.diverged_at
+    lost = _not_finite(data)
     if diverged is not None:
-        raise UserError(f"the loss is not finite at step {diverged}")
+        raise UserError(f"the loss is not finite at step {diverged}{f'; {lost}' if lost else ''}")
     values = dict(zip(cohort.columns, cohort.evaluations[-1][0].tolist(), strict=True))
     shapes = ", ".join(f"{name} {list(shape)}" for name, shape in data.shapes.items())
+    plain = ", not compiled" if engine.name == "compiled" else ""
     mebibytes = (memory.peak(data.device) - before) / 2**20
     said = [
         f"{each.name}: {sum(p.numel() for p in model.parameters()):,} parameters; {engine.name}: {engine.reason}",
         f"  a sample: {shapes}; {data.classes} classes" if data.classes else f"  a sample: {shapes}",
-        f"  {seconds * 1000:.3g} ms a step of {training.batch}, at most {mebibytes:.0f} MB more than before it",
+        f"  {seconds * 1000:.3g} ms a step of {training.batch}{plain}, at most {mebibytes:.0f} MB more than before it",
         f"  after {STEPS} steps: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
     ]
-    return said + _warnings(study, values, f"after {STEPS} steps")
+    said += _warnings(study, values, f"after {STEPS} steps")
+    return said if math.isfinite(values[study.criterion.metric]) or not lost else [*said, f"  warning: {lost}"]
+
+
+def _not_finite(data: Data) -> str:
+    """Which arrays of the samples hold NaN or an infinity, in words; empty: none."""
+    splits = {split: getattr(data, split).items() for split in SPLITS}
+    found = [f"{name!r} of {of}" for of, arrays in splits.items() for name, v in arrays if not v.isfinite().all()]
+    return f"the data hold values that are not finite: {', '.join(found)}" if found else ""
 
 
 def _warnings(study: Study, values: Mapping[str, float], when: str) -> list[str]:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.sweeps.commands.cluster import log_files
+from seedsweep.sweeps.running.progress import which
 from seedsweep.sweeps.running.run_directory import RunDirectory
 
 #: Cohorts that are named where it is not clear which is meant.
@@ -47,11 +48,12 @@ def _find(run: RunDirectory, cohort: str) -> CohortRecord:
 def _show_cohort(record: CohortRecord, console: Console) -> None:
     spec, owner = record.spec(), record.owner()
     state = "finished" if record.finished else "failed" if record.error() else "not finished"
+    job = f", job {owner['job']}" if owner.get("job") else ""
     values = ", ".join(f"{path} {value}" for path, value in spec.overrides.items()) or "the study as it is"
     for line in (
         f"{record.folder}: {state}",
-        f"{spec.phase} {spec.number} {spec.name}".rstrip() + f", seeds {spec.seeds[0]} to {spec.seeds[-1]}, {values}",
-        f"ran on {owner['host']}, job {owner['job']}, from {owner['since']}" if owner else "never ran",
+        f"{spec.phase} {spec.number} {spec.name}".rstrip() + f", {which(spec.seeds)}, {values}",
+        f"ran on {owner['host']}{job}, from {owner['since']}" if owner else "never ran",
         record.error() or "",
         *(str(path) for path in sorted(Path(record.folder).iterdir())),
     ):

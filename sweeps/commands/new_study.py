@@ -72,7 +72,7 @@ class Classify(Task):
 BEGINNING = """# seedsweep check NAME.yaml     two steps of each configuration: what does not fit is said
 # seedsweep plan NAME.yaml      how long it takes, and which differences so many seeds show
 # seedsweep launch NAME.yaml    runs it; the same command again goes on where it was stopped
-# All fields, with their defaults, are in docs/fields.md.
+# All fields, with their defaults, are in seedsweep's docs/fields.md.
 """
 END = """# So many seeds of each configuration.
 seeds: {compare: 8}

@@ -99,7 +99,7 @@ def _post(to: str, line: str) -> None:
 def _run(to: str, line: str) -> None:
     command = [word.replace(PLACE, line) for word in shlex.split(to)]
     try:
-        done = subprocess.run(command, input=line, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, input=f"{line}\n", capture_output=True, text=True, timeout=PATIENCE, check=False)
     except FileNotFoundError:
         raise UserError("there is no such command") from None
     except subprocess.TimeoutExpired:

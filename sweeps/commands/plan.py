@@ -16,16 +16,15 @@ from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Dimension, Study, Training
 from seedsweep.core.training import memory
-from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import Rate, expected_rate, probe
 from seedsweep.slurm import detect
 from seedsweep.slurm.settings import asked
 from seedsweep.sweeps.commands import power, shown_table
 from seedsweep.sweeps.commands.gpu_hours import SUSTAINED, operations
-from seedsweep.sweeps.commands.sampled import sampled_task, training_samples
+from seedsweep.sweeps.commands.sampled import chosen_engine, sampled_task, training_samples
 from seedsweep.sweeps.commands.truths import Assumed
 from seedsweep.sweeps.running.budget import Budget
-from seedsweep.sweeps.running.engines import THE_STUDY, Measured, most_members
+from seedsweep.sweeps.running.engines import Measured, most_members
 from seedsweep.sweeps.running.group_size import cohort_size
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.ray_session import cores
@@ -38,6 +37,8 @@ from seedsweep.sweeps.study.configuration import Configuration, configuration, k
 ALIKE = 1.5
 #: Starting Ray and its workers, and writing the report; seen on 2 cores.
 OVERHEAD_SECONDS = 20.0
+#: Below so many seconds they are a part of the whole that is worth saying.
+SHORT = 10 * OVERHEAD_SECONDS
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def show(study: Study, run: RunDirectory, on: str, console: Console, asked_of: A
     if plan.finished:
         taken = f" ({said})" if (said := in_words(plan.taken)) else ""
         console.print(escape(f"{plan.finished} cohorts are finished already and will not run again{taken}"))
-    for line in (*_time_in_words(study, plan), plan.budget):
+    for line in (*_time_in_words(study, plan), plan.budget, *_strict(study, cost)):
         if line:
             console.print(escape(line))
     for part in power.said(plan.power, study, asked_of, cost.words if cost else None):
@@ -224,7 +225,9 @@ def _time_in_words(study: Study, plan: Plan) -> list[str]:
         ]
     if plan.seconds is None:
         return [f"estimated time: not known of a {kind(study)}: the launch says it once a member has ended"]
-    lines = [f"estimated time: {'at most ' if plan.at_most else ''}{duration(plan.seconds)}"]
+    most = "at most " if plan.at_most else ""
+    of_which = f", of which start and report about {OVERHEAD_SECONDS:.0f} s" if plan.seconds < SHORT else ""
+    lines = [f"estimated time: {most}{duration(plan.seconds)}{of_which}"]
     fastest, slowest = (best(plan.one_seed, key=lambda one: one.seconds) for best in (min, max))
     takes = duration(slowest.seconds) if slowest.seconds >= 1 else "less than a second"
     if slowest.seconds >= max(1, ALIKE * fastest.seconds):
@@ -233,9 +236,17 @@ def _time_in_words(study: Study, plan: Plan) -> list[str]:
     company = f"{fewest} to {many} together" if fewest < many else f"{many} together"
     company = "one after another" if many == 1 else company
     lines.append(f"  a seed takes a worker {takes}; seeds train {company}; a few steps were timed just now")
-    if study.resources.engine == "compiled":
+    if any(one.engine == "compiled" for one in plan.one_seed):
         lines.append("  compiled they are faster; compiling takes a minute or two, once on a machine")
     return lines
+
+
+def _strict(study: Study, cost: _Cost | None) -> list[str]:
+    """A line where the criterion asks for every evaluation, the first one, after little training, among them."""
+    hold, trainings = study.criterion.hold, [one.training for one in cost.timed] if cost else []
+    if hold == 1 or hold not in [-(-each.steps // max(1, each.evaluate_every)) for each in trainings]:
+        return []
+    return [f"hold {hold} of {hold} evaluations: a seed must be good at every one of them"]
 
 
 def _most(study: Study, timed: list[_Timed], on: str) -> int:
@@ -253,13 +264,14 @@ def _time(each: Configuration, most: int) -> _Timed:
     study = each.study
     torch.set_num_threads(study.resources.cpus)
     memory.keep_freed()
-    task, validation = sampled_task(study)
+    try:
+        task, validation = sampled_task(study)
+    except UserError as error:
+        raise UserError(f"{each.name}: {error}") from error
     optimizer, (member,) = make_optimizer(study), members(each, [0])
     training = study.training.resolved(task.data.count("train"))
-    chosen, reason = str(study.resources.engine), THE_STUDY
-    if chosen == AUTO:
-        engine = choose_engine(task, member, training, optimizer)
-        chosen, reason = engine.name, engine.reason
+    engine = chosen_engine(study, task, member, training, optimizer)
+    chosen, reason = engine.name, engine.reason
     if study.resources.gpus and not torch.cuda.is_available():
         rate = SUSTAINED / operations(task, member, training, optimizer)
         return _Timed(each, Measured(chosen, reason, [Rate(1, rate, 0.0)]), _whole(study), validation)

@@ -1,20 +1,26 @@
-"""The first samples of a data set, without packing it: enough to build a task and to time it."""
+"""The first samples of a data set, without packing it: enough to build a task, to time it and to choose its engine."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.study import Study
+from seedsweep.core.records.resources import AUTO
+from seedsweep.core.records.study import Study, Training
 from seedsweep.core.task import Task
 from seedsweep.core.training.batch import Data, on_device
+from seedsweep.core.training.compiled import CompileError
+from seedsweep.core.training.engine import Engine, choose_engine
 from seedsweep.core.training.evaluation import prepared
+from seedsweep.core.training.optimisers import Optimizer
+from seedsweep.core.training.seeds import Member
 from seedsweep.shards import data_set
 from seedsweep.shards.data_set import DataSet
 from seedsweep.shards.index import read_index
 from seedsweep.shards.layout import Arrays, count
 from seedsweep.shards.read import read
 from seedsweep.shards.samples import Samples
+from seedsweep.sweeps.running.engines import THE_STUDY, compiler
 from seedsweep.sweeps.study.configuration import make_task
 from seedsweep.sweeps.study.validation import problems_with_data
 
@@ -27,6 +33,9 @@ def sampled_task(study: Study) -> tuple[Task, int]:
     samples its validation split has, 0 where that is not known. Errors: UserError, ShardError."""
     made = data_set.make(study.data)
     data, validation = _first(made, max(SAMPLES, study.training.batch), study.training.batch)
+    if (total := data.count("train")) < study.training.batch:
+        for problem in problems_with_data(study, total):
+            raise UserError(problem)
     return prepared(make_task(study, data)), validation
 
 
@@ -40,6 +49,23 @@ def training_samples(study: Study) -> int:
     for problem in problems_with_data(study, total) if total else ():
         raise UserError(problem)
     return total
+
+
+def chosen_engine(study: Study, task: Task, member: Member, training: Training, optimizer: Optimizer) -> Engine:
+    """Which engine trains a configuration, and why or what stops the one that the study names, as a launch says it.
+
+    Errors: as of `choose_engine`.
+    """
+    named, found = study.resources.engine, choose_engine(task, member, training, optimizer)
+    if named == AUTO:
+        return found
+    if named == "compiled":
+        try:
+            compiler()
+        except CompileError as error:
+            return Engine(found.name, f"{error}; {found.reason}")
+    against = f", where auto would not: {found.reason}" if named == "fused" != found.name else ""
+    return Engine(named, f"{THE_STUDY}{against}")
 
 
 def _first(made: DataSet, most: int, batch: int) -> tuple[Data, int]:

@@ -89,7 +89,8 @@ def claimed(study: Study, claim: Claim, asked: Assumed) -> tuple[Truth, str]:
     what = f"{subject} is the best{by}" if claim.best else f"{subject} is better than {claim.names[1]}{by}"
     if own.axis == CONVERGING:
         shares = tuple(asked.higher if name == subject else asked.lower for name in own.names)
-        if_so = f"if it converges in {percent(asked.higher)} and the others in {percent(asked.lower)}"
+        others = "the other" if len(own.names) == 2 else "the others"
+        if_so = f"if it converges in {percent(asked.higher)} and {others} in {percent(asked.lower)}"
         return replace(own, values=shares), f"That {what}, {if_so}"
     means = tuple(mean_apart(asked.wins) if name == subject else 0.0 for name in own.names)
     # A margin, in units of the score, refutes; it takes no part in whether a claim is supported.

@@ -44,22 +44,27 @@ def saved(truths: Sequence[Truth], design: Design, cost: Cost | None) -> str:
         least, least_once = (min(1 - each[UNDECIDED] for each in every) for every in (verdicts, whole))
         shares = (least, least_once)
     each = mean / len(both[0].values)
-    less = f", {cost(round(each))[0]} in place of {cost(seeds.compare)[0]}" if cost else ""
+    takes, whole_takes = (cost(round(many))[0] if cost else "" for many in (each, seeds.compare))
+    less = f", {takes} in place of {whole_takes}" if takes != whole_takes else ""
+    before, case = _case(both)
     return (
-        f"Until decided, {_case(both)}: {each:.0f} seeds each in the mean (looks at "
+        f"{before}Until decided, {case}: {each:.0f} seeds each in the mean (looks at "
         f"{', '.join(map(str, seeds.sizes))}){less}; {what} {in_studies(shares[0])}, with all {seeds.compare} and one "
         f"look {in_studies(shares[1])}."
     )
 
 
-def _case(truths: Sequence[Truth]) -> str:
-    """What is so, in words."""
+def _case(truths: Sequence[Truth]) -> tuple[str, str]:
+    """What is so, in words; a sentence before them where two claims contradict each other."""
     held = [truth.claims_at(0.0, 0.0).holds(claim, truth.values) for truth in truths for claim in truth.claims]
     if len(held) < 2:
-        return "in that case"
+        return "", "in that case"
     if all(held):
-        return f"if {'both' if len(held) == 2 else f'all {len(held)}'} claims hold so"
-    return f"where {sum(held)} of the {len(held)} claims hold so, as not all can at once"
+        return "", f"if {'both' if len(held) == 2 else f'all {len(held)}'} claims hold so"
+    return (
+        f"The {len(held)} claims cannot all hold at once. ",
+        f"where {sum(held)} of them {'holds' if sum(held) == 1 else 'hold'}",
+    )
 
 
 def _on_both_axes(truths: Sequence[Truth], design: Design) -> tuple[float, list[dict[str, float]]]:

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -18,7 +19,7 @@ from seedsweep.core.records.ledger import Claim, CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import dies_with_owner
 from seedsweep.sweeps.running.evaluations import OwnCodeError, ReportingRun, number, whole_step
-from seedsweep.sweeps.study.command_line import arguments, search_path
+from seedsweep.sweeps.study.command_line import arguments, script_of, search_path
 
 #: In a member's folder: what is the program's, and what it writes to standard output and standard error.
 FOLDER, OUTPUT, ERRORS = "folder", "output.txt", "errors.txt"
@@ -41,7 +42,9 @@ class CommandRun(ReportingRun):
         folder.mkdir(exist_ok=True)
         given = {"seed": spec.seeds[0], "folder": str(folder), "steps": spec.steps}
         self._arguments = arguments(study.command, {**spec.values, **given})
-        self._program = Path(self._arguments[0]).name
+        # As the study names it: whatever Python is put in its place.
+        program, script = shlex.split(study.command)[0], script_of(study.command)
+        self._program = f"`{program}`" if script in ("", program) else f"`{program} {script}`"
         self._cwd = code or folder
         self._read_to = 0
         self._process: subprocess.Popen[bytes] | None = None

@@ -27,9 +27,10 @@ from seedsweep.sweeps.study.configuration import Configuration, configuration, m
 @contextlib.contextmanager
 def compiling_ahead(
     study: Study, named: Sequence[Configuration], paths: RunPaths, code: str, data: Mapping[str, str]
-) -> Iterator[None]:
-    """Inside, the steps and the measures of the named configurations' compiled programs are compiled. code: name of the
-    copy of the user's files.  data: of each configuration by its name, the folder of the data set."""
+) -> Iterator[int]:
+    """Inside, the steps and the measures of the named configurations' compiled programs are compiled. Yields how many
+    programs that are. code: name of the copy of the user's files.  data: of each configuration by its name, the folder
+    of the data set."""
     programs: dict[Path, Configuration] = {}
     for each in named:
         found = engines.kept(paths, each.study)
@@ -48,7 +49,7 @@ def compiling_ahead(
     try:
         for process in processes:
             process.start()
-        yield
+        yield len(programs)
     finally:
         for process in processes:
             if process.pid is not None:

@@ -99,7 +99,9 @@ def launch(
         log = LogElsewhere(run.paths, [place for place in places if place in MODULES], console)
         boards = [_tensorboard(study, run)] if TENSORBOARD in places else []
         job = Job(study, run, number, copy, inputs, agenda, console, stop, verbose=verbose, watchers=[log, *boards])
-        with compiling_ahead(study, ahead, run.paths, copy, data), contextlib.closing(log):
+        with compiling_ahead(study, ahead, run.paths, copy, data) as compiling, contextlib.closing(log):
+            if compiling:
+                console.print("compiling the training steps: a minute or two the first time on a machine, else seconds")
             # Without a budget there is nothing to count.
             done = execute(dataclasses.replace(job, budget=budget) if study.resources.most_hours else job, on)
         before = {spec.key for spec in first.finished}

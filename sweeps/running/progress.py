@@ -176,7 +176,13 @@ def duration(seconds: float) -> str:
 def describe(agenda: Agenda, spec: CohortSpec) -> str:
     """A cohort in a few words: phase, the configuration by its name or by what varies, seeds."""
     what = label(spec, spec.number, searched(agenda.study, [*agenda.finished, spec]))
-    return f"{spec.phase} {what}, {len(spec.seeds)} seeds from {spec.seeds[0]}"
+    return f"{spec.phase} {what}, {which(spec.seeds)}"
+
+
+def which(seeds: Sequence[int]) -> str:
+    """A cohort's seeds: `seed 3`, `seeds 0 to 11`."""
+    first, last = seeds[0], seeds[-1]
+    return f"seed {first}" if first == last else f"seeds {first} to {last}"
 
 
 def last_error(agenda: Agenda, spec: CohortSpec) -> str:

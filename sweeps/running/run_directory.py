@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from seedsweep.core.source import git_commit
 #: Name of the lease that a launch holds.
 LEASE = "launch"
 VERSIONED = ("torch", "numpy", "ray", "optuna", "webdataset", "submitit", "scipy", "pandas")
+#: Fields that may become larger while a run goes on.
+_GROWING = ("seeds.compare", "search.explore", "training.steps", "training.epochs")
 #: Exit code of a launch that another took over from.
 FENCED_EXIT = 75
 
@@ -80,10 +83,11 @@ class RunDirectory:
                 )
             begun = self.study()
             if changed := differences(begun, study):
+                either = _as_before(begun, study, changed)
                 raise UserError(
                     f"{self.paths.folder} holds another study of this name; it differs in {'; '.join(changed)}. "
-                    f"{_as_before(begun, study)}give this one a name of its own (--name {study.name}_2), or start "
-                    "afresh (--fresh: the old one is kept beside it under a hidden name)"
+                    f"{either}give this one a name of its own (--name {study.name}_2), or start afresh (--fresh: the "
+                    "old one is kept beside it under a hidden name)"
                 )
             study = grown(begun, study)
         self.paths.logs.mkdir(parents=True, exist_ok=True)
@@ -174,15 +178,17 @@ def _give_way() -> None:
     os._exit(FENCED_EXIT)
 
 
-def _as_before(begun: Study, study: Study) -> str:
-    """Where a run was made larger on the command line, and the study's file says the old number: how to go on."""
-    larger = [
-        f"--set {path}={old}"
-        for path, old, new in (
-            ("seeds.compare", begun.seeds.compare, study.seeds.compare),
-            ("search.explore", begun.search.explore, study.search.explore),
-            ("training.steps", begun.training.steps, study.training.steps),
-        )
-        if old > new > 0
-    ]
-    return f"Go on with what it has ({' '.join(larger)}), " if larger else "Either "
+def _as_before(begun: Study, study: Study, changed: Sequence[str]) -> str:
+    """Where a run was made larger on the command line, and the study's file says the old number: how to go on.
+
+    changed: what differs, `path: old -> new`.
+    """
+    from seedsweep.sweeps.study.overrides import leaves
+
+    before, after = (dict(leaves(each.model_dump(mode="json", by_alias=True))) for each in (begun, study))
+    paths = [each.partition(": ")[0] for each in changed]
+    if not any(before.get(path, 0) > after.get(path, 0) > 0 for path in paths if path in _GROWING):
+        return "Either "
+    # One of several would be refused for the others.
+    settings = (f"{path}={json.dumps(before.get(path), ensure_ascii=False)}" for path in paths)
+    return f"Go on with what it has ({' '.join(f'--set {shlex.quote(each)}' for each in settings)}), "

@@ -51,6 +51,9 @@ OF_A_TASK = ("settings", "data", "optimizer", "schedules", "init_from")
 #: What a criterion says of its metric, which is the metric's own.
 OF_A_METRIC = ("direction", "low", "high")
 
+#: Beginning of what pydantic calls an error of a value -> what the value is.
+_NO_VALUE = {"int_": "no whole number", "float_": "no number", "bool_": "neither true nor false"}
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -271,6 +274,8 @@ def _line(error: ValidationError) -> str:
         return f"{where}: is missing"
     if first["type"] in ("model_type", "dict_type", "dataclass_type"):
         return no_mapping(where, given)
+    if what := next((words for start, words in _NO_VALUE.items() if first["type"].startswith(start)), ""):
+        return f"{where}: {given!r} is {what}"
     # What pydantic calls a tuple is a list in YAML.
     said = first["msg"].replace("valid tuple", "list")
     words = f"{where}: {said[0].lower()}{said[1:]}, not {given!r}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seedsweep.core.component import choose
-from seedsweep.core.records.decision import BELOW, CONVERGING, SCORE, Claim, axes_of, parts_of
+from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.records.decision import BELOW, CONVERGING, SCORE, Claim, SeedCounts, axes_of, parts_of
 from seedsweep.core.records.study import Measure, Study
 from seedsweep.sweeps.study.slips import choose_measure
 
@@ -31,14 +32,13 @@ def problems(study: Study) -> Iterable[str]:
         plain = next((measure.removeprefix(start) for start in TESTED if measure.startswith(start)), measure)
         if plain not in study.measures:
             yield f"secondary.{place}: there is no {plain!r}; {choose_measure(plain, study.measures)}"
-    known = study.criterion
-    ends = Measure(direction="max", low=known.low, high=known.high)
     for value in study.sensitivity.threshold:
-        if ends.is_beyond(value):
-            yield f"sensitivity.threshold: {value:g} can never be: {known.metric} is {ends.ends}"
+        yield from beyond("sensitivity.threshold", value, study.criterion)
     for hold in study.sensitivity.hold:
         if hold < 1:
             yield f"sensitivity.hold: {hold} is out of range; it must be at least 1"
+    if study.seeds.until == "all" and study.seeds.least != SeedCounts().least:
+        yield "seeds.least: is of until: decided; write that, too, or leave it out"
     if study.seeds.until == "decided" and len(axes) > 2:
         yield (
             f"seeds.until: decided asks the criterion's metric alone, and a claim is of {axes[2]}; give seeds.compare, "
@@ -46,6 +46,14 @@ def problems(study: Study) -> Iterable[str]:
         )
     if study.seeds.until == "decided" and study.compared < 2 and not any(claim.below for claim in study.claims):
         yield "seeds.until: decided compares nothing: there is one configuration; name another, or search"
+
+
+def beyond(where: str, value: float, criterion: Criterion) -> Iterable[str]:
+    """What is wrong with a threshold that the criterion's metric cannot have. where: it stands."""
+    ends = Measure(low=criterion.low, high=criterion.high)
+    if ends.is_beyond(value):
+        meant = "" if ends.is_beyond(value / 100) else f"; did you mean {value / 100:g}?"
+        yield f"{where}: {value:g} can never be: {criterion.metric} is {ends.ends}{meant}"
 
 
 def part_of(claim: Claim, metric: str) -> str:

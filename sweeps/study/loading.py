@@ -58,7 +58,7 @@ def load(
     installed, settings = on in (HERE, INLINE), list(overrides)
 
     def made(settings: list[str]) -> Study:
-        said = list(layers)
+        said = [layer for _, layer in layers]
         try:
             return _made(said, settings, path.stem, rename, folder, installed=installed)
         except UserError as error:
@@ -72,7 +72,9 @@ def load(
         problem = str(error)
         if rename and problem.startswith("name: "):
             raise UserError(f"--{problem.replace(':', f' {rename}:', 1)}") from None
-        raise UserError(_at_fault(problem, settings, path, made)) from error.__cause__
+        field = problem.partition(": ")[0]
+        place = next((where for where, layer in reversed(layers) if slips.says(layer, field)), f"{path}: ")
+        raise UserError(_at_fault(problem, settings, path, place, made)) from error.__cause__
 
 
 def dump(study: Study) -> str:
@@ -106,9 +108,9 @@ def _find(name: str) -> Path:
     raise UserError(f"there is no study {name!r} ({choose(name, known)}): give a name, or the path of a .yaml file")
 
 
-def _layers(values: dict[str, Any], path: Path, scale: str | None, on: str) -> list[dict[str, Any]]:
+def _layers(values: dict[str, Any], path: Path, scale: str | None, on: str) -> list[tuple[str, dict[str, Any]]]:
     """Each overrides those before it: the base, the base at the scale, the study, the study at the scale, the cluster's
-    settings."""
+    settings. Before each what its fields begin with in messages."""
     files = [(path, values)]
     if base := values.pop("base", None):
         found = next((each for each in (path.parent / f"{base}.yaml", BASES / f"{base}.yaml") if each.is_file()), None)
@@ -121,10 +123,14 @@ def _layers(values: dict[str, Any], path: Path, scale: str | None, on: str) -> l
     if scale is not None and scale not in known:
         raise UserError(f"--scale {scale}: {choose(scale, known) if known else 'the study has no scales'}")
     chosen = scale or (DEFAULT_SCALE if DEFAULT_SCALE in known else "")
-    layers = [layer for (_, own), each in zip(files, scales, strict=True) for layer in (own, each.get(chosen) or {})]
+    layers = [
+        layer
+        for (file, own), each in zip(files, scales, strict=True)
+        for layer in ((f"{file}: ", own), (f"{file}: scales.{chosen}.", each.get(chosen) or {}))
+    ]
     if on not in (HERE, INLINE) and cluster_settings().is_file():
-        layers.append({"resources": {"allocation": _cluster_settings()}})
-    return [*layers, {"scale": chosen}]
+        layers.append((f"{cluster_settings()}: ", {"resources": {"allocation": _cluster_settings()}}))
+    return [*layers, (f"{path}: ", {"scale": chosen})]
 
 
 def _scales(values: Any, path: Path) -> dict[str, dict[str, Any] | None]:
@@ -165,8 +171,9 @@ def _made(
     return found
 
 
-def _at_fault(problem: str, settings: list[str], path: Path, made: Callable[[list[str]], Study]) -> str:
-    """The problem with where it comes from: the study's file, or the setting without which it is another, or none."""
+def _at_fault(problem: str, settings: list[str], path: Path, place: str, made: Callable[[list[str]], Study]) -> str:
+    """The problem with where it comes from: its place in a file, or the setting without which it is another, or
+    none."""
     for count in range(len(settings) + 1) if settings else ():
         try:
             made(settings[:count])
@@ -174,14 +181,14 @@ def _at_fault(problem: str, settings: list[str], path: Path, made: Callable[[lis
             if str(error) != problem:
                 continue
             if not count:
-                return f"{path}: {problem}"
+                return f"{place}{problem}"
             setting = settings[count - 1]
             field = setting.partition("=")[0].strip()
             if problem.startswith("--set "):
                 return problem
             words = problem.removeprefix(f"{field}: ").removeprefix(f"hyperparameters.{field}: ")
             return f"--set {setting}: {words}" if words != problem else f"--set {setting}, over {path}: {problem}"
-    return f"{path}: {problem}"
+    return f"{place}{problem}"
 
 
 def _setting(setting: str, values: Mapping[str, Any]) -> dict[str, Any]:

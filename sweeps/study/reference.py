@@ -86,7 +86,9 @@ def _of_field(kind: Any, name: str) -> tuple[str, str, str]:
     """Type, default and range."""
     if issubclass(kind, BaseModel):
         field = kind.model_fields[name]
-        default = "*required*" if field.is_required() else _value(field.get_default(call_default_factory=True))
+        # A file that does not say its study's name has one.
+        required = "its file's" if (kind, name) == (Study, "name") else "*required*"
+        default = required if field.is_required() else _value(field.get_default(call_default_factory=True))
         return _type(field.annotation), default, _range(field)
     known = defaults(kind)
     return _type(typing.get_type_hints(kind)[name]), _value(known[name]) if name in known else "*required*", ""

@@ -68,7 +68,7 @@ def choose_measure(given: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(plain, names, n=2, cutoff=0.5)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    more = f" and {len(names) - FEW} more (docs/fields.md)" if len(names) > FEW else ""
+    more = f" and {len(names) - FEW} more (seedsweep's docs/fields.md)" if len(names) > FEW else ""
     return f"known are {', '.join(names[:FEW]) or 'none'}{more}"
 
 
@@ -84,6 +84,11 @@ def named(problem: str, layers: Sequence[Mapping[str, Any]], *, on_command_line:
         if (better := look(given)) is not None:
             return better.strip()
     return problem
+
+
+def says(values: Mapping[str, Any], field: str) -> bool:
+    """Whether values of a study have the field, nested or dotted."""
+    return _value([values], field) is not _ABSENT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,13 +138,16 @@ def _model(given: _Given) -> str | None:
         if not _TORCHVISION.fullmatch(name):
             continue
         if field.startswith("settings.") and not field.endswith(".model"):
-            return f"{field}: {given.words}; a model of torchvision needs a task of your own: see docs/your_model.md"
+            return (
+                f"{field}: {given.words}; a model of torchvision needs a task of your own: see seedsweep's "
+                "docs/your_model.md"
+            )
         return (
             f"{field}: {name} is a model of torchvision, and a task says besides how it is trained and measured: write "
-            "a class with `model`, `loss` and `measure`, and task: file.py:Class; see docs/your_model.md"
+            "a class with `model`, `loss` and `measure`, and task: file.py:Class; see seedsweep's docs/your_model.md"
         )
     if given.field == "model":
-        return "model: a model is part of a task: write task: file.py:Class; see docs/your_model.md"
+        return "model: a model is part of a task: write task: file.py:Class; see seedsweep's docs/your_model.md"
     return None
 
 
@@ -149,7 +157,8 @@ def _component(given: _Given) -> str | None:
     if given.field not in ("task", "data.name", "optimizer.name"):
         return None
     if value is _ABSENT or value in ("", None):
-        return f"{given.field}: is missing; {given.words.partition('; ')[2]}" if "is no name" in given.words else None
+        missing = f"{given.field}: is missing; {given.words.partition('; ')[2]}, or an own one as file.py:Name"
+        return missing if "is no name" in given.words else None
     if not isinstance(value, str) or ":" in value:
         return None
     if value.endswith(".py"):
@@ -212,10 +221,22 @@ def _unknown(given: _Given) -> str | None:
     return f"{given.field}: there is no such field here; {given.write(path, given.value)}"
 
 
+def _path(given: _Given) -> str | None:
+    """A path of a configuration where fields are nested."""
+    if "." not in given.field or not any(given.field in layer for layer in given.layers):
+        return None
+    value = given.value
+    for part in reversed(given.field.split(".")):
+        value = {part: value}
+    return f"{given.field}: fields are nested here; write {_yaml(value)[1:-1]}"
+
+
 def _too_many(given: _Given) -> str | None:
     if "." in given.field or "known are" not in given.words:
         return None
-    return f"{given.field}: there is no such field; a study has {', '.join(MAIN)} and others (docs/fields.md)"
+    return (
+        f"{given.field}: there is no such field; a study has {', '.join(MAIN)} and others (seedsweep's docs/fields.md)"
+    )
 
 
 def _missing(given: _Given) -> str | None:
@@ -234,7 +255,7 @@ def _missing(given: _Given) -> str | None:
 def _shape(given: _Given) -> str | None:
     """A value, a list or a mapping where another of the three is meant."""
     field, value = given.field, given.value
-    if value is _ABSENT or not re.search(r"expected a mapping|input should be a (list|valid integer)", given.words):
+    if value is _ABSENT or not re.search(r"expected a mapping|input should be a list|is no whole number", given.words):
         return None
     section, _, last = field.rpartition(".")
     right = ""
@@ -264,7 +285,7 @@ def _shape(given: _Given) -> str | None:
     return f"{field}: {given.words.partition('; write')[0]}; {right}" if right else None
 
 
-_LOOKS: tuple[Callable[[_Given], str | None], ...] = (_model, _component, _dimension, _missing, _shape, _unknown)
+_LOOKS: tuple[Callable[[_Given], str | None], ...] = (_path, _model, _component, _dimension, _missing, _shape, _unknown)
 
 
 def _homes(layers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -287,8 +308,9 @@ def _homes(layers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _value(layers: Sequence[Mapping[str, Any]], field: str) -> Any:
-    """What was given last for a path, nested or dotted; of a configuration's hyperparameter by its bare name, too."""
-    for path in dict.fromkeys((field, field.replace(".hyperparameters.", "."))):
+    """What was given last for a path, nested or dotted; of a configuration's hyperparameter within its section, too."""
+    above, _, last = field.rpartition(".")
+    for path in (field, f"{above}.hyperparameters.{last}"):
         for values in reversed(layers):
             if (found := _below(values, path)) is not _ABSENT:
                 return found

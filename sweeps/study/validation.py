@@ -40,7 +40,9 @@ def problems(study: Study) -> Iterable[str]:
         try:
             one = configuration(study, name, overrides)
         except UserError as error:
-            yield f"{where}.{error}"
+            # A hyperparameter stands in a configuration by its bare name.
+            words = str(error).removeprefix("hyperparameters.")
+            yield f"{where}.{words if words.partition(': ')[0] in overrides else error}"
             continue
         found.append(one)
         if one.study.criterion.direction != study.criterion.direction:
@@ -115,10 +117,7 @@ def _directions(study: Study) -> Iterable[str]:
 
 def _criterion(study: Study) -> Iterable[str]:
     criterion, stop = study.criterion, study.training.stop
-    value, low, high = criterion.threshold, criterion.low, criterion.high
-    if (low is not None and value < low) or (high is not None and value > high):
-        ends = [f"at least {low:g}"] * (low is not None) + [f"at most {high:g}"] * (high is not None)
-        yield f"criterion.threshold: {value:g} can never be: {criterion.metric} is {' and '.join(ends)}"
+    yield from decision_checks.beyond("criterion.threshold", criterion.threshold, criterion)
     if criterion.hold < 1:
         yield f"criterion.hold: {criterion.hold} is out of range; it must be at least 1"
     if stop is not None and stop.metric not in study.measures:
@@ -180,10 +179,13 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
         return
     searched = [path for path in study.search.space if "." not in path] if study.found else []
     names = dict.fromkeys([*study.hyperparameters, *searched, *(n for one in found for n in one.study.hyperparameters)])
+    places = {name: f"search.space.{name}" for name in searched}
+    places |= {name: f"configurations.{one.name}.{name}" for one in reversed(found) for name in one.overrides}
+    places |= {name: f"hyperparameters.{name}" for name in study.hyperparameters}
     for name in names:
         if not name.isidentifier() or name in (*Study.model_fields, *NAMES):
             allowed = f"a Python identifier, and neither a section's name nor {', '.join(NAMES)}"
-            yield f"hyperparameters.{name}: must be {allowed}"
+            yield f"{places[name]}: must be {allowed}"
         for one in found:
             if name not in one.study.hyperparameters:
                 yield (
@@ -202,7 +204,7 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
         taken = _PLACE.findall(study.command.replace("{{", "").replace("}}", ""))
         for name in names:
             if name not in taken:
-                yield f"hyperparameters.{name}: the command does not take it; write {{{name}}} where it belongs"
+                yield f"{places[name]}: the command does not take it; write {{{name}}} where it belongs"
         if "seed" not in taken:
             yield "command: does not take the seed, so all seeds would be one; write {seed} where it belongs"
 
@@ -226,6 +228,11 @@ def _space(study: Study, named: Iterable[Configuration]) -> Iterable[str]:
         yield f"search.together: a {kind(study)} trains one member a trial; leave it out"
     if search.explore and not search.space:
         yield "search.space: is empty, but search.explore asks for configurations"
+    if search.space and "explore" not in search.model_fields_set:
+        yield (
+            "search.explore: is missing: how many configurations are tried; write search: {explore: 8, space: ...}, or "
+            "0 for none"
+        )
     for path in search.space:
         yield from _conditions(study, path)
     for path, dimension in search.space.items():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seedsweep.analysis import export, tables
+from seedsweep.analysis import export, sentences, tables
 from seedsweep.analysis.answer import answer
 from seedsweep.analysis.claims import judge
 from seedsweep.analysis.comparison import best_first, compare
@@ -35,12 +35,12 @@ ONE_BETTER = {1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0}
     [
         (
             MIXED,
-            r"^Alpha matters for convergence \(p < 0.001\). alpha 1, alpha 0.5 and the best found "
+            r"^alpha matters for convergence \(p < 0.001\). alpha 1, alpha 0.5 and the best found "
             r"converge more often than alpha 0. Among alpha 1, alpha 0.5 and the best found no difference was shown. "
-            r"Differences of up to 78 points are compatible with these seeds. Most often: "
+            r"Differences of up to 78 points between two of these are compatible with these seeds. Most often: "
             r"best found \(no. 3, alpha 0.87\) converged in 12 of 12 seeds "
             r"\(95 % interval of the share: 74 to 100 %\). "
-            r"Alpha matters for final f1 ",
+            r"alpha matters for final f1 ",
         ),
         (
             SAME,
@@ -59,7 +59,7 @@ ONE_BETTER = {1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0}
             r"^Every seed of every configuration met the criterion \(12 seeds each\). Differences of up to "
             r"39 points are ",
         ),
-        (ONE_BETTER, r"^Alpha matters .* alpha 0.5 converges more often than alpha 1, alpha 0 and the best found"),
+        (ONE_BETTER, r"^alpha matters .* alpha 0.5 converges more often than alpha 1, alpha 0 and the best found"),
     ],
 )
 def test_the_answer(tmp_path, make_run, rates, words):
@@ -110,6 +110,7 @@ def test_a_named_configuration_without_a_member_is_missing(tmp_path, make_run, c
     assert not compare(tables.read(folder)).unfinished
     change_study(folder, configurations={"alpha 1": {}, "alpha 0": {}, "alpha 2": {}})
     assert compare(tables.read(folder)).unfinished
+    assert "so far there are 12 of alpha 1, 12 of alpha 0 and none of alpha 2. Converged" in said(folder).text
 
 
 def test_what_the_search_is_to_add_is_missing_until_it_is_there(tmp_path, make_run, change_study):
@@ -136,6 +137,14 @@ def test_the_facts(tmp_path, make_run):
         r"58 %, is the highest of 4, .* picked by one half of the seeds, it reaches (39|4\d) % in the other", facts[0]
     ), facts
     assert re.search(r"\d+ % is between configurations and \d+ % between seeds of one\.", facts[-1])
+
+
+@pytest.mark.parametrize(("correlation", "told"), [(0.41, True), (0.2, False), (-0.41, False)])
+def test_pairs_of_seeds_are_advised_where_equal_seeds_score_alike(tmp_path, make_run, correlation, told):
+    """Where they score unlike each other, pairs would tell less."""
+    results = tables.read(make_run(tmp_path / "run", SAME))
+    facts = answer(results, replace(compare(results), correlation=correlation)).facts
+    assert any("seeds.paired: true" in fact for fact in facts) == told
 
 
 def test_a_study_that_is_decided_misses_no_seeds(tmp_path, make_run, change_study):
@@ -168,6 +177,17 @@ def test_a_study_that_is_decided_misses_no_seeds(tmp_path, make_run, change_stud
 def test_the_verdict(tmp_path, make_run, rates, short, claim):
     found = said(make_run(tmp_path / "run", rates)).verdict
     assert found == f"{short}. That alpha 0.5 is the best of the named: {claim}."
+
+
+@pytest.mark.parametrize(
+    ("converged", "short"),
+    [
+        (0, "alpha 1 converges more often than alpha 0; alpha 1 is better by final f1 than alpha 0."),
+        (7, "alpha 1 converges more often than alpha 0; the two differ in final f1."),
+    ],
+)
+def test_the_verdict_on_two_names_the_other(tmp_path, make_run, converged, short):
+    assert said(make_run(tmp_path / "run", {1.0: 12, 0.0: converged}, found=False)).verdict == short
 
 
 @pytest.mark.parametrize(
@@ -337,3 +357,14 @@ def test_how_many_seeds_would_decide_a_claim_is_said_of_independent_seeds_alone(
     (claim,) = said(folder).claims
     assert claim.startswith("That alpha 1 is better than alpha 0: undecided.")
     assert ("seeds each and one look would decide it" in claim) == (not paired)
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "text"),
+    [
+        *[("%.3g", -0.0, "0"), ("%.0f", -0.3, "0"), ("%+.2f", -0.001, "+0.00"), ("%.3g", -1e-4, "-0.0001")],
+        *[("%.3g", np.nan, "none"), ("%.3g", -np.inf, "-∞")],
+    ],
+)
+def test_a_number_that_is_0_has_no_sign_of_its_own(form, value, text):
+    assert sentences.number(form, value) == text

@@ -388,6 +388,22 @@ def test_of_many_pairs_one_is_better_just_where_its_interval_says_so(tmp_path):
     assert not axis.pair(30, 31).better
 
 
+@pytest.mark.parametrize(("apart", "pairs"), [((0, 0.3, 0.35, -0.3, -0.6), 3), ((0, 0.3, 0.35, 0.6, -0.3, -0.6), 5)])
+def test_of_pairs_that_differ_and_no_more_up_to_three_are_named(tmp_path, apart, pairs):
+    """Each with its numbers, in which 0 has no sign, whichever of the two comes first."""
+    results = made(tmp_path, letters(*(np.arange(20) / 20 + by for by in apart)), -1)
+    comparison = compare(results)
+    told = [pair for pair in comparison.compared.decisions.axes["score"].pairs if pair.differs and not pair.better]
+    assert len(told) == pairs
+    text = answer(results, comparison).text
+    named = re.findall(
+        r"The scores of (\w) and \w differ, those of \1 being better \(by 0.3, interval 0 to 0.6; ", text
+    )
+    assert len(named) == (pairs if pairs <= 3 else 0)
+    assert (f"The scores of {pairs} more pairs of configurations differ" in text) == (pairs > 3)
+    assert "is one shown to be better in most pairs of seeds." in text
+
+
 def test_what_is_open_of_many_is_said_once(tmp_path):
     """Not all are equal, and no pair of 435 is told apart."""
     groups = {f"c{place:02}": seeds((3, 9)[place % 2], 12) for place in range(30)}

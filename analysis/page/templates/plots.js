@@ -216,13 +216,19 @@ const seedsweepPlots = (() => {
   }
 
   const word = () => (data.registered ? "registered" : "study's own");
-  const outcomes = () => Object.entries(data.outcomes).filter(([name]) => seeds.some((one) => one.outcome === name)).map(([name, { label, colour }]) => [SIGNS[name], label, colour]);
+  const outcomes = (sign) => Object.entries(data.outcomes).filter(([name]) => seeds.some((one) => one.outcome === name)).map(([name, { label, colour }]) => [sign(name), label, colour]);
+  // Curves that leave the panel do so without a word else.
+  function beyond() {
+    const { y } = state.zoom.learning_curves ?? endsOfCurves();
+    const left = points.some((point) => point.value !== null && !within(forward(point.value), y));
+    return left ? [["↕", "some curves leave the panel; zoom out to see all of them", "currentColor"]] : [];
+  }
   const threshold = () => ["┄", `the ${word()} threshold, ${data.threshold}`, "currentColor"];
   const CHARTS = {
     p_converge: { title: "P(converge) of each configuration", draw: pConverge, items: () => data.configurations, key: () => [["●", "converged/seeds above", "currentColor"], ["◆", "found by the search", "currentColor"]].slice(0, data.configurations.some((one) => one.kind === "search") ? 2 : 1) },
     learning_curves: { title: "Learning curve of each seed", draw: curves, items: () => seeds.filter((one) => one.line), zoom: "xy", ends: endsOfCurves, key: () => [
-      ...(state.overlay ? [] : [["—", "converged", outcome("converged")]]), ["╌", "did not converge", state.overlay ? "currentColor" : outcome("never")], ["━", "median of all seeds", "currentColor"], threshold()] },
-    final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", ends: endsOfScores, key: () => [...outcomes(), ["|", "median", "currentColor"], threshold()] },
+      ...(state.overlay ? [["╌", "did not converge", "currentColor"]] : outcomes((name) => (name === "converged" ? "—" : "╌"))), ["━", "median of all seeds", "currentColor"], threshold(), ...beyond()] },
+    final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", ends: endsOfScores, key: () => [...outcomes((name) => SIGNS[name]), ["|", "median", "currentColor"], threshold()] },
     slider: { title: "P(converge) by another criterion", draw: byCriterion, items: () => judgedBy(chosen()), key: () => [["●", `by ${chosen().threshold}, held for ${chosen().hold}`, "var(--accent)"], ["○", `by the ${word()} criterion`, "currentColor"]] },
   };
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.errors import TableError
-from seedsweep.analysis.imported_results.columns import Columns, report_folder
+from seedsweep.analysis.imported_results.columns import Columns
 from seedsweep.analysis.imported_results.judged import read
 from seedsweep.sweeps.cli import app
 from tests.analysis.imported_results.made import LAST, MEMBERS, THRESHOLD, frame, members
@@ -128,7 +128,9 @@ def test_the_command_line_takes_columns(tmp_path, monkeypatch):
     words = "report --configuration lr --step-column epoch --score-column acc,loss --direction max --threshold 0.9"
     done = CliRunner().invoke(app, [*words.split(), "--tables", "my table.csv"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    page = (report_folder("my table.csv") / "index.html").read_text()
+    page = tmp_path / "my table-report" / "index.html"
+    assert f"report:  {page}\n" in done.output
+    page = page.read_text()
     assert "Which configuration of my table.csv is better" in page
     with pytest.raises(TableError, match="--direction is 'up'; say max"):
         CliRunner().invoke(app, ["report", "--tables", "t", "--direction", "up"], catch_exceptions=False)

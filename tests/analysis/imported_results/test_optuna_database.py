@@ -93,6 +93,13 @@ def test_a_trial_that_reported_nothing_is_not_passed_over(tmp_path):
     assert len(members(read(path, THRESHOLD, columns=Columns(scores=("value",))))) == 5
 
 
+def test_of_a_search_it_is_said_what_is_missing(tmp_path):
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/search.db")
+    study.optimize(lambda trial: trial.suggest_float("lr", 0, 1), n_trials=2)
+    with pytest.raises(TableError, match=r"no column 'seed'.*; a search has no second seed: repeat the best ones with"):
+        read(tmp_path / "search.db", THRESHOLD)
+
+
 def test_what_is_no_database_of_optuna_is_refused(tmp_path, database):
     import sqlite3
 

@@ -181,6 +181,14 @@ def test_a_phone_scrolls_tables_and_not_the_page(opened, either):
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+def test_names_as_long_as_a_phone_do_not_make_the_page_scroll(opened, tmp_path, make_run, mixed):
+    names = {alpha: f"{'a_name_without_a_space_' * 3}{alpha} " + "and words, " * 8 for alpha in mixed}
+    folder = make_run(tmp_path / "run", mixed, names=names, found=False)
+    write(folder)
+    page = opened(RunPaths(folder).report.page, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_it_prints(opened, report):
     # An A4 page's width between its margins.
     page = opened(report, width=718)
@@ -337,6 +345,40 @@ def test_small_multiples_overlay_on_demand(opened, report):
     page.check("#overlay")
     assert page.evaluate("document.querySelector('[data-chart=learning_curves]').svg.scale('fx') === undefined")
     assert page.locator("[data-chart=learning_curves] path.mark").count() == 48 + 4
+
+
+def test_the_key_of_the_curves_has_a_line_for_each_outcome(opened, report):
+    page = opened(report)
+    lines = page.locator("[data-chart=learning_curves] path.mark").evaluate_all(
+        "all => [...new Set(all.map(one => getComputedStyle(one.closest('[stroke]')).stroke))]"
+    )
+    key = "[data-chart=learning_curves] .key span"
+    told = page.locator(f"{key} b").evaluate_all(
+        "all => all.map(one => [one.dataset.sign, getComputedStyle(one).color])"
+    )
+    assert {colour for sign, colour in told if sign in "—╌━"} == set(lines)
+    words = [text.strip() for text in page.locator(key).all_text_contents()]
+    assert words[:4] == ["converged", "converged and fell back", "never converged", "diverged"]
+    assert [sign for sign, _ in told[:4]] == ["—", "╌", "╌", "╌"]
+    assert "leave the panel" not in " ".join(words)
+
+
+def test_of_curves_that_leave_the_panel_there_is_a_word(opened, tmp_path):
+    rows = [(label, seed, step, 2 + seed / 10) for label in "ab" for seed in range(8) for step in range(1, 21)]
+    rows[3] = (*rows[3][:3], 1000.0)
+    pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "t.csv", index=False)
+    write_table(tmp_path / "t.csv", 2.2, 1, tmp_path / "out")
+    page = opened(tmp_path / "out" / "index.html")
+    key = page.locator("[data-chart=learning_curves] .key")
+    assert "some curves leave the panel" in key.text_content()
+    assert "Some curves leave the panels; learning_curves.csv" in page.text_content("main")
+    page.focus("#learning_curves-chart")
+    page.keyboard.press("-")
+    assert "some curves leave the panel" in key.text_content()
+    for _ in range(20):
+        page.keyboard.press("-")
+    assert domain(page, "learning_curves", "y")[1] == 1000
+    assert "some curves leave the panel" not in key.text_content()
 
 
 def test_the_threshold_moves_and_the_registered_one_stands(opened, report):

@@ -36,7 +36,10 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
     answer = write(folder)
     page = run.report.page.read_text()
     assert answer.paragraphs
-    assert all(f"<p>{paragraph}</p>" in unescape(page) for paragraph in answer.paragraphs)
+    box = unescape(page.partition('<div class="answer">')[2].partition("</div>")[0])
+    assert all(f"<p>{sentence}</p>" in box for sentence in (*answer.paragraphs, *answer.claims))
+    assert "seeds each and one look would decide it" in box
+    assert "`" not in page_of(folder)
     assert "Was it &lt;alpha&gt;?" in page  # the study's text is text
     assert "<p>The configurations differ in alpha.</p>" in page
     own = without_scripts(page)
@@ -115,7 +118,7 @@ def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason
     # Seed 0 of alpha 1: .5, .5, .95, .95, .95 at steps 10 to 50 of 50; 34 px are 1.
     assert '<polyline points="32,17.0 64,17.0 96,1.7 128,1.7 160,1.7"/>' in page
     assert "hash0/compare-000012-000013: <code>OSError: &lt;no&gt; device</code>" in page
-    assert "core hours" in page
+    assert "56 members finished, 1.6 minutes of one worker's training: 1.6 core minutes." in page_of(folder)
     assert 'http-equiv="refresh"' not in page
 
 
@@ -268,7 +271,7 @@ def test_a_page_says_since_when_its_design_is_fixed(tmp_path, make_run, mixed):
     assert "f1 on validation at or above 0.9, held for the last 2 evaluations of 50 steps." in page
     assert f"Registered before the first of 56 members finished ({when})." in page
     assert "Tested once, at 12 seeds of each configuration, at 5 % in all." in page
-    assert not any(said in page for said in (*FALSE, "says otherwise", "version"))
+    assert not any(said in page for said in (*FALSE, "differs from what was registered", "version"))
 
 
 def test_what_the_study_says_otherwise_and_other_rules_are_said(tmp_path, make_run, mixed):
@@ -276,9 +279,15 @@ def test_what_the_study_says_otherwise_and_other_rules_are_said(tmp_path, make_r
     later = results.study.model_copy(update={"decision": Decision(level=0.2), "claims": (Claim(best="alpha 1"),)})
     older = results.registered.model_copy(update={"analysis": RULES - 1})
     said = methods.registration(replace(results, study=later, registered=older))
-    assert said[1] == "The study says otherwise by now of its claims and decision: what was registered decides."
+    assert said[1] == (
+        "The study now differs from what was registered in its claims and decision; what was registered decides."
+    )
     assert f"version {RULES - 1} of the rules" in said[2]
     assert f"follows version {RULES}" in said[2]
+    more = results.study.model_copy(update={"seeds": results.study.seeds.model_copy(update={"compare": 40})})
+    assert methods.registration(replace(results, study=more))[1:] == [
+        "The study now asks for more seeds than were registered; the registered ones decide."
+    ]
 
 
 @pytest.mark.usefixtures("svg_alone")

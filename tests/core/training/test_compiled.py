@@ -1,5 +1,6 @@
 """Compiled, a member's path is the same: to rounding that of the plain program, to the bit whatever its company."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def test_one_graph_for_training_and_one_for_measuring_which_are_kept(run, tmp_pa
     with second.only_kept():
         trained(run(3, 4, 5, compiler=second))
     assert first.count == second.count == 2
+    # Of a CUDA that is not used nothing is said.
+    assert not logging.getLogger("torch.utils.cpp_extension").isEnabledFor(logging.WARNING)
 
 
 @pytest.mark.parametrize("task", ["batch norm"], indirect=True)

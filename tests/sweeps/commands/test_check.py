@@ -12,6 +12,7 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.sweeps.commands.check import show
 from seedsweep.sweeps.commands.plan import show as plan
+from seedsweep.sweeps.running import engines
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.loading import load
 from tests.sweeps import toy
@@ -34,6 +35,31 @@ def test_it_says_shapes_parameters_engine_time_and_memory_and_leaves_nothing(tmp
     assert all(int(megabytes) < 100 for megabytes in re.findall(r"at most (\d+) MB more", said))
     assert "after 2 steps: error" in said
     assert [path for path in tmp_path.rglob("*") if path not in before and "__pycache__" not in str(path)] == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "module", "words"),
+    [
+        ("loop", toy.MODULE, "loop: the study says so"),
+        ("fused", toy.MODULE, "fused: the study says so"),
+        (
+            "fused",
+            toy.MODULE.replace("class Line(Task):", "class Line(Task):\n    fused = False"),
+            "fused: the study says so, where auto would not: members go one after another: Line asks for it",
+        ),
+        (
+            "compiled",
+            toy.MODULE,
+            "fused: there is no C++ compiler missing: install g++, or name another in CXX; members",
+        ),
+    ],
+)
+def test_it_says_the_engine_of_the_study_and_what_stops_it(tmp_path, monkeypatch, engine, module, words):
+    monkeypatch.setenv("CXX", "missing")
+    engines.compiler.cache_clear()
+    well, said = check(toy.write(tmp_path / "mine", module), f"resources.engine={engine}")
+    assert well
+    assert f"parameters; {words}" in said
 
 
 @pytest.mark.parametrize(
@@ -63,7 +89,17 @@ def test_it_says_shapes_parameters_engine_time_and_memory_and_leaves_nothing(tmp
             '["y"]) ** 2).mean().detach()\n',
             "toy.py: Line.loss gives a loss without a gradient",
         ),
-        ('["y"]) ** 2).mean()\n', '["y"]) ** 2).mean() * float("nan")\n', "the loss is not finite at step 1"),
+        ('["y"]) ** 2).mean()\n', '["y"]) ** 2).mean() * float("nan")\n', "the loss is not finite at step 1\n"),
+        (
+            'return {"x": x, ',
+            'x[3] = np.nan\n        return {"x": x, ',
+            "; the data hold values that are not finite: 'x' of train, 'y' of train, 'x' of validation, 'y'",
+        ),
+        (
+            'return {"x": x,',
+            'return {"x": x.astype(float),',
+            "; in the data 'x' is float64: networks take float32, and classes are int64",
+        ),
     ],
 )
 def test_what_a_task_does_wrong_is_one_line_that_names_the_method(tmp_path, right, wrong, words):
@@ -76,6 +112,11 @@ def test_what_a_task_does_wrong_is_one_line_that_names_the_method(tmp_path, righ
 @pytest.mark.parametrize(
     ("right", "wrong", "words"),
     [
+        (
+            'return {"x": x,',
+            'if split == "validation":\n            x[3] = np.nan\n        return {"x": x,',
+            "the data hold values that are not finite: 'x' of validation",
+        ),
         (".mean(1)}", '.mean(1) * float("inf")}', "the criterion's error is not finite after 2 steps"),
         (".mean(1)}", ".mean(1) - 99}", "after 2 steps, outside of its declared ends, 0 to inf"),
         (

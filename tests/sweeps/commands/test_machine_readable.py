@@ -68,6 +68,24 @@ def test_the_page_has_every_command_and_option():
                 assert (option.opts[0] in called) == option.required
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("rm", "Missing argument 'RUN'. (seedsweep rm -h says more)"),
+        ("statu", "No such command 'statu'. Did you mean 'status'? (seedsweep -h says more)"),
+        ("launch --sett x", "No such option: --sett"),
+        ("launch toy --max-jobs many", "Invalid value for '--max-jobs': "),
+        ("plan --scale", "Option '--scale' requires an argument."),
+        ("status kept more", "(seedsweep status -h says more)"),
+    ],
+)
+def test_a_mistake_in_a_word_is_one_line(words, said):
+    done = run_here(*words.split(), check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+
+
 def test_the_page_has_the_options_of_the_whole():
     for option in ("--help`, `-h", "--version", "--install-completion", "--show-completion"):
         assert f"| `{option}` |" in section("seedsweep")
@@ -147,7 +165,10 @@ def test_logs_takes_the_beginning_of_a_cohort_and_the_only_run_may_be_left_out(r
         assert (done.returncode, done.stdout) == (2, "")
         return done.stderr.removeprefix("error: ")
 
-    assert f"{cohort}: finished\n" in run_here("logs", *run, cohort, "--runs", runs).stdout
+    shown = run_here("logs", *run, cohort, "--runs", runs).stdout
+    assert f"{cohort}: finished\n" in shown
+    assert ", seeds 0 to 2, " in shown
+    assert ", job " not in shown
     assert refused("/") == f"2 cohorts of kept begin with '/'; write more of one: {cohort}, {other}\n"
     assert refused("zzz") == f"no cohort of kept begins with 'zzz'; there are: {cohort}, {other}\n"
 

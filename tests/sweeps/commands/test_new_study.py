@@ -72,6 +72,7 @@ def test_every_line_that_is_a_comment_holds(tmp_path):
     lines = study.read_text().splitlines()
     fields = [line.removeprefix("# ") for line in lines if line.startswith(("# claims:", "# search:", "# resources:"))]
     assert len(fields) == 3
+    assert "seedsweep's docs/fields.md" in study.read_text()
     study.write_text("\n".join([*lines, *fields]))
     loaded = load(str(study))
     assert (loaded.claimed_best(), loaded.found, loaded.resources.keep_weights) == ("noisy", 1, True)

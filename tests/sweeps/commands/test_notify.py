@@ -88,7 +88,7 @@ def test_a_command_reads_the_line_and_has_it_among_its_words_where_it_asks_for_i
     line = 'toy: it\'s $HOME; "quoted"'
     assert said_of(" ".join([command, *given]), line) == ""
     words = ["--to", "you and me", *(word.replace("{}", line) for word in given)]
-    assert out.read_text() == "\n".join([*words, line])
+    assert out.read_text() == "\n".join([*words, line, ""])
 
 
 @pytest.mark.usefixtures("svg_alone")

@@ -1,5 +1,6 @@
 """Launches in this process, without Ray: what a launch does, whoever trains its cohorts."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import RecordError
 from seedsweep.sweeps.places import INLINE
+from seedsweep.sweeps.running import driver
 from seedsweep.sweeps.running.driver import launch
 from seedsweep.sweeps.running.launch_code import UserFiles
 from seedsweep.sweeps.running.run_directory import RunDirectory
@@ -44,6 +46,13 @@ def test_a_launch_runs_all_and_says_which_engine_and_how_far_it_is(launched):
     assert "engine: fused: the study says so" in printed
     assert f"toy: {toy.COHORTS} cohorts, {toy.MEMBERS} members of 24 steps" in printed
     assert f"{toy.COHORTS}/{toy.COHORTS} cohorts, {toy.MEMBERS}/{toy.MEMBERS} members" in printed
+
+
+@pytest.mark.parametrize(("programs", "said"), [(0, False), (2, True)])
+def test_what_compiles_says_so_as_nothing_else_is_seen(study, tmp_path, monkeypatch, programs, said):
+    monkeypatch.setattr(driver, "compiling_ahead", lambda *_: contextlib.nullcontext(programs))
+    *_, printed = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=1")
+    assert ("compiling the training steps: a minute or two the first time" in printed) is said
 
 
 def test_the_run_directory_holds_what_it_should(launched):
@@ -99,13 +108,27 @@ def test_the_same_launch_again_runs_nothing_and_more_seeds_only_the_new_ones(lau
     assert as_begun != run.paths.study.read_text()
 
 
-def test_a_changed_study_is_refused_with_what_differs_and_the_ways_out(study, tmp_path):
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["training.batch=4"], ["training.batch: 8 -> 4. Either give this one a name"]),
+        (
+            ["training.steps=12", "training.evaluate_every=2", "configurations.plain.shrink=0.1"],
+            [
+                "training.steps: 24 -> 12; training.evaluate_every: 4 -> 2",
+                "Go on with what it has (--set training.steps=24 --set training.evaluate_every=4 --set "
+                "configurations.plain.shrink=0.0), ",
+            ],
+        ),
+    ],
+)
+def test_a_changed_study_is_refused_with_what_differs_and_the_ways_out(study, tmp_path, settings, words):
     run, *_ = run_inline(study, tmp_path, "search.explore=0")
     before = contents(run.paths.folder)
     with pytest.raises(UserError) as refused:
-        run_inline(study, tmp_path, "search.explore=0", "training.batch=4")
-    for words in ("training.batch: 8 -> 4", "--name", "--fresh"):
-        assert words in str(refused.value)
+        run_inline(study, tmp_path, "search.explore=0", *settings)
+    for part in (*words, "--name", "--fresh"):
+        assert part in str(refused.value)
     assert "\n" not in str(refused.value)
     assert contents(run.paths.folder) == before
 
@@ -195,7 +218,7 @@ def test_a_cohort_that_fails_is_named_with_its_reason_and_tried_again_by_the_nex
     (victim / "checkpoint.9.pt").mkdir()
     _, (line,), printed = run_inline(study, tmp_path, *small)
     name = run.ledger.records()[0].spec().name
-    assert line.startswith(f"compare {name}, 1 seeds from 0: ")
+    assert line.startswith(f"compare {name}, seed 0: ")
     assert "[Errno 21] Is a directory" in line
     assert f"failed: compare {name}" in printed
     (victim / "checkpoint.9.pt").rmdir()

@@ -98,8 +98,13 @@ def test_a_verbose_launch_says_of_each_cohort_what_became_of_it(now, agenda):
 
     lines = printed(agenda, tell, verbose=True)
     assert [line for line in lines if line.startswith("finished: ")] == [
-        f"finished: compare mine, 1 seeds from {seed}: 2 converged, 1 fell back" for seed in range(3)
+        f"finished: compare mine, seed {seed}: 2 converged, 1 fell back" for seed in range(3)
     ]
+
+
+@pytest.mark.parametrize(("seeds", "words"), [((1,), "seed 1"), ((0, 1, 2), "seeds 0 to 2")])
+def test_a_cohorts_seeds_in_words(seeds, words):
+    assert progress.which(seeds) == words
 
 
 def test_the_last_line_is_the_end(now, agenda):

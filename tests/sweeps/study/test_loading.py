@@ -99,6 +99,32 @@ def test_scales_are_the_studys_own(write):
         load(str(write(scales={"tiny": {"name": "other"}})))
 
 
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        (
+            {"scales": {"laptop": {"training.steps": 200}}},
+            r"own\.yaml: scales\.laptop\.training\.steps: .* write training: {st",
+        ),
+        (
+            {"scales": {"laptop": {"training": {"stepps": 2}}}},
+            r"own\.yaml: scales\.laptop\.training\.stepps: there is no",
+        ),
+        (
+            {"scales": {"laptop": {"seeds": {"compare": 0}}}},
+            r"own\.yaml: scales\.laptop\.seeds\.compare: input should be",
+        ),
+        ({"scales": {"laptop": {}}, "seeds": {"compare": 0}}, r"own\.yaml: seeds\.compare: input should be"),
+        ({"base": "common"}, r"common\.yaml: settings\.wdth: there is no such field"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(write, sections, words):
+    path = write(**sections)
+    path.with_name("common.yaml").write_text("settings: {wdth: 3}\n")
+    with pytest.raises(UserError, match=words):
+        load(str(path))
+
+
 def test_a_study_is_laid_over_its_base_at_each_scale(write):
     path = write(base="common", configurations={"plain": {}, "deep": {"settings": {"width": 3}}}, data=None)
     path.with_name("common.yaml").write_text(

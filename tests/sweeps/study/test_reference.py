@@ -48,9 +48,21 @@ def test_each_setting_of_each_component_has_a_sentence_of_its_own():
             assert sentence.strip(".").lower() not in (name, name.replace("_", " ")), heading
 
 
+def test_each_component_says_what_it_is_without_names_of_the_code():
+    parts = re.split(r"^### `(.*)`$", text(), flags=re.MULTILINE)[1:]
+    said = {name: below.strip().split("\n\n")[0] for name, below in zip(parts[::2], parts[1::2], strict=True)}
+    assert len(said) > 40
+    for name, sentence in said.items():
+        assert len(sentence.split()) > 2, name
+        assert not sentence.startswith(("See ", "The same")), name
+    assert re.findall(r"\b(?:core|losses|shards)\.\w+|\b[A-Z]{3,}_[A-Z]+\b|\b(?:FIELDS|KINDS)\b", text()) == []
+
+
 @pytest.mark.parametrize(
     "line",
     [
+        "| `name` | text | its file's |  | of its run's folder. |",
+        "0: an epoch where `epochs` is given, else a hundredth of the steps.",
         "| `batch` | whole number | 32 | at least 1 | samples of a step. |",
         "| `width` | whole number | 64 | at least 1 |",
         "| `if` | mapping |",
