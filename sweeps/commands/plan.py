@@ -27,7 +27,6 @@ from seedsweep.sweeps.running.budget import Budget
 from seedsweep.sweeps.running.engines import Measured, most_members
 from seedsweep.sweeps.running.group_size import cohort_size
 from seedsweep.sweeps.running.progress import duration
-from seedsweep.sweeps.running.ray_session import cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import device_share, slots_of_allocation, slots_of_machine
 from seedsweep.sweeps.search.company import program
@@ -152,7 +151,7 @@ def _find(study: Study, run: RunDirectory, on: str, console: Console, asked_of: 
         with console.status("timing a few steps"):
             timed = [_time(each, most_members(study)) for each in named(study) or [configuration(study, study.name)]]
     most = _most(study, timed, on)
-    parallel = 1 if on == "inline" else max(1, cores() // study.resources.cpus)
+    parallel = _slots(study, on)
     cost = _Cost(study, timed, on, parallel) if timed else None
     seconds = cost.seconds(study.seeds.compare) if cost else None
     counted = cost is not None and cost.counted
@@ -255,8 +254,12 @@ def _most(study: Study, timed: list[_Timed], on: str) -> int:
         return 1
     if study.resources.cohort != AUTO:
         return int(study.resources.cohort)
-    slots = slots_of_allocation(study) if on == "slurm" else 1 if on == "inline" else slots_of_machine(study)
-    return cohort_size([one.measured for one in timed], study, slots)
+    return cohort_size([one.measured for one in timed], study, _slots(study, on))
+
+
+def _slots(study: Study, on: str) -> int:
+    """Trials at once."""
+    return 1 if on == "inline" else slots_of_allocation(study) if on == "slurm" else slots_of_machine(study)
 
 
 def _time(each: Configuration, most: int) -> _Timed:

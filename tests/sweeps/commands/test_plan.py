@@ -106,6 +106,16 @@ def test_nothing_is_said_of_one_configuration(study_file):
     assert lines(alone, Assumed(), None) == []
 
 
+@pytest.mark.parametrize(("on", "trials"), [("inline", 1), ("slurm", 6)])
+def test_trials_at_once_are_those_of_where_it_runs(study_file, tmp_path, monkeypatch, on, trials):
+    """Three nodes of two CPUs, whatever this machine has."""
+    monkeypatch.setattr(plan, "probe", lambda *_, **__: [plan_rate(1)])
+    given = ["resources.allocation.nodes=3", "resources.allocation.cpus=2"]
+    study = load(study_file, None, given, None, on)
+    run = RunDirectory(RunPaths.of(tmp_path, study.name))
+    assert plan.find(study, run, on, Console(quiet=True)).trials == trials
+
+
 def test_what_is_asked_together_takes_less_time(study_file, tmp_path, monkeypatch):
     from seedsweep.sweeps.commands import plan
 
