@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from seedsweep.analysis import changes, labels
+from seedsweep.analysis.evaluation_columns import COLUMNS, WHOSE
 from seedsweep.analysis.results import CHANGED, IDENTITY, OUTCOME, STEPS, TESTED, Results, column_of, is_fixed
 from seedsweep.core.records.criterion import Criterion, Outcome, judge
 from seedsweep.core.records.curves import Curves
@@ -260,11 +261,13 @@ def _evaluations(cohorts: Sequence[_Cohort], names: Sequence[str]) -> pd.DataFra
         rows = [len(curves.steps) * len(curves.seeds) for curves in some]
         table: dict[str, Any] = {
             name: pd.Categorical.from_codes(np.repeat(codes[start : start + len(some)], rows), pd.Index(kinds))
-            for name, (codes, kinds) in zip(("configuration", "phase", "label"), every, strict=True)
+            for name, (codes, kinds) in zip(WHOSE, every, strict=True)
         }
         table["seed"] = np.concatenate([np.repeat(curves.seeds, len(curves.steps)) for curves in some])
         table["step"] = np.concatenate([np.tile(curves.steps, len(curves.seeds)) for curves in some])
         values = np.concatenate([curves.values.transpose(1, 0, 2).reshape(-1, len(columns)) for curves in some])
-        tables.append(pd.DataFrame({**table, **dict(zip(columns, values.T, strict=True))}))
+        # A measure that no class declares may be called anything.
+        measures = [f"measures.{name}" if name in COLUMNS else name for name in columns]
+        tables.append(pd.DataFrame({**table, **dict(zip(measures, values.T, strict=True))}))
         start += len(some)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()

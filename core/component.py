@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.user_modules import imported, user_file
@@ -270,7 +270,20 @@ def defaults(kind: type) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _adapter(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    """Errors: UserError for a field of a type that no study can write."""
+    try:
+        return TypeAdapter(kind)
+    except PydanticUserError:
+        for name, hint in _hints(kind).items():
+            try:
+                TypeAdapter(hint)
+            except PydanticUserError:
+                said = getattr(hint, "__name__", hint)
+                raise UserError(
+                    f"{kind.__qualname__}.{name}: {said} is no type of a setting; a study can write numbers, texts, "
+                    "true and false, and lists and mappings of them"
+                ) from None
+        raise
 
 
 def bounds_of(kind: type) -> dict[str, list[Range | Choice]]:
@@ -286,8 +299,16 @@ def chosen_fields(kind: type) -> dict[str, Chosen[Any]]:
 @functools.lru_cache(maxsize=256)
 def _beside(kind: type) -> dict[str, tuple[Any, ...]]:
     """What is annotated of each field."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    return {field.name: getattr(hints[field.name], "__metadata__", ()) for field in dataclasses.fields(kind)}
+    return {name: getattr(hint, "__metadata__", ()) for name, hint in _hints(kind).items()}
+
+
+def _hints(kind: type) -> dict[str, Any]:
+    """The annotation of each field. Errors: UserError."""
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except Exception as error:
+        raise UserError(f"{kind.__qualname__}: an annotation fails: {type(error).__name__}: {error}") from error
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def problems_of(component: Any) -> list[str]:

@@ -97,8 +97,10 @@ def _import_failed(name: str, error: BaseException) -> str:
     if isinstance(error, SystemExit):
         where = f" ({place})" if place else ""
         return f'{name} ends the program when it is imported{where}; put that under `if __name__ == "__main__":`'
-    what = " ".join(str(error).split())
-    return f"{name} cannot be imported: {type(error).__name__}: {what}" + (f" ({place})" if place else "")
+    what = " ".join(str(error).split()) + (f" ({place})" if place else "")
+    if isinstance(error, ModuleNotFoundError):
+        what += "; install it where members are trained, or put it below the study's folder"
+    return f"{name} cannot be imported: {type(error).__name__}: {what}"
 
 
 def _is_users(file: Path) -> bool:

@@ -97,6 +97,7 @@ class RunPaths:
         self.retry = folder / ".retry"
         #: What was logged to other places, such as MLflow.
         self.logged_elsewhere = folder / "logged_elsewhere.json"
+        self.log_of_logging = self.logs / "logged_elsewhere.txt"
         # Beside the folder, not in it: a fresh start sets the folder aside while it is held.
         self.data = self.runs / DATA_FOLDER
         self.leases = self.runs / LEASES_FOLDER / folder.name

@@ -2,11 +2,14 @@
 
 The comparison is in float64, of losses, gradients, buffers and measures, relative to the largest entry: in float32 a
 relu at zero or a batch's normalisation alone makes percents of difference, which is no fault of an engine, and weights
-after a step of Adam tell nothing, since gradients that are rounding alone become full steps.
+after a step of Adam tell nothing, since gradients that are rounding alone become full steps. The optimiser's step is
+compared apart, on random numbers.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,11 +21,12 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.errors import SeedsweepError, UserError
 from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
 from seedsweep.core.training.compiled import Compiler, tensors_of
-from seedsweep.core.training.inputs import Inputs
+from seedsweep.core.training.failures import named
+from seedsweep.core.training.inputs import Inputs, scales_of
 from seedsweep.core.training.memory import ran_out
 from seedsweep.core.training.models import build
 from seedsweep.core.training.optimisers import Optimizer
@@ -34,8 +38,17 @@ from seedsweep.core.training.weights import Weights
 NEAR, NEAR_IN_SINGLE = 1e-6, 1e-2
 #: Samples that are tried.
 MOST_SAMPLES = 16
+#: Weights that the optimiser's step is tried on.
+MOST_WEIGHTS = 1024
+#: What makes an optimiser's step one of each member.
+ROWS = (
+    "every row is a member of its own: reduce over dim 1, as in gradient.norm(dim=1, keepdim=True), and take one of "
+    "the scales as scales[:, :1]"
+)
 #: What to do about an operation that `vmap` cannot do: words of its error -> advice.
 ADVICE = {
+    ".update: ": ROWS,
+    "aten::div.out": "in place of spectral_norm, weight / torch.linalg.matrix_norm(weight, 2) trains together",
     "aten::lstm": "nn.LSTMCell in a loop over the steps trains together",
     "aten::gru": "nn.GRUCell in a loop over the steps trains together",
     "aten::rnn": "nn.RNNCell in a loop over the steps trains together",
@@ -69,7 +82,8 @@ def choose_engine(task: Task, member: Member, training: Training, optimizer: Opt
             return Engine("loop", "members go one after another: two do not fit into memory for a comparison")
         raise
     try:
-        together = Trial(task, member, training, optimizer, double=double).results([0, 1])
+        trial = Trial(task, member, training, optimizer, double=double)
+        together = {**trial.results([0, 1]), **trial.update([0, 1])}
     except Exception as error:
         if ran_out(error.__cause__ or error):
             return Engine("loop", "members go one after another: two do not fit into memory together")
@@ -78,12 +92,13 @@ def choose_engine(task: Task, member: Member, training: Training, optimizer: Opt
     for name, value in together.items():
         off = difference(value, alone[name])
         if not off <= near:
+            advice = f"; {ROWS}" if named(optimizer, "update") in name else ""
             return Engine(
                 "loop",
                 f"members go one after another: trained together, {name} differs by {100 * off:.2g} % from one member "
-                "alone",
+                f"alone{advice}",
             )
-    note = "" if double else f", compared in float32 to {NEAR_IN_SINGLE:g}, as the task fails in float64"
+    note = "" if double else f", compared in float32 to {NEAR_IN_SINGLE:g}, as a step fails in float64"
     return Engine("fused", f"members train together: the same as alone, to rounding{note}")
 
 
@@ -92,7 +107,7 @@ def _alone(task: Task, member: Member, training: Training, optimizer: Optimizer)
     for double in (True, False):
         try:
             trial = Trial(task, member, training, optimizer, double=double)
-            each = [trial.results([place]) for place in (0, 1)]
+            each = [{**trial.results([place]), **trial.update([place])} for place in (0, 1)]
             return {name: torch.cat([one[name] for one in each]) for name in each[0]}, double
         except SeedsweepError as error:
             if not double or ran_out(error.__cause__ or error):
@@ -104,6 +119,8 @@ class Trial:
     """Two members and a batch of a few samples. double: in float64."""
 
     def __init__(self, task: Task, member: Member, training: Training, optimizer: Optimizer, *, double: bool):
+        # A copy: what it notes of these few weights is not for the training.
+        optimizer = copy.copy(optimizer)
         both = [replace(member, seed=member.seed + place) for place in (0, 1)]
         models = [build(task, each.parts.init) for each in both]
         self._double = double
@@ -123,6 +140,8 @@ class Trial:
         # Few rows, so that the copy in float64 is small; parts of samples are read by row, too.
         taken = {name: value[: rows.shape[1]] for name, value in task.data.train.items()}
         self._split = in_double(taken) if double else taken
+        self._optimizer, self._width = optimizer, min(weights.values.shape[1], MOST_WEIGHTS)
+        self._present = [member.hyperparameters, _moved(member.hyperparameters, optimizer)]
         values = [[each.value(name, 0, training.steps) for name in names] for each in both]
         kind = torch.float64 if double else torch.float32
         self._inputs = Inputs(
@@ -151,6 +170,37 @@ class Trial:
         measures = self._run(self._program.measure, after, compiler)
         return results | {f"the measure {name}": value for name, value in measures.items()}
 
+    def update(self, places: Sequence[int]) -> Terms:
+        """By a name in words: how far the optimiser's step takes random weights, and what it keeps of random moments,
+        the members' axis first. Each member has hyperparameters of its own.
+
+        Errors: UserError, also where a second such step is another.
+        """
+        first, second = self._update(list(places)), self._update(list(places))
+        if any(not difference(second[name], value) <= NEAR_IN_SINGLE for name, value in first.items()):
+            raise UserError(
+                f"{named(self._optimizer, 'update')} gives another step at a second call with the same arguments: what "
+                "it remembers belongs in the state, under the names of `slots`, and it may draw nothing"
+            )
+        return first
+
+    def _update(self, places: list[int]) -> Terms:
+        optimizer, kind = self._optimizer, torch.float64 if self._double else torch.float32
+        made = torch.Generator().manual_seed(0)
+        # Moments may be means of squares, which are not below zero.
+        moments = {name: torch.rand(2, self._width, generator=made, dtype=kind) for name in optimizer.slots}
+        weights, gradient = torch.randn(2, 2, self._width, generator=made, dtype=kind)
+        scales = torch.from_numpy(scales_of(optimizer, range(1), [self._present])[0])
+        decayed = (torch.arange(self._width) % 2).to(kind) if "weight_decay" in optimizer.hyperparameters else None
+        given = State(weights, {}, moments), gradient, scales
+        device = self._inputs.keys.device
+        state, gradient, scales = pytree.tree_map(lambda value: value[places].to(device), given)
+        # A copy: an optimiser may write into what it is given.
+        start, decayed = state.weights.clone(), None if decayed is None else decayed.to(device)
+        after, kept = self._run(self._program.update, (state, gradient, scales, decayed), None)
+        step = f"the step of {named(optimizer, 'update')}"
+        return {step: after - start, **{f"the {name} after {step}": value for name, value in kept.items()}}
+
     def _run(self, function: Callable[..., Any], arguments: tuple[Any, ...], compiler: Compiler | None) -> Any:
         def typed(*given: Any) -> Any:
             with _in_double() if self._double else nullcontext(), without_slow_warnings():
@@ -159,6 +209,17 @@ class Trial:
         if compiler is None:
             return typed(*arguments)
         return compiler.compile(typed, arguments)(tensors_of(pytree.tree_leaves(arguments)))
+
+
+def _moved(values: Mapping[str, float], optimizer: Optimizer) -> dict[str, float]:
+    """Hyperparameters with other values of those of an optimiser that members of one program may differ in."""
+    moved = dict(values)
+    for name, bounds in optimizer.hyperparameters.items():
+        if bounds.tensor and name in values:
+            end = bounds.high if values[name] < bounds.high else bounds.low
+            far = end - values[name] if math.isfinite(end) else math.copysign(abs(values[name]) or 0.01, end)
+            moved[name] = values[name] + far / 4
+    return moved
 
 
 @contextmanager

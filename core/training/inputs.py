@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -52,12 +52,10 @@ def inputs_of(
 ) -> Inputs:
     """Of all these steps, counted from 0. names: of the H hyperparameters.  samples: of the training split.  draws:
     whether keys are needed; else they are 0.  Errors: UserError for what the optimiser or a schedule does wrong."""
-    values, scales = [], []
-    for step in steps:
-        now = [{name: m.value(name, step, training.steps) for name in m.hyperparameters} for m in members]
-        values.append([[each[name] for name in names] for each in now])
-        with told(optimizer, "scales"):
-            scales.append([optimizer.scales(each, step + 1) for each in now])
+    present = [
+        [{name: m.value(name, step, training.steps) for name in m.hyperparameters} for m in members] for step in steps
+    ]
+    values = [[[each[name] for name in names] for each in now] for now in present]
     keys = np.zeros((len(steps), len(members)), np.int64)
     if draws:
         keys[:] = [[draw_key(member.parts.draws, step) for member in members] for step in steps]
@@ -66,15 +64,20 @@ def inputs_of(
         np.stack([batch_orders(m.parts.order, samples, training.batch, steps, m.parts.sample) for m in members], 1),
         keys,
         np.array(values, np.float32).reshape(len(steps), len(members), -1),
-        _as_numbers(optimizer, scales).reshape(len(steps), len(members), -1),
+        scales_of(optimizer, steps, present),
     )
     return Inputs(*(torch.from_numpy(part).to(device) for part in parts))
 
 
-def _as_numbers(optimizer: Optimizer, scales: list[list[tuple[float, ...]]]) -> np.ndarray:
-    """[steps,M,S]. Errors: UserError where an optimiser gives something else."""
+def scales_of(optimizer: Optimizer, steps: range, present: Sequence[Sequence[Mapping[str, float]]]) -> np.ndarray:
+    """What an optimiser makes of the members' present hyperparameters, float32 [steps,M,S]. steps: counted from 0.
+
+    Errors: UserError where it gives something else.
+    """
+    with told(optimizer, "scales"):
+        scales = [[optimizer.scales(each, step + 1) for each in now] for step, now in zip(steps, present, strict=True)]
     first = scales[0][0]
     if isinstance(first, Iterable) and not any(each is None for each in first):
         with contextlib.suppress(TypeError, ValueError):
-            return np.array(scales, np.float32)
+            return np.array(scales, np.float32).reshape(len(scales), len(scales[0]), -1)
     raise UserError(f"{named(optimizer, 'scales')} gives {first!r}: a tuple of numbers is needed, always of one length")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import random
+import weakref
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
 from seedsweep.core.training.failures import named, told
 from seedsweep.core.training.seeds import init_seed
+
+#: Layers of models that were made: a program takes their weights.
+_GIVEN: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 
 @contextlib.contextmanager
@@ -37,11 +42,24 @@ def build(task: Task, seed: int) -> nn.Module:
         model = task.model()
     if not isinstance(model, nn.Module):
         raise UserError(f"{named(task, 'model')} gives {type(model).__name__}: a torch.nn.Module is needed")
+    layers = [each for each in model.modules() if any(True for _ in each.parameters(recurse=False))]
+    if any(layer in _GIVEN for layer in layers):
+        raise UserError(
+            f"{named(task, 'model')} gives a layer that it gave before: every member learns weights of its own, so "
+            "make a new one at each call"
+        )
+    lazy = [name for name, value in (*model.named_parameters(), *model.named_buffers()) if is_lazy(value)]
+    if lazy:
+        raise UserError(
+            f"{named(task, 'model')} gives a model in which {lazy[0]} has no shape yet: give its layer the number of "
+            "its inputs, as nn.Linear(20, 3) in place of nn.LazyLinear(3)"
+        )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise UserError(
             f"{named(task, 'model')} gives a model without trained weights: it needs parameters with requires_grad, in "
             "modules that are its attributes (nn.ModuleList and nn.ModuleDict in place of a list and a dict)"
         )
+    _GIVEN.update(layers)
     return model.to(task.data.device)
 
 

@@ -122,14 +122,34 @@ class Program:
         gradient, buffers, terms = self.gradient(state, constants, split, inputs)
         if self.training.clip:
             gradient = clipped(gradient, self.training.clip)
-        scales = inputs.scales.to(state.weights.dtype)
-        with torch.no_grad(), told(self.optimizer, "update"):
-            new = self.optimizer.update(state.weights, gradient, state.moments, scales, constants.decayed)
+        weights, moments = self.update(state, gradient, inputs.scales, constants.decayed)
+        return State(weights, buffers, moments), terms
+
+    @torch.no_grad()
+    def update(self, state: State, gradient: Tensor, scales: Tensor, decayed: Tensor | None) -> tuple[Tensor, Terms]:
+        """Weights and moments after the optimiser's step. gradient: [m,W].  scales: [m,S].  decayed: as Constants has
+        it.
+
+        Errors: UserError.
+        """
+        with told(self.optimizer, "update"):
+            scales = scales.to(state.weights.dtype)
+            new = self.optimizer.update(state.weights, gradient, state.moments, scales, decayed)
         if not (isinstance(new, tuple) and len(new) == 2 and isinstance(new[1], Mapping)):
-            raise UserError(
-                f"{named(self.optimizer, 'update')} gives {type(new).__name__}: weights and state are needed"
-            )
-        return State(new[0], buffers, dict(new[1])), terms
+            raise self._wrong_update(f"{type(new).__name__}: weights and state are needed")
+        weights, moments = new[0], dict(new[1])
+        if moments.keys() != state.moments.keys():
+            slots = ", ".join(state.moments) or "nothing"
+            raise self._wrong_update(f"a state of {', '.join(moments) or 'nothing'}: its `slots` name {slots}")
+        for name, value in {"weights": weights, **moments}.items():
+            if not isinstance(value, Tensor) or value.shape != state.weights.shape:
+                shape = f"shape {list(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
+                needed = list(state.weights.shape)
+                raise self._wrong_update(f"{name} of {shape}: [m, W] is needed, a row a member, here {needed}")
+        return weights, moments
+
+    def _wrong_update(self, given: str) -> UserError:
+        return UserError(f"{named(self.optimizer, 'update')} gives {given}")
 
     def gradient(
         self, state: State, constants: Constants, split: Mapping[str, Tensor], inputs: Inputs

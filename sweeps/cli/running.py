@@ -135,12 +135,12 @@ def plan(
             show(loaded, run, where, console, differences)
 
 
-def check(study: StudyName, scale: Scale = None, overrides: Overrides = None) -> None:
+def check(study: StudyName, scale: Scale = None, overrides: Overrides = None, runs: Runs = None) -> None:
     """Build every named configuration, train it for two steps and evaluate it once; run a function or a command until
     its first report. Nothing is left behind."""
     from seedsweep.sweeps.commands.check import show
 
-    if not show(load(study, scale, overrides, None, "here"), user_files(study).folder, console):
+    if not show(load(study, scale, overrides, None, "here"), user_files(study).folder, console, runs):
         raise typer.Exit(1)
 
 

@@ -14,21 +14,23 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.markup import escape
+from torch import Tensor, nn
 
 from seedsweep.core.errors import SeedsweepError, UserError
 from seedsweep.core.records.ledger import CohortSpec, Ledger
-from seedsweep.core.records.paths import RunPaths
-from seedsweep.core.records.study import Study
+from seedsweep.core.records.paths import RunPaths, runs_folder
+from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.core.training import memory
 from seedsweep.core.training.batch import SPLITS, Data
 from seedsweep.core.training.cohort import Cohort
-from seedsweep.core.training.models import build
+from seedsweep.core.training.models import build, start_from
 from seedsweep.sweeps.commands.sampled import chosen_engine, sampled_task, training_samples
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.command_task import CommandRun
 from seedsweep.sweeps.running.evaluations import warnings_of
 from seedsweep.sweeps.running.function_task import FunctionRun
 from seedsweep.sweeps.running.prepared_task import check_gpus
+from seedsweep.sweeps.running.start_weights import sources
 from seedsweep.sweeps.running.user_files import files_of
 from seedsweep.sweeps.study.configuration import (
     Configuration,
@@ -37,6 +39,7 @@ from seedsweep.sweeps.study.configuration import (
     make_optimizer,
     members,
     named,
+    schedules_of,
 )
 
 STEPS = 2
@@ -44,17 +47,19 @@ STEPS = 2
 LOOK = 0.1
 
 
-def show(study: Study, folder: Path, console: Console) -> bool:
+def show(study: Study, folder: Path, console: Console, runs: Path | None = None) -> bool:
     """Print a line or more for each configuration: shapes, parameters, engine, time and memory, or what is wrong; of a
     function or a command its first report, and how long it took.
 
-    Returns whether all went well. folder: of the study's file.  Errors: UserError of the study itself.
+    Returns whether all went well. folder: of the study's file.  runs: folder of the runs, where members may start from
+    another's weights; None: as a launch has it.  Errors: UserError of the study itself.
     """
     files_of(study, folder)
     check_gpus(study)
     torch.set_num_threads(study.resources.cpus)
     well = True
-    with contextlib.nullcontext(_lines) if kind(study) == "task" else _own_loops(study, folder) as lines_of:
+    own = functools.partial(_lines, RunPaths.of(runs_folder(runs), study.name))
+    with contextlib.nullcontext(own) if kind(study) == "task" else _own_loops(study, folder) as lines_of:
         for each in named(study) or [configuration(study, study.name)]:
             try:
                 with console.status(f"trying {escape(each.name)}"):
@@ -102,25 +107,32 @@ def _first_report(paths: RunPaths, each: Configuration) -> list[str]:
     return said + _warnings(study, values, f"at step {curves.steps[0]}")
 
 
-def _lines(each: Configuration) -> list[str]:
+def _lines(paths: RunPaths, each: Configuration) -> list[str]:
+    """paths: of the run that a launch would make. Errors: UserError."""
     study = each.study
-    training_samples(study)
+    samples = training_samples(study)
+    steps = study.training.steps or (study.training.resolved(samples).steps if samples else 0)
     task, _ = sampled_task(study)
     data, optimizer, (member,) = task.data, make_optimizer(study), members(each, [0])
     training = study.training.resolved(data.count("train")).model_copy(update={"steps": STEPS, "evaluate_every": STEPS})
     model = build(task, 0)
+    start = _start(study.init_from, paths, model)
     engine = chosen_engine(study, task, member, training, optimizer)
     memory.release(data.device)
     memory.begin_peak(data.device)
     before = memory.peak(data.device)
-    cohort = Cohort(task, [member], training, optimizer, 1, criterion=study.criterion)
-    start = time.perf_counter()
+    no_decay = study.optimizer.get("no_decay", ())
+    made = functools.partial(
+        Cohort, task, [member], training, optimizer, 1, no_decay=no_decay, start=start, criterion=study.criterion
+    )
+    cohort = made()
+    began = time.perf_counter()
     for _ in range(STEPS):
         cohort.train_step()
-    seconds = (time.perf_counter() - start) / STEPS
+    seconds = (time.perf_counter() - began) / STEPS
     # Before the next is made, or two would be held at once.
     del cohort
-    cohort = Cohort(task, [member], training, optimizer, 1, criterion=study.criterion)
+    cohort = made()
     cohort.advance()
     (diverged,) = cohort.diverged_at
     lost = _not_finite(data)
@@ -136,8 +148,35 @@ def _lines(each: Configuration) -> list[str]:
         f"  {seconds * 1000:.3g} ms a step of {training.batch}{plain}, at most {mebibytes:.0f} MB more than before it",
         f"  after {STEPS} steps: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
     ]
-    said += _warnings(study, values, f"after {STEPS} steps")
+    said += [*_warnings(study, values, f"after {STEPS} steps"), *_long_warm_ups(study, steps)]
     return said if math.isfinite(values[study.criterion.metric]) or not lost else [*said, f"  warning: {lost}"]
+
+
+def _start(init: InitFrom | None, paths: RunPaths, model: nn.Module) -> list[dict[str, Tensor]]:
+    """The weights that the first seed starts from; none where it draws its own. All that may be started from are put
+    into the model. Errors: UserError."""
+    if init is None:
+        return []
+    first: list[dict[str, Tensor]] = []
+    for record, outcome, weights in sources(init, paths):
+        try:
+            start_from(model, weights)
+        except ValueError as error:
+            which = f"{record.spec().name}, seed {outcome.seed}, of {init.run}"
+            raise UserError(f"init_from: {which}: {error}") from None
+        first = first or [weights]
+    return first
+
+
+def _long_warm_ups(study: Study, steps: int) -> list[str]:
+    """steps: of the whole training; 0 where that is not known."""
+    found = {name: schedule.settings.warmup_steps for name, schedule in schedules_of(study).items()}
+    return [
+        f"  warning: schedules.{name}.warmup_steps: {own} is the whole training, {steps} steps, or more: {name} never "
+        "reaches its value"
+        for name, own in found.items()
+        if steps and own >= steps
+    ]
 
 
 def _not_finite(data: Data) -> str:

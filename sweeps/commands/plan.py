@@ -126,7 +126,8 @@ def show(study: Study, run: RunDirectory, on: str, console: Console, asked_of: A
             values = ", ".join(map(str, dimension.choices))
         else:
             values = f"{dimension.low:g} to {dimension.high:g}{' (log)' if dimension.log else ''}"
-        console.print(f"  search {escape(path)}: {escape(values)}")
+        where = " and ".join(f"{other} is {value}" for other, value in dimension.condition.items())
+        console.print(escape(f"  search {path}: {values}{f', if {where}' if where else ''}"))
     here = "on this node of the allocation" if detect.in_allocation() else "on this machine"
     at_once = f"{_count(plan.trials, 'trial')} at once, {_count(plan.cpus, 'CPU')} each"
     console.print(f"where: {here if on in ('here', 'inline') else on}, {at_once}; results in {escape(plan.folder)}")

@@ -19,7 +19,7 @@ from seedsweep.shards.data_set import DataSet
 from seedsweep.shards.index import read_index
 from seedsweep.shards.layout import Arrays, count
 from seedsweep.shards.read import read
-from seedsweep.shards.samples import Samples
+from seedsweep.shards.samples import Samples, classes_of
 from seedsweep.sweeps.running.engines import THE_STUDY, compiler
 from seedsweep.sweeps.study.configuration import make_task
 from seedsweep.sweeps.study.validation import problems_with_data
@@ -86,4 +86,4 @@ def _first(made: DataSet, most: int, batch: int) -> tuple[Data, int]:
                 break
         splits[name] = {key: np.concatenate([block[key] for block in blocks])[:most] for key in blocks[0]}
         totals[name] = opened.total
-    return on_device(splits, classes=made.classes, batch=batch), totals["validation"]
+    return on_device(splits, classes=classes_of(made), batch=batch), totals["validation"]

@@ -36,7 +36,7 @@ class LogElsewhere(Watcher):
 
     def __init__(self, paths: RunPaths, places: Sequence[str], console: Console):
         self._paths, self._places, self._console = paths, tuple(places), console
-        self._log = paths.logs / "logged_elsewhere.txt"
+        self._log = paths.log_of_logging
         self._process: subprocess.Popen[bytes] | None = None
         self._asked_at = -PAUSE_SECONDS
 

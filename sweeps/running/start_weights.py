@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -25,22 +25,38 @@ def take(init: InitFrom, paths: RunPaths) -> Path:
     Returns a list of them, the best first, with the members that have learnt them; the file's name is the hash of all
     the weights. Errors: UserError.
     """
+    listed = [
+        {
+            "weights": _copied(weights, paths),
+            "configuration": record.spec().name,
+            "seed": outcome.seed,
+            "final": outcome.final,
+        }
+        for record, outcome, weights in sources(init, paths)
+    ]
+    path = paths.start_list(hashlib.sha256("".join(str(each["weights"]) for each in listed).encode()).hexdigest())
+    if not path.exists():
+        replace(path, (json.dumps({"run": init.run, "members": listed}, indent=1) + "\n").encode())
+    return path
+
+
+def sources(init: InitFrom, paths: RunPaths) -> Iterator[tuple[CohortRecord, Outcome, dict[str, Tensor]]]:
+    """The members of the other run that may be started from, the best first, with their weights by name. paths: of the
+    run that starts from them.  Errors: UserError."""
     other = RunDirectory(paths.beside(init.run))
     if not other.exists:
         raise UserError(
             f"init_from.run: there is no run {init.run!r} in {paths.runs}: first `seedsweep launch {init.run} "
             "--set resources.keep_weights=true`"
         )
-    members = _members(init, other.study().criterion, other.ledger)
-    digests = [_copied(init, record, outcome.seed, paths) for record, outcome in members]
-    path = paths.start_list(hashlib.sha256("".join(digests).encode()).hexdigest())
-    if not path.exists():
-        listed = [
-            {"weights": digest, "configuration": record.spec().name, "seed": outcome.seed, "final": outcome.final}
-            for digest, (record, outcome) in zip(digests, members, strict=True)
-        ]
-        replace(path, (json.dumps({"run": init.run, "members": listed}, indent=1) + "\n").encode())
-    return path
+    for record, outcome in _members(init, other.study().criterion, other.ledger):
+        stored = checkpoint.load(record.weights)
+        if stored is None:
+            raise UserError(
+                f"{record.folder} keeps no weights: run {init.run} anew with --fresh --set resources.keep_weights=true"
+            )
+        row = stored["seeds"].index(outcome.seed)
+        yield record, outcome, {name: values[row].clone() for name, values in sorted(stored["tensors"].items())}
 
 
 def read_starts(paths: RunPaths, listed: Path, seeds: Sequence[int]) -> list[dict[str, Tensor]]:
@@ -62,15 +78,8 @@ def read_starts(paths: RunPaths, listed: Path, seeds: Sequence[int]) -> list[dic
     return found
 
 
-def _copied(init: InitFrom, record: CohortRecord, seed: int, paths: RunPaths) -> str:
+def _copied(weights: dict[str, Tensor], paths: RunPaths) -> str:
     """Put a member's weights into the run; the hash of their content."""
-    stored = checkpoint.load(record.weights)
-    if stored is None:
-        raise UserError(
-            f"{record.folder} keeps no weights: run {init.run} anew with --fresh --set resources.keep_weights=true"
-        )
-    row = stored["seeds"].index(seed)
-    weights = {name: values[row].clone() for name, values in sorted(stored["tensors"].items())}
     digest = hashlib.sha256()
     for name, values in weights.items():
         digest.update(name.encode() + values.contiguous().numpy().tobytes())

@@ -277,6 +277,8 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # That few trials have a parameter, with a line of Optuna's source.
+            warnings.filterwarnings("ignore", "Some regimes for parameter")
             yield
     finally:
         optuna.logging.set_verbosity(level)

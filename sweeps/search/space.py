@@ -175,8 +175,11 @@ def _searched(dimension: Dimension, study: Study, path: str) -> tuple[BaseDistri
 def _is_whole(dimension: Dimension, study: Study, path: str) -> bool:
     """Whether what stands at a path is a whole number."""
     if kind(study) == "task":
-        # A component that only a condition chooses is asked about there.
+        # A component that only a condition, or the search, chooses is asked about there.
         there = {**conditions_of(path, study.search.space), path: dimension.low}
+        chosen = f"{path.rpartition('.')[0]}.name"
+        if chosen in study.search.space and chosen not in there:
+            there[chosen] = study.search.space[chosen].choices[0]
         return isinstance(configuration(study, "", there).values[path], int)
     # A function's or a command's has no declaration: its value, or whole steps, say it.
     ends = (dimension.low, dimension.high, dimension.step or 1.0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic_core import to_jsonable_python
 
+from seedsweep.analysis.evaluation_columns import COLUMNS
 from seedsweep.core.component import (
     Chosen,
     Metric,
@@ -80,6 +82,9 @@ def component(path: str, name: Any, where: str = "") -> Any:
     try:
         return resolve(name, home, base)
     except UserError as error:
+        # As a name in a notebook that was put in quotes.
+        if isinstance(name, str) and inspect.isclass(getattr(sys.modules["__main__"], name, None)):
+            raise UserError(f"{where}: {name} is a class of this notebook or script: write '__main__:{name}'") from None
         raise UserError(f"{where}: {error}") from error.__cause__
 
 
@@ -176,6 +181,7 @@ def declared(study: Study, task: Task | None = None) -> dict[str, Range]:
 def metrics_of(study: Study) -> dict[str, Metric]:
     """What is measured and may be judged by, by name. Errors: UserError."""
     if kind(study) != "task":
+        _check_measures("metrics.", study.metrics)
         return {name: Metric(**dict(said)) for name, said in study.metrics.items()}
     task = make_task(study)
     try:
@@ -187,6 +193,7 @@ def metrics_of(study: Study) -> dict[str, Metric]:
             raise UserError(
                 f'task: `metrics` of {study.task} has {name}: {metric!r}; write Metric("max") or Metric("min")'
             )
+    _check_measures(f"task: `metrics` of {study.task} has ", found)
     return found
 
 
@@ -201,6 +208,13 @@ def settings_fields(path: str, name: Any) -> tuple[dataclasses.Field[Any], ...]:
     """Of the settings of the component whose name stands at a path; a function has none. Errors: UserError."""
     settings = getattr(component(path, name), "Settings", None)
     return dataclasses.fields(settings) if dataclasses.is_dataclass(settings) else ()
+
+
+def _check_measures(where: str, names: Iterable[str]) -> None:
+    """where: what messages begin with, before the name. Errors: UserError."""
+    for name in names:
+        if name in COLUMNS:
+            raise UserError(f"{where}{name}: the table of evaluations has a column of its own called so; rename it")
 
 
 def _schedule(where: str, values: Mapping[str, Any]) -> Schedule:
@@ -259,7 +273,12 @@ def _made(path: str, name: Any, found: type, values: Mapping[str, Any], where: s
 
 def _ranges(path: str, name: str, component: Any) -> Mapping[str, Range]:
     """The hyperparameters that a component declares."""
-    found = component.hyperparameters
+    try:
+        found = component.hyperparameters
+    except Exception as error:
+        raise UserError(f"{path}: `hyperparameters` of {name} fails: {in_words(error, type(component))}") from error
+    if inspect.isroutine(found):
+        raise UserError(f"{path}: `hyperparameters` of {name} is a method; write @property above it")
     if not isinstance(found, Mapping):
         raise UserError(f'{path}: `hyperparameters` of {name} is {found!r}; write {{"name": Range(low, high)}}')
     for key, bounds in found.items():

@@ -24,6 +24,7 @@ from seedsweep.shards import data_set
 from seedsweep.sweeps.study.components import (
     DEFAULT_OPTIMIZER,
     canonical,
+    component,
     declared,
     defaults,
     kind,
@@ -225,6 +226,8 @@ def _of_an_own_loop(study: Study, what: str) -> dict[str, Any]:
 
 
 def _data(study: Study) -> dict[str, Any]:
+    if name := study.data.get("name"):
+        component("data.name", name)
     values = data_set.resolved({"name": "", **study.data})
     folder = data_set.make(values).folder()
     # A run may go on from another folder.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedsweep.core.component import choose
+from seedsweep.core.component import Component, choose
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.resources import Allocation
 from seedsweep.core.records.study import Study, read_study
@@ -18,7 +19,7 @@ from seedsweep.sweeps.study import slips, yaml_reader
 from seedsweep.sweeps.study.command_line import check_program
 from seedsweep.sweeps.study.components import canonical, names_component, own_path
 from seedsweep.sweeps.study.configuration import OF_A_METRIC, configuration, parse, resolve
-from seedsweep.sweeps.study.overrides import dotted, normalised, one_setting, override
+from seedsweep.sweeps.study.overrides import dotted, leaves, normalised, one_setting, override
 from seedsweep.sweeps.study.validation import problems
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -47,6 +48,7 @@ def load(
     Errors: UserError, one line: which file, which field, what would be right.
     """
     if isinstance(study, Mapping):
+        _check_names(study)
         path, values, folder = Path.cwd() / "study", copy.deepcopy(dict(study)), Path.cwd()
     else:
         path = _find(study)
@@ -75,6 +77,17 @@ def load(
         field = problem.partition(": ")[0]
         place = next((where for where, layer in reversed(layers) if slips.says(layer, field)), f"{path}: ")
         raise UserError(_at_fault(problem, settings, path, place, made)) from error.__cause__
+
+
+def _check_names(values: Mapping[str, Any]) -> None:
+    """Of a notebook's fields. Errors: UserError for a component that stands there itself."""
+    for path, value in leaves(dict(values)):
+        for each in value if isinstance(value, list | tuple) else (value,):
+            found = type(each) if isinstance(each, Component) else each
+            if inspect.isclass(found) or inspect.isroutine(found):
+                name = f"{found.__module__}:{found.__qualname__}"
+                right = "define it outside of any function, and write" if "<" in name else f"write {name!r},"
+                raise UserError(f"{path}: {found.__qualname__} itself stands here: {right} its name")
 
 
 def dump(study: Study) -> str:

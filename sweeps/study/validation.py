@@ -268,7 +268,8 @@ def _conditions(study: Study, path: str) -> Iterable[str]:
 
 
 def _contexts(study: Study, path: str) -> Iterable[dict[str, Any]]:
-    """Overrides that choose each searched component that may be there together with a path."""
+    """Overrides that choose each searched component that may be there together with a path, and with it the one whose
+    field the path is."""
     space = study.search.space
     own, found = conditions_of(path, space), []
     for other in space:
@@ -276,6 +277,10 @@ def _contexts(study: Study, path: str) -> Iterable[dict[str, Any]]:
         together = path not in there and all(own.get(name, value) == value for name, value in there.items())
         if names_component(other, study) and other not in (path, *own) and together:
             found += [{**there, other: choice, **own} for choice in space[other].choices]
+    chosen = f"{path.rpartition('.')[0]}.name"
+    with_own = [context for context in found if chosen in context]
+    if with_own:
+        found = [*with_own, *({**with_own[0], **context} for context in found if chosen not in context)]
     return found or [own]
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from seedsweep.analysis import labels, tables
+from seedsweep.analysis.evaluation_columns import COLUMNS
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.ledger import CohortSpec, Ledger, LedgerError
@@ -36,6 +37,21 @@ def test_members_and_evaluations(tmp_path, make_run, mixed):
     assert len(results.evaluations) == 4 * (12 + 2) * 5
     assert sorted(members.alpha.unique()) == [0, 0.5, 0.87, 1]
     assert "batch" not in members
+
+
+def test_no_measure_takes_the_place_of_another_column(tmp_path, make_run):
+    """Those that may be declared are refused: the list that this goes by is all the columns there are."""
+    folder = make_run(tmp_path / "run", {1.0: 3}, found=False)
+    own = spec(1, "own", {"alpha": 0.5}, seeds=(7,))
+    record = Ledger(RunPaths(folder).cohorts).record(own)
+    record.create(own)
+    values = np.full((1, 1, len(COLUMNS)), 0.5)
+    record.claim(1).write_curves(Curves([10], values, list(COLUMNS), [7]))
+    evaluations = tables.read(folder).evaluations
+    assert [*evaluations.columns] == [*COLUMNS, "f1", "auc", *(f"measures.{name}" for name in COLUMNS)]
+    last = evaluations.iloc[-1]
+    assert [last[name] for name in COLUMNS] == ["hash1", "compare", "own", 7, 10]
+    assert [last[f"measures.{name}"] for name in COLUMNS] == [0.5] * len(COLUMNS)
 
 
 def test_an_unfinished_cohort_has_evaluations_and_no_members(tmp_path, make_run, mixed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from dataclasses import dataclass
@@ -130,6 +131,18 @@ def test_settings_with_their_defaults():
 def test_wrong_settings_name_the_field(values, words):
     with pytest.raises(UserError, match=words):
         settings_from(Settings, values, "settings")
+
+
+@pytest.mark.parametrize(
+    ("hint", "words"),
+    [
+        ("Widht", r"^Own: an annotation fails: NameError: name 'Widht' is not defined$"),
+        (type(sys), r"^Own\.width: module is no type of a setting; a study can write numbers"),
+    ],
+)
+def test_an_annotation_of_no_setting_is_one_line(hint, words):
+    with pytest.raises(UserError, match=words):
+        settings_from(dataclasses.make_dataclass("Own", [("width", hint, 3)]), {}, "settings")
 
 
 @pytest.mark.parametrize(

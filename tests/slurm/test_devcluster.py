@@ -71,13 +71,13 @@ def test_it_comes_up_over_what_a_power_cut_left(cluster):
 
 
 def test_each_node_is_a_host_of_its_own(cluster):
-    shown = {}
+    shown, own = {}, Path(f"/tmp/a-nodes-own-{os.getpid()}")
     for node in cluster.nodes:
-        script = "hostname; hostname -i; touch /tmp/mine; ls /tmp /dev/shm; ps -e | wc -l"
+        script = f"hostname; hostname -i; touch {own}; ls /tmp /dev/shm; ps -e | wc -l"
         shown[node] = output(*cluster.command(node, "sh", "-c", script)).splitlines()
     assert [lines[0] for lines in shown.values()] == cluster.nodes
     assert len({lines[1] for lines in shown.values()}) == 3
-    assert not Path("/tmp/mine").exists()
+    assert not own.exists()
     assert all(int(lines[-1]) < 15 for lines in shown.values())
 
 

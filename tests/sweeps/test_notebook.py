@@ -168,10 +168,17 @@ def test_steps_that_a_schedule_reads_do_not_grow(tmp_path):
     [
         ({"criterion": {"metric": "eror", "threshold": 0.1}}, "did you mean error"),
         ({"task": f"{__name__}:Lin"}, "did you mean Line"),
+        ({"task": Line}, f"task: Line itself stands here: write '{__name__}:Line', its name"),
+        ({"task": Line()}, f"task: Line itself stands here: write '{__name__}:Line', its name"),
+        ({"configurations": {"own": {"data": {"name": Numbers}}}}, f"own.data.name: .* write '{__name__}:Numbers'"),
+        ({"schedules": {"lr": {"name": lambda step, steps: 1.0}}}, "define it outside of any function"),
+        ({"task": "Typed"}, "task: Typed is a class of this notebook or script: write '__main__:Typed'"),
+        ({"data": {"name": "Typed"}}, "data.name: Typed is a class .*: write '__main__:Typed'"),
         ({"colour": "red"}, "colour: there is no such field"),
     ],
 )
-def test_a_mistake_is_one_line_with_one_root(change, words, tmp_path):
+def test_a_mistake_is_one_line_with_one_root(change, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "Typed", Line, raising=False)
     with pytest.raises(SeedsweepError, match=words) as refused:
         run_study({**STUDY, **change}, runs=tmp_path, quiet=True)
     assert "\n" not in str(refused.value)

@@ -81,6 +81,10 @@ class Listed(Net):
     hyperparameters = ["beta"]
 
 
+class Labelled(Net):
+    metrics = {"accuracy": Metric("max", 0, 1), "label": Metric("max")}
+
+
 class Says(Net):
     def check(self):
         return "settings.width: odd"

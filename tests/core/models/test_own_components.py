@@ -222,6 +222,42 @@ def test_what_is_wrong_with_own_settings_is_a_line(folder, setting, line, make_d
     assert "\n" not in str(refused.value)
 
 
+PROPERTIES = """
+from seedsweep.core.models.recurrent_attention import RecurrentAttention
+from seedsweep.shards.sets.patterns import Pattern1
+
+class Failing(RecurrentAttention):
+    @property
+    def hyperparameters(self):
+        return self.ranges
+
+class Method(RecurrentAttention):
+    def hyperparameters(self):
+        return {}
+
+class Classes(Pattern1):
+    @property
+    def classes(self):
+        return self.many
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("task=p.py:Failing", r"`hyperparameters` of p\.py:Failing fails: AttributeError: .*\(p\.py line 8\)$"),
+        ("task=p.py:Method", r"`hyperparameters` of p\.py:Method is a method; write @property above it$"),
+        ("data.name=p.py:Classes", r"p\.py:Classes\.classes fails: AttributeError: .*\(p\.py line 17\)$"),
+    ],
+)
+def test_an_own_property_that_fails_is_a_line(folder, setting, line):
+    (folder / "p.py").write_text(PROPERTIES)
+    without = ["search=null", "configurations=null", "configurations.one={}"]
+    with pytest.raises(UserError, match=line) as refused:
+        sampled_task(load(str(folder / "own.yaml"), None, [*without, setting]))
+    assert "\n" not in str(refused.value)
+
+
 def test_an_own_loss_may_be_a_function(make_data, members):
     task = attention(make_data(), location="places.py:top")
     these = members(task)

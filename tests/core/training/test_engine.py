@@ -1,5 +1,7 @@
 """Which members can train together is found by trying, and said in one line."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -12,15 +14,16 @@ from seedsweep.core.task import Task
 from seedsweep.core.training.batch import on_device
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.evaluation import prepared
-from seedsweep.core.training.optimisers import Adam
+from seedsweep.core.training.optimisers import SGD, Adam, AdamW
 
 TRAINING = Training(steps=8, batch=8, evaluate_every=4)
 
 
 @pytest.fixture
 def engine(members):
-    def chosen(task: Task):
-        return choose_engine(task, members(task, 0)[0], TRAINING, Adam())
+    def chosen(task: Task, optimizer=None):
+        optimizer = optimizer or Adam()
+        return choose_engine(task, members(task, 0, optimizer=optimizer)[0], TRAINING, optimizer)
 
     return chosen
 
@@ -35,6 +38,20 @@ def test_a_missing_batching_rule_is_named_with_what_to_do(make, engine):
     assert found.name == "loop"
     assert "aten::lstm" in found.reason
     assert "nn.LSTMCell in a loop" in found.reason
+
+
+def test_a_spectral_norm_is_named_with_what_to_do(make, classifier, engine):
+    class Spectral(classifier):
+        def model(self):
+            return nn.utils.parametrizations.spectral_norm(nn.Linear(20, 3))
+
+    class Divided(classifier):
+        def loss(self, model, batch, hp):
+            weight = model[0].weight / torch.linalg.matrix_norm(model[0].weight, 2)
+            return F.cross_entropy(model[2](F.relu(F.linear(batch["x"], weight))), batch["label"])
+
+    assert "weight / torch.linalg.matrix_norm(weight, 2) trains together" in engine(make(Spectral)).reason
+    assert engine(make(Divided)).name == "fused"
 
 
 def test_members_that_are_told_to_train_together_and_cannot_say_what_to_do(make, members, cohort):
@@ -77,6 +94,79 @@ def test_members_that_share_something_do_not_train_together(make, classifier, en
     found = engine(make(Counting))
     assert found.name == "loop"
     assert "differs by" in found.reason
+
+
+class Own(SGD):
+    """Its slot is `momentum`."""
+
+    def update(self, weights, gradient, state, scales, decayed):
+        return weights - scales[:, :1] * self.direction(gradient), {"momentum": gradient + state["momentum"]}
+
+    def direction(self, gradient):
+        return gradient / gradient.norm(dim=1, keepdim=True)
+
+    def again(self, gradient):
+        self.calls = getattr(self, "calls", 0) + 1
+        return gradient / self.calls
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam, AdamW, Own])
+def test_an_optimiser_of_rows_trains_members_together(kind, task, engine):
+    assert engine(task, kind()).reason == "members train together: the same as alone, to rounding"
+
+
+#: By what an update mixes: the update's parts, and words of the line.
+MIXED = {
+    "a norm of all": ({"direction": lambda s, g: g / g.norm()}, r"the step of test_engine\.py: Mixed\.update differs"),
+    "a scale of the first": (
+        {"update": lambda s, w, g, state, scales, d: (w - scales[0, 0] * g, dict(state))},
+        r"the step of test_engine\.py: Mixed\.update differs",
+    ),
+    "a slot of all": (
+        {"update": lambda s, w, g, state, scales, d: (w, {"momentum": g - g.mean(0)})},
+        r"the momentum after the step of test_engine\.py: Mixed\.update differs",
+    ),
+    "scales without an axis": (
+        {"update": lambda s, w, g, state, scales, d: (w - scales[:, 0] * g, dict(state))},
+        r"test_engine\.py line \d+: Mixed\.update: RuntimeError: The size of tensor",
+    ),
+}
+
+
+@pytest.mark.parametrize("mixed", MIXED)
+def test_an_optimiser_that_mixes_members_is_named_with_what_to_do(mixed, task, engine):
+    methods, words = MIXED[mixed]
+    found = engine(task, type("Mixed", (Own,), methods)())
+    assert found.name == "loop"
+    assert re.search(words, found.reason), found.reason
+    assert "reduce over dim 1, as in gradient.norm(dim=1, keepdim=True)" in found.reason
+
+
+def test_an_optimiser_that_remembers_outside_of_its_state_is_refused(task, engine):
+    with pytest.raises(UserError, match=r"^test_engine\.py: Counting\.update gives another step at a second call"):
+        engine(task, type("Counting", (Own,), {"direction": Own.again})())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            lambda w, state: (w.sum(0), dict(state)),
+            r"weights of shape \[579\]: \[m, W\] is needed, a row a member, here \[1, 579\]",
+        ),
+        (lambda w, state: (w, {"momentum": w[:, 0]}), r"momentum of shape \[1\]: \[m, W\] is needed"),
+        (lambda w, state: (w, {"momentum": 0.0}), r"momentum of type float: \[m, W\] is needed"),
+        (lambda w, state: (w, {"first": w}), r"a state of first: its `slots` name momentum"),
+        (lambda w, state: (w, {}), r"a state of nothing: its `slots` name momentum"),
+        (lambda w, state: w, r"Tensor: weights and state are needed"),
+    ],
+)
+def test_an_optimiser_gives_rows_and_its_slots(given, words, task, engine, members, trained):
+    kind = type("Wrong", (Own,), {"update": lambda s, w, g, state, scales, d: given(w, state)})
+    with pytest.raises(UserError, match=rf"^test_engine\.py: Wrong\.update gives {words}"):
+        engine(task, kind())
+    with pytest.raises(UserError, match=r"^test_engine\.py: Wrong\.update gives "):
+        trained(task, members(task, 0, 1, optimizer=kind()), optimizer=kind())
 
 
 def test_a_task_that_fails_in_float64_is_compared_in_float32_and_says_so(make, classifier, engine):

@@ -16,6 +16,7 @@ def accuracy(model, batch):
     return (model(batch["x"]).argmax(-1) == batch["label"]).float()
 
 
+SHARED = nn.Linear(20, 3)
 WRONG = {
     "a loss a sample": (
         {"loss": lambda s, m, b, hp: F.cross_entropy(m(b["x"]), b["label"], reduction="none")},
@@ -74,6 +75,14 @@ WRONG = {
     "a model that nothing trains": (
         {"model": lambda s: nn.Linear(20, 3).requires_grad_(False)},
         r"^test_wrong_tasks\.py: Wrong\.model gives a model without trained weights",
+    ),
+    "one model for all": (
+        {"model": lambda s: nn.Sequential(SHARED, nn.ReLU())},
+        r"^test_wrong_tasks\.py: Wrong\.model gives a layer that it gave before: .* make a new one at each call",
+    ),
+    "a model without shapes": (
+        {"model": lambda s: nn.Sequential(nn.LazyLinear(3))},
+        r"Wrong\.model gives a model in which 0\.weight has no shape yet: .* in place of nn\.LazyLinear\(3\)",
     ),
     "a loss without a gradient": (
         {"loss": lambda s, m, b, hp: F.cross_entropy(m(b["x"]), b["label"]).detach()},
@@ -157,7 +166,7 @@ def test_one_line(wrong, make, classifier, members, trained):
         kind = type("Wrong", (Later,), methods)
     with pytest.raises(UserError, match=words) as refused:
         task = make(kind)
-        trained(task, members(task, 0))
+        trained(task, members(task, 0, 1) if wrong == "one model for all" else members(task, 0))
     assert "\n" not in str(refused.value)
 
 

@@ -16,6 +16,7 @@ from seedsweep.sweeps.running import engines
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.loading import load
 from tests.sweeps import toy
+from tests.sweeps.launching import run_inline
 
 
 def check(study, *settings) -> tuple[bool, str]:
@@ -131,6 +132,40 @@ def test_what_is_likely_wrong_is_a_warning(tmp_path, right, wrong, words):
     well, said = check(toy.write(tmp_path / "mine", toy.MODULE.replace(right, wrong)))
     assert well
     assert words in said.partition("warning: ")[2]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """The file of a study whose run `first` has kept its weights."""
+    folder = tmp_path_factory.mktemp("first")
+    study = toy.write(folder / "mine")
+    small = ("search.explore=0", "seeds.compare=1", "criterion.threshold=10", "resources.keep_weights=true")
+    run_inline(study, folder, *small, name="first")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEEDSWEEP_RUNS", str(folder))
+        yield study
+
+
+@pytest.mark.parametrize(
+    ("settings", "well", "words"),
+    [
+        (["optimizer.no_decay=[wieght]", "weight_decay=0.1"], False, "optimizer.no_decay: 'wieght' fits no trained"),
+        (["init_from.run=nope"], False, "init_from.run: there is no run 'nope' in "),
+        (["init_from.run=first"], True, ""),
+        (["init_from.run=first", "settings.width=6"], False, "seed 0, of first: these weights are another model"),
+        (
+            ["schedules.lr={name: cosine, warmup_steps: 24}"],
+            True,
+            "warning: schedules.lr.warmup_steps: 24 is the whole",
+        ),
+        (["schedules.lr={name: cosine, warmup_steps: 23}"], True, ""),
+    ],
+)
+def test_what_a_launch_would_refuse_or_never_reach_is_said(first, settings, well, words):
+    done, said = check(first, *settings)
+    assert done == well
+    assert words in said
+    assert ("warning" in said) == words.startswith("warning")
 
 
 def test_a_batch_larger_than_the_data_is_one_line(tmp_path):

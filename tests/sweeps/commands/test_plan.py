@@ -32,13 +32,15 @@ def shares(said):
 
 
 def test_the_whole_plan(study_file, tmp_path):
-    study = load(study_file, None, ["criterion.hold=6"], None, "inline")
+    condition = "search.space.schedules.lr.every={if: {schedules.lr.name: step}}"
+    study = load(study_file, None, ["criterion.hold=6", condition], None, "inline")
     console = Console(file=io.StringIO(), width=80)
     show(study, RunDirectory(RunPaths.of(tmp_path / "runs", study.name)), "inline", console)
     said = " ".join(console.file.getvalue().split())
     for part in (
         "4 by tpe",
         "2 named and the best found",
+        "search alpha: 0 to 1 search schedules.lr.every: 4 to 24, if schedules.lr.name is step",
         "s, of which start and report about 20 s",
         "hold 6 of 6 evaluations: a seed must be good at every one of them",
         "power: 3 configurations, adjusted for all 3 pairs and both axes",

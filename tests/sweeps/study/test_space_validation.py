@@ -135,6 +135,18 @@ def test_what_only_a_searched_component_has(searched):
         searched(space)
 
 
+@pytest.mark.parametrize(
+    "more", [{}, {"optimizer.name": OPTIMIZERS}, {"training.batch": {"choices": [8, 16]}, "optimizer.name": OPTIMIZERS}]
+)
+def test_a_schedule_is_searched_with_its_settings_where_the_study_has_none(searched, more):
+    space = {
+        "schedules.lr.name": {"choices": ["constant", "cosine"]},
+        "schedules.lr.warmup_steps": {"low": 0, "high": 20},
+        **more,
+    }
+    assert list(searched(space).search.space) == list(space)
+
+
 def test_a_wrong_sampler_and_a_search_of_nothing(searched):
     with pytest.raises(UserError, match=r"search\.sampler: input should be 'tpe', 'random', .* not 'tpee'"):
         searched({"lr": {"low": 0, "high": 1}}, sampler="tpee")

@@ -213,6 +213,10 @@ class NoCount(Points):
         ),
         ({"task": "net.py:Listed"}, "task: `hyperparameters` of net.py:Listed is ['beta']; write {"),
         ({"task": "net.py:Says"}, "task: Says.check gives str, 'settings.width: odd': lines are needed"),
+        (
+            {"task": "net.py:Labelled"},
+            "task: `metrics` of net.py:Labelled has label: the table of evaluations has a column of its own called so",
+        ),
         ({"schedules": {"layers": {"name": "cosine"}}}, "schedules.layers: layers is a plain number in net.py:Net"),
         ({"settings": {"wide": True, "width": 3}}, "settings.width: 3 is not wide; it must be at least 64"),
         ({"settings": {"act": "rleu"}}, "settings.act: there is no 'rleu'; did you mean relu?"),
@@ -275,6 +279,7 @@ def test_two_ways_to_say_one_configuration(study):
         ({"metrics": None}, "metrics: is missing: a function has no class to say them; write {accuracy: max}"),
         ({"metrics": {"accuracy": "up"}}, "metrics.accuracy.direction: input should be 'max' or 'min', not 'up'"),
         ({"metrics": {"accuracy": {"direction": "max", "hi": 1}}}, "metrics.accuracy.hi: there is no such field"),
+        ({"metrics": {"accuracy": "max", "seed": "min"}}, "metrics.seed: the table of evaluations has a column of its"),
         ({"metrics": {"loss": "min"}}, "criterion.metric: net.py:train has no 'accuracy'; known are loss"),
         (
             {"metrics": {"accuracy": "max", "val_loss": "max"}},
