@@ -261,7 +261,7 @@ def _program(study: Study) -> str:
         study.settings,
         study.data,
         training,
-        study.optimizer.get("name"),
+        study.optimizer,
         sorted(study.hyperparameters),
         numbers_of(study),
         study.resources.engine,
