@@ -124,7 +124,13 @@ def assert_equal_paths(one: Cohort, other: Cohort) -> None:
         assert all(torch.equal(found[each][-1], expected[each][-1]) for each in expected)
 
 
-def test_company_a_resumption_and_another_compilation_change_no_bit(task, compiler, folder):
+def test_company_and_a_resumption_change_no_bit(task, compiler):
     alone, half = trained(task, compiler, 4), trained(task, compiler, 3, 4, until=2).state()
     assert_equal_paths(trained(task, compiler, 3, 4, state=half), alone)
+
+
+@pytest.mark.parametrize("task", ["recurrent_attention", "unet of a crop"], indirect=True)
+def test_another_compilation_changes_no_bit(task, compiler, folder):
+    """Of two, as it compiles all of a model once more."""
+    alone = trained(task, compiler, 4)
     assert_equal_paths(trained(task, anew(folder), 4), alone)
