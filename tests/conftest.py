@@ -15,7 +15,7 @@ from tests.small_study import SMALL_STUDY
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: As it was before any study was loaded.
+#: Before any study is loaded.
 PATH = tuple(sys.path)
 
 

@@ -77,6 +77,11 @@ class Training(Part):
         every = self.evaluate_every or (per_epoch if self.epochs else max(1, steps // 100))
         return self.model_copy(update={"steps": steps, "epochs": 0.0, "evaluate_every": min(every, steps)})
 
+    @property
+    def evaluations(self) -> int:
+        """How many there are, where the number of steps is known; the last one is at the end."""
+        return -(-self.steps // max(1, self.evaluate_every))
+
 
 class Dimension(Part):
     """What is searched of one field: `low` to `high`, on a logarithmic scale with `log`, in steps of `step`; or

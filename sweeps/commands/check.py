@@ -23,6 +23,7 @@ from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.core.training import memory
 from seedsweep.core.training.batch import SPLITS, Data
 from seedsweep.core.training.cohort import Cohort
+from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.models import build, start_from
 from seedsweep.sweeps.commands.sampled import chosen_engine, sampled_task, training_samples
 from seedsweep.sweeps.running import user_code
@@ -117,7 +118,9 @@ def _lines(paths: RunPaths, each: Configuration) -> list[str]:
     training = study.training.resolved(data.count("train")).model_copy(update={"steps": STEPS, "evaluate_every": STEPS})
     model = build(task, 0)
     start = _start(study.init_from, paths, model)
-    engine = chosen_engine(study, task, member, training, optimizer)
+    # Tried whichever the study names: what is wrong with the task or the optimiser is said here.
+    tried = choose_engine(task, member, training, optimizer)
+    engine = chosen_engine(study, lambda: tried)
     memory.release(data.device)
     memory.begin_peak(data.device)
     before = memory.peak(data.device)

@@ -16,6 +16,7 @@ from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Dimension, Study, Training
 from seedsweep.core.training import memory
+from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.probe import Rate, expected_rate, probe
 from seedsweep.slurm import detect
 from seedsweep.slurm.settings import asked
@@ -244,7 +245,7 @@ def _time_in_words(study: Study, plan: Plan) -> list[str]:
 def _strict(study: Study, cost: _Cost | None) -> list[str]:
     """A line where the criterion asks for every evaluation, the first one, after little training, among them."""
     hold, trainings = study.criterion.hold, [one.training for one in cost.timed] if cost else []
-    if hold == 1 or hold not in [-(-each.steps // max(1, each.evaluate_every)) for each in trainings]:
+    if hold == 1 or hold not in [each.evaluations for each in trainings]:
         return []
     return [f"hold {hold} of {hold} evaluations: a seed must be good at every one of them"]
 
@@ -274,7 +275,7 @@ def _time(each: Configuration, most: int) -> _Timed:
         raise UserError(f"{each.name}: {error}") from error
     optimizer, (member,) = make_optimizer(study), members(each, [0])
     training = study.training.resolved(task.data.count("train"))
-    engine = chosen_engine(study, task, member, training, optimizer)
+    engine = chosen_engine(study, lambda: choose_engine(task, member, training, optimizer))
     chosen, reason = engine.name, engine.reason
     if study.resources.gpus and not torch.cuda.is_available():
         rate = SUSTAINED / operations(task, member, training, optimizer)
@@ -351,7 +352,7 @@ def _seconds_of(one: _Timed, seeds: int, size: int) -> float:
     """Of so many seeds, in trials of `size` members."""
     steps: float = one.training.steps or 1
     # An evaluation is a forward pass: for each sample about a third of a training step.
-    steps += -(-steps // max(1, one.training.evaluate_every)) * one.validation / one.training.batch / 3
+    steps += (one.training.evaluations or 1) * one.validation / one.training.batch / 3
     return seeds * steps / _rate(one, size)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.resources import AUTO
-from seedsweep.core.records.study import Study, Training
+from seedsweep.core.records.study import Study
 from seedsweep.core.task import Task
 from seedsweep.core.training.batch import Data, on_device
 from seedsweep.core.training.compiled import CompileError
-from seedsweep.core.training.engine import Engine, choose_engine
+from seedsweep.core.training.engine import Engine
 from seedsweep.core.training.evaluation import prepared
-from seedsweep.core.training.optimisers import Optimizer
-from seedsweep.core.training.seeds import Member
 from seedsweep.shards import data_set
 from seedsweep.shards.data_set import DataSet
 from seedsweep.shards.index import read_index
@@ -51,21 +51,23 @@ def training_samples(study: Study) -> int:
     return total
 
 
-def chosen_engine(study: Study, task: Task, member: Member, training: Training, optimizer: Optimizer) -> Engine:
+def chosen_engine(study: Study, tried: Callable[[], Engine]) -> Engine:
     """Which engine trains a configuration, and why or what stops the one that the study names, as a launch says it.
 
-    Errors: as of `choose_engine`.
+    tried: makes the one that `auto` would take, where that is asked for.  Errors: as of `tried`.
     """
-    named, found = study.resources.engine, choose_engine(task, member, training, optimizer)
+    named = study.resources.engine
     if named == AUTO:
-        return found
+        return tried()
     if named == "compiled":
         try:
             compiler()
         except CompileError as error:
+            found = tried()
             return Engine(found.name, f"{error}; {found.reason}")
-    against = f", where auto would not: {found.reason}" if named == "fused" != found.name else ""
-    return Engine(named, f"{THE_STUDY}{against}")
+    if named == "fused" and (found := tried()).name != named:
+        return Engine(named, f"{THE_STUDY}, where auto would not: {found.reason}")
+    return Engine(named, THE_STUDY)
 
 
 def _first(made: DataSet, most: int, batch: int) -> tuple[Data, int]:

@@ -97,7 +97,9 @@ def launch(
         # Not for a worker on another machine, nor for what is asked one after another.
         ahead = configurations if on == HERE and begins and kind(study) == "task" else []
         log = LogElsewhere(run.paths, [place for place in places if place in MODULES], console)
-        boards = [_tensorboard(study, run)] if TENSORBOARD in places else []
+        boards = (
+            [TensorBoard(study, metrics_of(study), run.ledger, run.paths.tensorboard)] if TENSORBOARD in places else []
+        )
         job = Job(study, run, number, copy, inputs, agenda, console, stop, verbose=verbose, watchers=[log, *boards])
         with compiling_ahead(study, ahead, run.paths, copy, data) as compiling, contextlib.closing(log):
             if compiling:
@@ -202,7 +204,3 @@ def _write_views(study: Study, run: RunDirectory, agenda: Agenda) -> None:
     replace(run.paths.importance, ("\n".join(lines) + "\n").encode())
     if (sure := agenda.certainty()) is not None:
         replace(run.paths.search, json.dumps({"share": sure.share}).encode())
-
-
-def _tensorboard(study: Study, run: RunDirectory) -> TensorBoard:
-    return TensorBoard(study, metrics_of(study), run.ledger, run.paths.tensorboard)

@@ -4,7 +4,6 @@ wrong, what would be right."""
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -126,14 +125,13 @@ def _criterion(study: Study) -> Iterable[str]:
 
 def _hold(study: Study, training: Training) -> Iterable[str]:
     """training: with steps."""
-    evaluations = math.ceil(training.steps / training.evaluate_every)
     holds = {"criterion.hold": study.criterion.hold}
     holds |= {f"sensitivity.hold.{n}": hold for n, hold in enumerate(study.sensitivity.hold)}
     for where, hold in holds.items():
-        if hold > evaluations:
+        if hold > training.evaluations:
             yield (
-                f"{where}: {evaluations} evaluations can never hold for {hold}; hold fewer, or evaluate more often "
-                "(training.evaluate_every)"
+                f"{where}: {training.evaluations} evaluations can never hold for {hold}; hold fewer, or evaluate more "
+                "often (training.evaluate_every)"
             )
 
 

@@ -26,7 +26,7 @@ LATE = Claim(better=("alpha 0.3", "alpha 0"))
 
 @pytest.fixture
 def grown(tmp_path, make_run):
-    """Makes a run as it was registered, and the same run with more: the results of both, and the second's folder."""
+    """Makes the registered run, and one with more besides: the results of both, and the second's folder."""
 
     def make(rates, more, *, before, after):
         first, second = (

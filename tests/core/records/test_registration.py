@@ -1,4 +1,4 @@
-"""What a run decides stays as it was before its first result."""
+"""What decides a run is fixed before its first result."""
 
 from dataclasses import replace
 

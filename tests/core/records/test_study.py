@@ -1,4 +1,4 @@
-"""A run directory's record of its study is read as it was written, or refused in one line."""
+"""A run directory's record of its study: what was written is read back, or refused in one line."""
 
 import math
 

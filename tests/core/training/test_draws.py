@@ -122,7 +122,7 @@ def test_what_draws_nothing_is_let_through_and_not_counted(function):
     ],
 )
 def test_what_has_no_answer_is_torchs_from_the_members_key(function):
-    """Of one member alone; torch's own generator is left as it was."""
+    """Of one member alone; the state of torch's own generator does not change."""
     before, drawn = torch.get_rng_state(), []
     for key in (KEYS[0], KEYS[1], KEYS[0]):
         torch.rand(3)

@@ -1,4 +1,4 @@
-"""Launches in this process, without Ray: what a launch does, whoever trains its cohorts."""
+"""Launches in this process, without Ray."""
 
 import contextlib
 import json

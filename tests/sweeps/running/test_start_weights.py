@@ -66,7 +66,7 @@ def test_the_named_member_the_best_or_each_that_converged_is_taken(first, init, 
         expected = weights_of(run, *source)
         assert set(weights) == set(expected)
         assert all(torch.equal(weights[name], expected[name]) for name in weights)
-        # Whoever its company is.
+        # Alone it starts from the same.
         (alone,) = read_starts(second, listed, [seed])
         assert all(torch.equal(weights[name], alone[name]) for name in weights)
 
