@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.registration import Registration
 from seedsweep.core.records.study import Study
 

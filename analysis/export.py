@@ -14,7 +14,7 @@ from seedsweep.analysis import methods
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import number
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 
 FORMATS = ("parquet", "csv", "latex")
 

@@ -85,18 +85,20 @@ def certainty(
         share = random.beta(a[:, None] + met, b[:, None] + seeds - met)
         again = random.random((several, count, seeds)) < share[:, :, None]
         scores = _scores_of(again, converged, merits, random)
-        named.update(_best(each, own, surface) for each, own in zip(again, scores, strict=True))
+        named.update(_best(again, scores, surface))
         left -= several
-    best = _best(converged, merits, surface)
+    (best,) = _best(converged[None], merits[None], surface)
     often = sorted(named.items(), key=lambda item: (-item[1], item[0]))[:3]
     return Certainty(best, named[best] / rounds, tuple((row, times / rounds) for row, times in often))
 
 
-def _best(converged: np.ndarray, merits: np.ndarray, surface: Surface | None) -> int:
-    """The row that the search names, by the `objective` of each."""
-    seeds = converged.shape[1]
-    values = converged.sum(1) / seeds + merits.sum(1) / seeds / (seeds + 1)
-    return int(np.argmax(values)) if surface is None else pick(values, surface.smoothed(values))
+def _best(converged: np.ndarray, merits: np.ndarray, surface: Surface | None) -> list[int]:
+    """The row that each search names, by the `objective` of each, of [searches, configurations, seeds]."""
+    seeds = converged.shape[-1]
+    values = converged.sum(-1) / seeds + merits.sum(-1) / seeds / (seeds + 1)
+    if surface is None:
+        return [int(row) for row in values.argmax(-1)]
+    return [pick(*pair) for pair in zip(values, surface.smoothed(values), strict=True)]
 
 
 def _around_all(met: np.ndarray, seeds: int, rounds: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -15,10 +15,12 @@ import pandas as pd
 from seedsweep.analysis import changes, labels
 from seedsweep.analysis.evaluation_columns import COLUMNS, WHOSE
 from seedsweep.analysis.results import CHANGED, IDENTITY, OUTCOME, STEPS, TESTED, Results, column_of, is_fixed
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, Outcome, judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.details import is_detail
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.origins import origins_of
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.provenance import read_provenance
@@ -30,7 +32,7 @@ from seedsweep.core.records.verified import verified
 def read(run_folder: Path) -> Results:
     """The tables of a run directory.
 
-    Errors: core.records.study.RecordError, core.records.ledger.LedgerError for a damaged record.
+    Errors: core.records.study.RecordError, core.records.record_files.LedgerError for a damaged record.
     """
     return Reader(run_folder).read()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seedsweep.core.errors import SeedsweepError
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.shards.layout import FORMAT, SPLITS, Array, Layout, is_name
 
 

@@ -31,7 +31,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from seedsweep.core.records import lease
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.core.records.paths import ClusterPaths
 from seedsweep.slurm import node, ray_node
 from seedsweep.slurm.detect import HEAD_VARIABLE

@@ -1,7 +1,8 @@
-"""A small study, and a cache of each test run's own."""
+"""A small study, and for each test a path, a cache and figures that are cheap to draw."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.user_modules import leave_folder
+from seedsweep.sweeps.running import user_code
 from tests.small_study import SMALL_STUDY
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Before any study is loaded.
 PATH = tuple(sys.path)
+#: In place of a figure.
+BLANK = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="1" height="1"/></svg>'
 
 
 @pytest.fixture
@@ -27,10 +32,12 @@ def study_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test meets a folder of user's files that another used."""
+def own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test meets a folder of user's files, or a copy of one, that another used. The test's own is removed after it
+    was left."""
     monkeypatch.setattr(sys, "path", list(PATH))
     yield
+    user_code.use(RunPaths(tmp_path), "")
     leave_folder()
 
 
@@ -40,14 +47,29 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("SEEDSWEEP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-@pytest.fixture
-def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A report's figures are saved as the page shows them: PDF and PNG take half of its time."""
+@pytest.fixture(autouse=True)
+def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report's figures are drawn and saved blank, which spares most of its time, unless the test is marked
+    `pictures`."""
+    if request.node.get_closest_marker("pictures"):
+        return
     from seedsweep.analysis.figures import style
+    from seedsweep.analysis.page import report
+    from seedsweep.analysis.report_2019 import page
 
     def save(figure: Figure, folder: Path, name: str) -> bytes:
-        picture = style.svg(figure)
-        (folder / f"{name}.svg").write_bytes(picture)
-        return picture
+        (folder / f"{name}.svg").write_bytes(BLANK)
+        return BLANK
 
-    monkeypatch.setattr(style, "save", save)
+    for module in (style, page):
+        monkeypatch.setattr(module, "save", save)
+    monkeypatch.setattr(report, "svg", lambda figure: BLANK)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frozen() -> Iterator[None]:
+    """The product collects garbage before it measures memory: that need not look through all modules each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

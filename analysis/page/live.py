@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from seedsweep.analysis.page.render import TEMPLATES, render, with_contents
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.core.records.paths import ReportPaths
 
 

@@ -56,7 +56,7 @@ def write(run_folder: Path, reader: tables.Reader | None = None) -> Answer:
     """Write `report/` of the run directory anew; returns the answer.
 
     reader: that of an earlier report of a study that still runs: the page alone is written, not what is for a paper.
-    Errors: core.records.study.RecordError, core.records.ledger.LedgerError for a damaged record.
+    Errors: core.records.study.RecordError, core.records.record_files.LedgerError for a damaged record.
     """
     run = RunPaths(run_folder)
     results = (reader or tables.Reader(run_folder)).read()
@@ -195,7 +195,7 @@ def write_table(path: str | Path, threshold: float, hold: int, report: Path, col
 def write_together(runs: Sequence[Path], report: Path) -> Answer:
     """The report of two run directories or more side by side; returns the answer.
 
-    Errors: analysis.errors.TableError; core.records.study.RecordError, core.records.ledger.LedgerError for
+    Errors: analysis.errors.TableError; core.records.study.RecordError, core.records.record_files.LedgerError for
     a damaged record.
     """
     results = together([tables.read(run) for run in runs])

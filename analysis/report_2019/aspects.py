@@ -45,7 +45,7 @@ XAVIER = 0.2
 @dataclass(frozen=True)
 class Setting:
     """A configuration of ours. values: all that it was resolved to, dotted path -> value, a hyperparameter by its bare
-    name (`core.records.ledger.CohortSpec.values`).  criterion: of its study.  seeds: of the comparison."""
+    name (`core.records.cohort_spec.CohortSpec.values`).  criterion: of its study.  seeds: of the comparison."""
 
     values: Mapping[str, Any]
     criterion: Criterion

@@ -15,7 +15,7 @@ from seedsweep.analysis.report_2019.judging import CLOSE, LEVEL, MARGIN, NOT_TES
 from seedsweep.analysis.report_2019.rows import OF_MEASURES, SWEPT
 from seedsweep.analysis.report_2019.table import NOT_RUN, VERDICTS, Judged, Number, cells, judged
 from seedsweep.analysis.verdicts import UNDECIDED
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.provenance import read_provenance
 
@@ -39,7 +39,7 @@ RULES = (
 def write(runs: Path, folder: Path) -> str:
     """Write `index.html`, `replication.md`, `replication.csv` and the figure to `folder`; returns the summary.
 
-    Errors: core.records.ledger.LedgerError, core.records.study.RecordError for a damaged record.
+    Errors: core.records.record_files.LedgerError, core.records.study.RecordError for a damaged record.
     """
     every = judged(runs)
     folder.mkdir(parents=True, exist_ok=True)

@@ -80,7 +80,7 @@ def judged(runs: Path, rows: Sequence[Row] | None = None) -> list[Judged]:
     """One a row, in the report's order. A run `STUDY-report` takes the place of STUDY where it is of the report's scale
     and has all that a row needs. A run that is not as the study is, see `designs`, decides nothing.
 
-    Errors: core.records.ledger.LedgerError, core.records.study.RecordError for a damaged record.
+    Errors: core.records.record_files.LedgerError, core.records.study.RecordError for a damaged record.
     """
     rows = read_rows() if rows is None else rows
     names = {f"{row.study}{suffix}" for row in rows for suffix in ("", f"-{REPORT_SCALE}")}

@@ -14,6 +14,8 @@ from scipy import optimize, special
 FIRST_IN_ORDER = 0.1
 #: Up to so many tables of two groups all are looked at; of more the limit of many seeds is taken.
 MOST_TABLES = 45_000
+#: Where a finer grid has its points.
+FINER = np.linspace(-1, 1, 17)
 #: Random deals of an omnibus test, and the states to which it is exact: about 0.1 s.
 DRAWS, MOST_STATES = 9999, 4_000_000
 
@@ -107,8 +109,8 @@ def _least_difference(a: int, m: int, b: int, n: int, significance: float) -> fl
         start = _found(m, n, max(significance / 2, FIRST_IN_ORDER))
         tables = _at_most(fisher, fisher[a, b]) if start[a, b] else np.maximum(tables, start)
 
-    def excess(at: float) -> float:
-        return math.log(max(_largest(tables, at), 1e-300) / (significance / 2))
+    def excess(at: float, largest: Callable[[np.ndarray, float], float] = _largest) -> float:
+        return math.log(max(largest(tables, at), 1e-300) / (significance / 2))
 
     low, high = (0.0, 1.0) if found else (-1.0, 0.0)
     if excess(low) >= 0:
@@ -116,8 +118,23 @@ def _least_difference(a: int, m: int, b: int, n: int, significance: float) -> fl
         return math.ulp(0.0) if found else -1.0
     if excess(high) <= 0:
         return high
-    root: float = optimize.brentq(excess, low, high, xtol=1e-8)
+    root = _root(excess, lambda at: excess(at, _roughly_largest), low, high)
     return max(root, math.ulp(0.0)) if found else root
+
+
+def _root(exact: Callable[[float], float], rough: Callable[[float], float], low: float, high: float) -> float:
+    """Where a growing function is 0, between two numbers at which it is not. rough: one much like it that takes less
+    time."""
+    near, apart = low, high - low
+    if rough(low) < 0 < rough(high):
+        near, apart = optimize.brentq(rough, low, high, xtol=1e-5), 1e-4
+    below, above = max(near - apart, low), min(near + apart, high)
+    while exact(below) > 0 and below > low:
+        below, apart = max(below - 8 * apart, low), 8 * apart
+    while exact(above) < 0 and above < high:
+        above, apart = min(above + 8 * apart, high), 8 * apart
+    root: float = optimize.brentq(exact, below, above, xtol=1e-8)
+    return root
 
 
 @functools.lru_cache(maxsize=128)
@@ -194,33 +211,54 @@ def _at_most(fisher: np.ndarray, value: float) -> np.ndarray:
 
 def _largest(tables: np.ndarray, difference: float) -> float:
     """Largest probability of a set of tables (1 or 0, [m+1,n+1]) over all pairs of P(converge) with this difference."""
-    m, n = tables.shape[0] - 1, tables.shape[1] - 1
+    angles, values = _along(tables, difference)
+    if not values.any():
+        return 0.0
+    padded, step = np.concatenate([[-1.0], values, [-1.0]]), angles[1]
+    tops = angles[(values >= padded[:-2]) & (values > padded[2:]) & (values > 0.9 * values.max())]
+    # Finer grids around each top, until three points of one are a parabola.
+    while step > 5e-3:
+        centres = np.clip(tops, step, np.pi / 2 - step)
+        finer = centres[:, None] + step * FINER
+        around = _probability(tables, difference, finer.ravel()).reshape(finer.shape)
+        tops, step = finer[np.arange(len(tops)), around.argmax(1)], step / 8
+    return max(map(_vertex, around))
+
+
+def _roughly_largest(tables: np.ndarray, difference: float) -> float:
+    """As `_largest`, to about a thousandth."""
+    return _vertex(_along(tables, difference)[1])
+
+
+def _along(tables: np.ndarray, difference: float) -> tuple[np.ndarray, np.ndarray]:
+    """The probability at angles from 0 to a right one: a polynomial whose maxima are about 1/sqrt(m + n) wide."""
+    angles = _angles(33 + 4 * math.isqrt(sum(tables.shape) - 2))
+    return angles, _probability(tables, difference, angles)
+
+
+@functools.lru_cache(maxsize=256)
+def _angles(count: int) -> np.ndarray:
+    return np.linspace(0, np.pi / 2, count)
+
+
+def _probability(tables: np.ndarray, difference: float, angles: np.ndarray) -> np.ndarray:
+    """Probability of a set of tables where the second P(converge) is at this angle of its range, [A]. A share's
+    standard error is the same at all angles."""
     start = max(0.0, -difference)
-    room = min(1.0, 1 - difference) - start
-
-    def probability(angle: np.ndarray) -> np.ndarray:
-        # A share's standard error is the same at all angles.
-        q = start + room * np.sin(angle) ** 2
-        own, other = _binomial(q + difference, m), _binomial(q, n)
-        found: np.ndarray = np.einsum("pk,pk->p", own @ tables, other)
-        return found
-
-    # A polynomial whose maxima are about 1/sqrt(m + n) wide: a grid finds them, finer grids their tops.
-    angles = np.linspace(0, np.pi / 2, 33 + 4 * math.isqrt(m + n))
-    values = probability(angles)
-    padded = np.concatenate([[-1.0], values, [-1.0]])
-    tops = (values >= padded[:-2]) & (values > padded[2:]) & (values > 0.9 * values.max())
-    return max((_top(probability, angles[top], angles[1]) for top in np.flatnonzero(tops)), default=0.0)
+    q = start + (min(1.0, 1 - difference) - start) * np.sin(angles) ** 2
+    own, other = _binomial(q + difference, tables.shape[0] - 1), _binomial(q, tables.shape[1] - 1)
+    found: np.ndarray = np.einsum("pk,pk->p", own @ tables, other)
+    return found
 
 
-def _top(probability: Callable[[np.ndarray], np.ndarray], at: float, step: float) -> float:
-    """Largest value within one step of an angle."""
-    while True:
-        angles = np.linspace(max(at - step, 0.0), min(at + step, np.pi / 2), 17)
-        values = probability(angles)
-        if step < 2e-3:
-            return float(values.max())
-        at, step = float(angles[values.argmax()]), step / 8
+def _vertex(values: np.ndarray) -> float:
+    """Largest value of a curve through points at equal distances [P]: the vertex of a parabola, or an end."""
+    top = int(values.argmax())
+    if not 0 < top < len(values) - 1:
+        return float(values[top])
+    left, here, right = values[top - 1 : top + 2].tolist()
+    bend = left - 2 * here + right
+    return float(here - (right - left) ** 2 / (8 * bend) if bend < 0 else here)
 
 
 @functools.lru_cache(maxsize=64)
@@ -245,10 +283,10 @@ def _log_choices(n: int) -> np.ndarray:
 
 def _binomial(p: np.ndarray, n: int) -> np.ndarray:
     """Probability of k of n at each p, [P,n+1]."""
-    k = np.arange(n + 1)
     # At 0 and 1 the logarithms would be infinite; sums may lie a last digit outside.
-    p = np.clip(p, 1e-300, 1 - 1e-16)
-    found: np.ndarray = np.exp(_log_choices(n) + np.outer(np.log(p), k) + np.outer(np.log1p(-p), n - k))
+    p = np.clip(p, 1e-300, 1 - 1e-16)[:, None]
+    none = np.log1p(-p)
+    found: np.ndarray = np.exp(_log_choices(n) + (np.log(p) - none) * np.arange(n + 1) + n * none)
     return found
 
 

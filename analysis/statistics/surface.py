@@ -34,25 +34,28 @@ class Surface:
             self._parts.append((np.maximum(own, 0), vectors, covariance @ vectors))
 
     def smoothed(self, values: np.ndarray) -> np.ndarray:
-        """The posterior mean at each point of what the values, [points], are noisy ones of; their unit.
+        """The posterior mean at each point of what the values, [..., points], are noisy ones of; their shape and unit.
 
         The mean over the grid of `LENGTHS` and `NOISE`, each weighted by its likelihood, in which the variance is at
         its most likely.
         """
-        level = values[self._sample].mean()
-        centred = values[self._sample] - level
-        if np.ptp(centred) == 0:
-            return np.full(len(values), level)
-        likelihood, means = [], []
-        for own, vectors, covariance in self._parts:
-            turned = centred @ vectors
-            for noise in NOISE:
-                variances = (1 - noise) * own + noise
-                squares = float((turned**2 / variances).sum())
-                likelihood.append(-0.5 * float(np.log(variances).sum()) - 0.5 * len(centred) * np.log(squares))
-                means.append(covariance @ ((1 - noise) * turned / variances))
-        weights = np.exp(np.array(likelihood) - max(likelihood))
-        return np.asarray(level + weights / weights.sum() @ np.array(means))
+        values, noise = np.asarray(values, float), np.array(NOISE)[:, None]
+        level = values[..., self._sample].mean(-1, keepdims=True)
+        centred = values[..., self._sample] - level
+        turned, shrinking, likelihood = [], [], []
+        for own, vectors, _ in self._parts:
+            # Of each noise and eigenvector.
+            variances = (1 - noise) * own + noise
+            turned.append(centred @ vectors)
+            shrinking.append((1 - noise) / variances)
+            # Where all values are one, any weights do.
+            squares = np.maximum(turned[-1] ** 2 @ (1 / variances).T, 1e-300)
+            likelihood.append(-0.5 * np.log(variances).sum(1) - 0.5 * centred.shape[-1] * np.log(squares))
+        weights = np.exp(likelihood - np.max(likelihood, axis=(0, -1), keepdims=True))
+        weights /= weights.sum((0, -1), keepdims=True)
+        parts = zip(weights, turned, shrinking, self._parts, strict=True)
+        change = sum((along * (weight @ shrunk)) @ covariance.T for weight, along, shrunk, (*_, covariance) in parts)
+        return np.asarray(level + change)
 
 
 def pick(values: np.ndarray, smoothed: np.ndarray) -> int:

@@ -60,9 +60,13 @@ class Lease:
         with contextlib.suppress(OSError):
             os.utime(self.path)
 
+    def rest(self) -> None:
+        """Send no more heartbeats."""
+        self._stop.set()
+
     def release(self) -> None:
         """End the lease at once. Its number is not used again."""
-        self._stop.set()
+        self.rest()
         with contextlib.suppress(OSError):
             if self.held:
                 # An empty file is a released lease: this needs no space on a full disk.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedsweep.core.records.ledger import CohortRecord
+    from seedsweep.core.records.cohort_record import CohortRecord
 
 
 def origins_of(run: Mapping[str, Any]) -> dict[int, str]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.decision import RULES, Claim, Decision, SeedCounts, Sensitivity
-from seedsweep.core.records.ledger import CohortSpec, replace
+from seedsweep.core.records.files import replace
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.section import Part
 from seedsweep.core.records.study import RecordError, Study

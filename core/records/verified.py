@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from seedsweep.core.records.cohort_record import CohortRecord
 from seedsweep.core.records.criterion import Criterion, Outcome, judge
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortRecord, LedgerError
+from seedsweep.core.records.record_files import LedgerError
 
 
 def verified(record: CohortRecord, criterion: Criterion) -> tuple[list[Outcome], Curves]:

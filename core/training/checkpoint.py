@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -235,7 +235,7 @@ class Program:
         if self.draws[what] is False:
             yield
             return
-        before = _foreign_generators() if self.draws[what] is None else ""
+        before = _foreign_generators() if self.draws[what] is None else None
         with Draws(keys[0] if len(keys) == 1 else keys) as mode:
             yield
         if before and _foreign_generators() != before:
@@ -289,9 +289,11 @@ class _Member(nn.Module):
         return UserError(f"{named(self.task, what)} gives {given}")
 
 
-def _foreign_generators() -> str:
+def _foreign_generators() -> tuple[Any, ...]:
     """The states of NumPy's and Python's generators."""
-    return repr((np.random.get_state(), random.getstate()))
+    of_numpy = np.random.get_state(legacy=False)
+    state = of_numpy["state"]
+    return state["key"].tobytes(), state["pos"], of_numpy["has_gauss"], of_numpy["gauss"], random.getstate()
 
 
 @contextmanager

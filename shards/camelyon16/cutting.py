@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.shards.camelyon16.patches import Cells, Truth, cells, choose
 from seedsweep.shards.camelyon16.settings import CamelyonSettings
 from seedsweep.shards.camelyon16.slides import Slide

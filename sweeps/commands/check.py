@@ -17,7 +17,8 @@ from rich.markup import escape
 from torch import Tensor, nn
 
 from seedsweep.core.errors import SeedsweepError, UserError
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.cohort_spec import CohortSpec
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths, runs_folder
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.core.training import memory

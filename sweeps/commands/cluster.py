@@ -15,7 +15,7 @@ from submitit import SlurmExecutor
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records import lease
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.core.records.resources import Allocation
 from seedsweep.core.records.study import Study
 from seedsweep.core.source import PACKAGE

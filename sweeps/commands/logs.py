@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import CohortRecord
+from seedsweep.core.records.cohort_record import CohortRecord
 from seedsweep.sweeps.commands.cluster import log_files
 from seedsweep.sweeps.running.progress import which
 from seedsweep.sweeps.running.run_directory import RunDirectory

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec
 from seedsweep.core.records.study import Study
 
 RUNNING, WAITING, FINISHED, STOPPED = "running", "waiting", "finished", "stopped"

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from seedsweep.analysis.page.render import TEMPLATES, render
 from seedsweep.core.errors import SeedsweepError
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.study import read_study
 from seedsweep.sweeps.commands import listing, results

@@ -15,8 +15,8 @@ from rich.text import Text
 from seedsweep.analysis import answer_record
 from seedsweep.analysis.labels import searched, short_label
 from seedsweep.core.records import lease
+from seedsweep.core.records.cohort_record import CohortRecord
 from seedsweep.core.records.criterion import OUTCOMES, Outcome
-from seedsweep.core.records.ledger import CohortRecord
 from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study

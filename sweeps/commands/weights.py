@@ -10,7 +10,8 @@ from torch import Tensor
 
 from seedsweep.analysis.labels import label, searched
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.training import checkpoint
 from seedsweep.sweeps.running.run_directory import RunDirectory
 

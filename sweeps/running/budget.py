@@ -6,7 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.search.agenda import Agenda
 

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from seedsweep.core.records.claim import Claim, FencedError
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, FencedError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.training import checkpoint
 from seedsweep.core.training.cohort import Cohort

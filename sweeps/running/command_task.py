@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import Claim, CohortSpec
+from seedsweep.core.records.claim import Claim
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import dies_with_owner
 from seedsweep.sweeps.running.evaluations import OwnCodeError, ReportingRun, number, whole_step

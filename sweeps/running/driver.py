@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import replace
+from seedsweep.core.records.files import replace
 from seedsweep.core.records.origins import in_words, taken_by
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect

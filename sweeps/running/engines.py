@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from seedsweep.core.records.ledger import create
+from seedsweep.core.records.files import create
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Study, Training, read_study

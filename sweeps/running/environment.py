@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Study

@@ -13,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.claim import Claim
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import Claim, CohortSpec
 from seedsweep.core.records.study import Study
 
 

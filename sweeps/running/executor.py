@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 
 from seedsweep.core.errors import SeedsweepError
-from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
 from seedsweep.sweeps.places import HERE, INLINE

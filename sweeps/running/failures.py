@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 
 _IN_COMPANY = "in a trial with "
 

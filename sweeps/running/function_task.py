@@ -18,7 +18,8 @@ import torch
 
 from seedsweep.core.component import choose, resolve, takes
 from seedsweep.core.errors import SeedsweepError, UserError
-from seedsweep.core.records.ledger import Claim, CohortSpec, FencedError
+from seedsweep.core.records.claim import Claim, FencedError
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.core.task import Values
 from seedsweep.core.training import checkpoint

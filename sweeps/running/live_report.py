@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.sweeps.running import low_priority
 from seedsweep.sweeps.running.progress import Watcher
 

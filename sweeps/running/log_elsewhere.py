@@ -16,7 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from seedsweep.analysis.labels import label
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger, replace
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
+from seedsweep.core.records.files import replace
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import read_study
 from seedsweep.sweeps.running import low_priority

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from seedsweep.analysis.labels import label, searched
-from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.paths import RunPaths
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ray.tune.experiment import Trial
 from ray.tune.search import Searcher
 
 from seedsweep.core.errors import UserError
-from seedsweep.core.records.ledger import CohortRecord
+from seedsweep.core.records.cohort_record import CohortRecord
 from seedsweep.core.records.resources import Resources
 from seedsweep.slurm import node
 from seedsweep.sweeps.running.engines import any_compiled

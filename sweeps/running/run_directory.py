@@ -16,7 +16,8 @@ from typing import Any
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records import lease
-from seedsweep.core.records.ledger import Ledger, replace
+from seedsweep.core.records.files import replace
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.provenance import read_provenance
 from seedsweep.core.records.registration import register
@@ -104,8 +105,12 @@ class RunDirectory:
         Errors: UserError that says who holds it.
         """
         if inherited is not None:
-            lease.Lease(self.paths.leases, LEASE, inherited).beat(fenced=_give_way)
-            yield inherited
+            held = lease.Lease(self.paths.leases, LEASE, inherited)
+            held.beat(fenced=_give_way)
+            try:
+                yield inherited
+            finally:
+                held.rest()
             return
         if holder := self.holder():
             raise UserError(f"{self.name} is being run by {holder}: look with `seedsweep status`")

@@ -11,8 +11,10 @@ from pathlib import Path
 from torch import Tensor
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.cohort_record import CohortRecord
 from seedsweep.core.records.criterion import Criterion, Outcome
-from seedsweep.core.records.ledger import CohortRecord, Ledger, replace
+from seedsweep.core.records.files import replace
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import InitFrom
 from seedsweep.core.training import checkpoint

@@ -19,10 +19,13 @@ import numpy as np
 import torch
 
 from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.claim import Claim
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Outcome, judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.files import replace
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.origins import origins_of
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study, read_study

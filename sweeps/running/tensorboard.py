@@ -15,8 +15,10 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seedsweep.analysis.labels import label, varying
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running.progress import Watcher
 

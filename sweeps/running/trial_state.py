@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from seedsweep.core.errors import SeedsweepError
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.training import checkpoint
 
 

@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -183,14 +183,18 @@ def _leave(folder: Path, files: Iterable[str]) -> None:
     known = {folder / name for name in files}
     known |= {above for path in known for above in path.parents if above != folder and above.is_relative_to(folder)}
     # All are looked at first: the path of a package without a file is looked up in its parent.
-    places = {name: _places(module) for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)}
-    for name, of_module in places.items():
-        # Thousands are not below it, which letters tell faster than paths.
-        if name != "__main__" and any(place.startswith(below) and Path(place) in known for place in of_module):
-            del sys.modules[name]
+    for name in [name for name, place in _places(below) if Path(place) in known]:
+        sys.modules.pop(name, None)
 
 
-def _places(module: ModuleType) -> list[str]:
-    """Its file, or the folders of a package without one. `vars`: whatever is asked of a lazy module imports it."""
-    file, path = vars(module).get("__file__"), vars(module).get("__path__")
-    return [place for place in ([file] if file else path or ()) if isinstance(place, str)]
+def _places(below: str) -> Iterator[tuple[str, str]]:
+    """Each module that came from a place that begins so, but the script that runs, with its file, or with each folder
+    of a package without one."""
+    for name, module in list(sys.modules.items()):
+        if isinstance(module, ModuleType) and name != "__main__":
+            # Whatever is asked of a lazy module imports it. Of thousands, letters tell faster than paths.
+            own = vars(module)
+            file = own.get("__file__")
+            for place in (file,) if file else own.get("__path__") or ():
+                if isinstance(place, str) and place.startswith(below):
+                    yield name, place

@@ -17,10 +17,13 @@ from typing import Any
 import torch
 
 from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.records.claim import Claim, FencedError
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Outcome, judge
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, FencedError, LedgerError
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.record_files import LedgerError
 from seedsweep.core.training import memory
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.cohort_run import CohortRun, Share

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from seedsweep.analysis.search_certainty import Certainty, certainty, merit, objective
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.cohort_spec import CohortSpec
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.registration import Registration
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.sweeps.search.company import program

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.registration import Registration
 from seedsweep.sweeps.search.exploration import Exploration
 

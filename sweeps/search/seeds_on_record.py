@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from seedsweep.core.records.cohort_spec import PHASES, CohortSpec
 from seedsweep.core.records.criterion import Outcome
-from seedsweep.core.records.ledger import PHASES, CohortSpec
 
 Key = tuple[str, str]
 

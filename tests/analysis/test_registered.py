@@ -18,7 +18,6 @@ from seedsweep.core.records.registration import Registration, register
 from seedsweep.core.records.study import Training
 
 #: Of a page its words.
-pytestmark = pytest.mark.usefixtures("svg_alone")
 TWO = {1.0: 12, 0.0: 2}
 CLAIM = Claim(better=("alpha 1", "alpha 0"))
 LATE = Claim(better=("alpha 0.3", "alpha 0"))

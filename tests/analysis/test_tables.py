@@ -8,10 +8,12 @@ import pytest
 
 from seedsweep.analysis import labels, tables
 from seedsweep.analysis.evaluation_columns import COLUMNS
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortSpec, Ledger, LedgerError
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.records.record_files import LedgerError
 from seedsweep.core.records.study import Dimension, RecordError, Search
 
 LOSS = Criterion("loss", 0.1, 2, "min")

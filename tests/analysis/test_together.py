@@ -17,7 +17,6 @@ from seedsweep.core.records.study import Training
 LAUNCH = {"time": "", "command": [], "commit": "", "host": "", "devices": [], "python": "", "versions": {}}
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     first = make_run(tmp_path / "first", mixed, name="first")
     second = make_run(tmp_path / "second", {1.0: 3, 0.5: 12}, name="second")
@@ -41,7 +40,6 @@ def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     assert "second: " in answer
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_of_runs_that_have_not_ended_the_page_says_so_and_promises_nothing(tmp_path, make_run):
     ended = make_run(tmp_path / "ended", {1.0: 9, 0.5: 4}, found=False, name="ended")
     one, other = (

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec
 from seedsweep.core.records.paths import ClusterPaths
 from seedsweep.core.records.resources import Resources
 from seedsweep.core.training import checkpoint

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from seedsweep.core.records.claim import Claim
+from seedsweep.core.records.cohort_record import CohortRecord
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import Claim, CohortRecord
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.places import HERE

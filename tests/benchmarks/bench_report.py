@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.decision import Claim, SeedCounts
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Dimension, Search, Study, Training
 

@@ -37,8 +37,8 @@ def at_once(pause: float = 0.0, late: float = 0.0) -> type:
 
     All of it is in here: what Ray's workers cannot import is sent to them.
     """
+    from seedsweep.core.records.cohort_record import CohortRecord
     from seedsweep.core.records.curves import Curves
-    from seedsweep.core.records.ledger import CohortRecord
     from seedsweep.sweeps.running.ray_trials import CohortTrial
     from seedsweep.sweeps.running.worker import Report
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,7 @@ def lab(tmp_path_factory):
     return slides, annotations
 
 
+@cache
 def truth(shape, step=1.0) -> np.ndarray:
     """The tumour without its hole by matplotlib's test of every pixel's centre."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
@@ -124,12 +126,12 @@ def test_what_is_cut_is_what_the_slide_shows(lab, tmp_path):
     assert left_out == {}
     index = json.loads((folder / "index.json").read_text())
     arrays = read(folder)
+    images = {path.stem: tifffile.imread(path) for path in lab[0].glob("*.tif")}
     for name, part in arrays.items():
         row = 0
         for shard in index["splits"][name]["shards"]:
-            image = tifffile.imread(lab[0] / f"{shard['slide']}.tif")
             for x, y in shard["corners"]:
-                expected = image[y : y + PATCH, x : x + PATCH].transpose(2, 0, 1)
+                expected = images[shard["slide"]][y : y + PATCH, x : x + PATCH].transpose(2, 0, 1)
                 np.testing.assert_array_equal(part["image"][row], expected)
                 mask = truth((SIDE, SIDE))[y : y + PATCH, x : x + PATCH] * shard["tumour"]
                 np.testing.assert_array_equal(part["mask"][row, 0], mask)

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 from seedsweep.core.records import lease
-from seedsweep.core.records.ledger import CohortRecord, Ledger
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.slurm.ray_cluster import exited
 from tests.devcluster import DevCluster

@@ -49,9 +49,6 @@ STUDY = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("svg_alone")
-
-
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     """A notebook's: what lies below it travels with a run."""

@@ -89,6 +89,7 @@ def test_captions_say_no_more_than_is_so(tmp_path, make_run, task):
     assert words.count("Seeds without a finite score are drawn at 0.") == 3
 
 
+@pytest.mark.pictures
 def test_names_are_drawn_as_they_are(tmp_path, make_run):
     names = dict(zip("uvwxyz", ["$x$", "$\\frac{a$", "a_b^c", "[x]", "_hidden", "100 %"], strict=True))
     folder = make_run(
@@ -203,6 +204,7 @@ def test_ticks_of_a_logarithmic_axis_are_round(low, high):
     assert digits <= {"1", "1.5", *"23456789"}
 
 
+@pytest.mark.pictures
 def test_a_page_has_a_figure_that_is_dark_in_the_dark_and_a_paper_the_light_one(tmp_path, make_run):
     one = drawn(make_run(tmp_path / "run", {1.0: 9, 0.5: 4}))["p_converge"]
     picture = one.save(tmp_path, "p_converge")

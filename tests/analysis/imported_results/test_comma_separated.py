@@ -135,7 +135,6 @@ ODD = [
 ]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_a_name_is_what_stands_there(tmp_path):
     names = ODD
     rows = [(name, seed, step, step / 100) for name in names for seed in range(2) for step in (50, 100)]
@@ -156,7 +155,6 @@ def test_a_name_is_what_stands_there(tmp_path):
 
 
 @pytest.mark.parametrize("steps", [(0,), (100,)])
-@pytest.mark.usefixtures("svg_alone")
 def test_members_that_were_evaluated_once_have_scores_and_no_curves(tmp_path, steps):
     rows = [(n, s, step, base + s / 100) for n, base in (("a", 0.6), ("b", 0.7)) for s in range(4) for step in steps]
     pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "once.csv", index=False)

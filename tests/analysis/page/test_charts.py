@@ -97,14 +97,12 @@ def test_what_is_too_much_is_left_out_with_a_count(tmp_path, make_run, mixed, mo
     assert all(len(steps) <= 4 for steps in data["steps"])
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_a_page_of_a_thousand_members_is_small(tmp_path, make_run):
     folder = make_run(tmp_path / "run", {1.0: 200, 0.5: 130, 0.25: 80, 0.0: 0}, seeds=250, found=False)
     write(folder)
     assert RunPaths(folder).report.page.stat().st_size < 5e6
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_others_results_and_scores_without_a_step_are_drawn(tmp_path):
     rng = np.random.default_rng(0)
     for name, steps in (("curves", (1, 2, 3)), ("finals", (1,))):
@@ -117,7 +115,6 @@ def test_others_results_and_scores_without_a_step_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize(("lowest", "end"), [(0.3, 1), (0.93, None)])
-@pytest.mark.usefixtures("svg_alone")
 def test_the_axis_of_scores_is_stretched_where_that_of_the_figures_is(tmp_path, lowest, end):
     scores = [lowest, *(1 - np.geomspace(0.001, 0.04, 7))]
     rows = [(label, seed, step, score) for label in "ab" for seed, score in enumerate(scores) for step in (1, 2)]

@@ -14,10 +14,11 @@ from seedsweep.analysis import export, methods, tables
 from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.page.report import write, write_table
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.decision import RULES, Claim, Decision, SeedCounts
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.registration import read_registration
 
@@ -29,6 +30,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.pictures
 def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, diverged=1)
     run = RunPaths(folder)
@@ -64,6 +66,7 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
         assert len(pd.read_csv(run.report.figures / f"{name}.csv"))
 
 
+@pytest.mark.pictures
 def test_same_ledger_same_bytes(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     contents = []
@@ -73,7 +76,6 @@ def test_same_ledger_same_bytes(tmp_path, make_run, mixed):
     assert contents[0] == contents[1]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_names_are_shown_as_they_are(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, names=ODD, found=False)
     write(folder)
@@ -84,7 +86,6 @@ def test_names_are_shown_as_they_are(tmp_path, make_run, mixed):
     assert set(shares[shares.phase == "compare"].label) == set(ODD.values())
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
     criterion = Criterion("loss", 0.1, 2, "min", 0.0)
     folder = make_run(tmp_path / "run", mixed, criterion=criterion, diverged=1, task="made")
@@ -105,7 +106,6 @@ def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
     assert (low, high) == (0, pytest.approx(1))
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, diverged=1)
     spec = CohortSpec("compare", 0, "hash0", "alpha 1", {}, {"alpha": 1.0, "batch": 32}, (12, 13), 50)
@@ -122,7 +122,6 @@ def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason
     assert 'http-equiv="refresh"' not in page
 
 
-@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("reader", [False, True])
 def test_while_seeds_are_missing_the_page_takes_in_what_is_new(tmp_path, make_run, mixed, change_study, reader):
     folder = make_run(tmp_path / "run", mixed, wanted=40)
@@ -145,14 +144,12 @@ def test_while_seeds_are_missing_the_page_takes_in_what_is_new(tmp_path, make_ru
     assert "data-live" not in without_scripts(report.page.read_text())
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_what_ran_to_its_end_unseen_has_one_page_alone(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     write(folder)
     assert not (RunPaths(folder).report.folder / "live.js").exists()
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_a_study_without_a_member_has_a_page(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     RunPaths(folder).cohorts.rename(tmp_path / "away")
@@ -172,7 +169,6 @@ def test_a_curve_beyond_the_picture_lies_on_its_edge(tmp_path, make_run, mixed):
     assert [seed_curves.height(score, results) for score in (-3, 0, 1, 1e30)] == [34, 34, 0, 0]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, make_run, monkeypatch):
     rates = {round(0.05 * i, 2): i for i in range(13)}
     folder = make_run(tmp_path / "run", rates, found=False)
@@ -193,7 +189,6 @@ def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, make_run,
     assert curves.groupby("label").seed.nunique().tolist() == [12] * 9
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_members_that_look_are_shown_with_what_they_see(tmp_path, make_run, mixed, pack_squares):
     data = pack_squares(RunPaths(tmp_path / "run").data)
     folder = make_run(tmp_path / "run", mixed, windows=True, data=data)
@@ -205,14 +200,12 @@ def test_members_that_look_are_shown_with_what_they_see(tmp_path, make_run, mixe
 
 
 @pytest.mark.parametrize("data", [{"name": "gone"}, {"name": "csv", "folder": "/nowhere"}, {}])
-@pytest.mark.usefixtures("svg_alone")
 def test_where_the_images_are_not_here_the_page_has_none(tmp_path, make_run, mixed, data):
     folder = make_run(tmp_path / "run", mixed, windows=True, data=data)
     write(folder)
     assert '<svg class="glimpses"' not in RunPaths(folder).report.page.read_text()
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_members_that_are_evaluated_at_different_steps_have_their_curves(tmp_path, make_run, mixed):
     """As those of a function or a command may be."""
     folder = make_run(tmp_path / "run", {1.0: 5, 0.0: 2}, found=False)
@@ -262,7 +255,6 @@ def page_of(folder):
 FALSE = ("differences are real", "explains as much", "clumps", "fixed before", "as in the report", "it was the seed")
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_a_page_says_since_when_its_design_is_fixed(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, task="made")
     write(folder)
@@ -290,7 +282,6 @@ def test_what_the_study_says_otherwise_and_other_rules_are_said(tmp_path, make_r
     ]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_of_what_was_not_registered_nothing_is_said_to_be(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     RunPaths(folder).registered.unlink()
@@ -298,7 +289,6 @@ def test_of_what_was_not_registered_nothing_is_said_to_be(tmp_path, make_run, mi
     assert "Registered before" not in page_of(folder)
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_of_others_results_nothing_is_said_that_is_not_known(tmp_path):
     rows = [(n, s, step, base + s / 100) for n, base in (("a", 0.5), ("b", 0.8)) for s in range(8) for step in (1, 2)]
     pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "t.csv", index=False)
@@ -310,7 +300,6 @@ def test_of_others_results_nothing_is_said_that_is_not_known(tmp_path):
 
 
 @pytest.mark.parametrize(("converged", "looks", "level"), [(4, (6, 12, 24), 5), (9, (4, 8, 24), 5), (12, (6, 12), 10)])
-@pytest.mark.usefixtures("svg_alone")
 def test_looks_and_the_level_that_is_spent(tmp_path, make_run, change_study, converged, looks, level):
     """Between looks a page has counts, and no verdict and no pair that differs before the first."""
     folder = make_run(tmp_path / "run", {1.0: converged, 0.5: 2, 0.0: 0}, seeds=converged, found=False)
@@ -332,7 +321,6 @@ def test_looks_and_the_level_that_is_spent(tmp_path, make_run, change_study, con
     assert ("No verdict yet" in page) == (taken == 0)
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_what_is_bold_differs(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, found=False)
     write(folder)
@@ -343,7 +331,6 @@ def test_what_is_bold_differs(tmp_path, make_run, mixed):
 
 
 @pytest.mark.parametrize("diverged", [0, 1, 3])
-@pytest.mark.usefixtures("svg_alone")
 def test_what_seeds_without_a_score_count_as(tmp_path, make_run, diverged):
     folder = make_run(tmp_path / "run", {1.0: 9, 0.0: 3}, diverged=diverged, found=False)
     write(folder)
@@ -355,7 +342,6 @@ def test_what_seeds_without_a_score_count_as(tmp_path, make_run, diverged):
         assert f"{2 * diverged} seeds have no finite final f1: {said}" in page
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_secondary_measures_have_a_table_of_their_own(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, secondary=("auc", "test_last_f1"), tested=True)
     write(folder)
@@ -377,7 +363,6 @@ def test_the_tables_of_a_paper_say_what_they_are(tmp_path, make_run, mixed):
     assert "4 seeds have no finite final f1" in texts["configurations"]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_how_much_hangs_on_the_criterion_is_on_the_page(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     write(folder)

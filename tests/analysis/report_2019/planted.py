@@ -13,10 +13,11 @@ import numpy as np
 
 from seedsweep.analysis.report_2019.designs import Design, designs
 from seedsweep.analysis.report_2019.rows import Condition, Row, Rule
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
 from seedsweep.core.records.decision import SeedCounts
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.registration import register
 from seedsweep.core.records.study import Study, Training

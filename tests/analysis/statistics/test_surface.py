@@ -21,6 +21,14 @@ def test_against_the_equations_of_the_textbook():
     np.testing.assert_allclose(Surface(points).smoothed(values), expected, atol=1e-8)
 
 
+def test_many_at_once_are_smoothed_as_each_alone():
+    random = np.random.default_rng(2)
+    surface, values = Surface(random.random((20, 3))), random.random((2, 4, 20)).round(1)
+    values[0, 0] = 0.3
+    each = [[surface.smoothed(own) for own in row] for row in values]
+    np.testing.assert_allclose(surface.smoothed(values), each, rtol=1e-12)
+
+
 @pytest.mark.parametrize("count", [60, 2 * MOST + 1])
 def test_smoothed_values_are_nearer_to_what_is_planted(count):
     random = np.random.default_rng(1)

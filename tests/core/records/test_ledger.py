@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from seedsweep.core.records.claim import FencedError
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Outcome
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortSpec, FencedError, Ledger, LedgerError
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.origins import in_words, taken_by
+from seedsweep.core.records.record_files import LedgerError
 from seedsweep.core.training import checkpoint
 
 SPEC = CohortSpec("compare", 2, "abc123", "half", {"alpha": 0.5}, {"alpha": 0.5, "lr": 0.1}, (0, 1), 10)

@@ -6,9 +6,11 @@ import math
 import numpy as np
 import pytest
 
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortSpec, Ledger, LedgerError
+from seedsweep.core.records.ledger import Ledger
+from seedsweep.core.records.record_files import LedgerError
 from seedsweep.core.records.verified import verified
 
 STEPS = [10, 20, 30, 40]

@@ -47,7 +47,6 @@ def test_another_scale_has_runs_of_its_own(studies, tmp_path, monkeypatch, scale
     assert command[2:] == [str(path), *name, "--runs", str(tmp_path / "runs"), "--scale", scale]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, monkeypatch):
     printed = []
 

@@ -68,7 +68,6 @@ def said_of(to: str, line: str = "toy: all well") -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_a_webhook_gets_the_verdict_and_its_address_is_not_on_record(study, tmp_path, webhook):
     address, posted = webhook
     done = run_here("launch", study, "--on", "inline", "--runs", tmp_path, *SMALL, "--notify", f"{address}/secret")
@@ -91,7 +90,6 @@ def test_a_command_reads_the_line_and_has_it_among_its_words_where_it_asks_for_i
     assert out.read_text() == "\n".join([*words, line, ""])
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_what_failed_is_told_too(study, tmp_path, told):
     command, out = told
     (study.parent / "toy.py").write_text(toy.MODULE.replace(".mean(1)}", ".mean(1) / self.wrong}"))
@@ -148,7 +146,6 @@ def test_what_cannot_be_an_address_is_refused_and_not_repeated(to):
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_the_environment_may_say_whom_to_tell(study, tmp_path, told, monkeypatch):
     command, out = told
     monkeypatch.setenv(VARIABLE, command)
@@ -193,7 +190,6 @@ def test_a_job_that_is_stopped_goes_on_and_tells_nobody(study, tmp_path, told, m
     assert not out.exists()
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_the_job_that_ends_the_study_tells_whom_the_submission_named(study, tmp_path, told, monkeypatch):
     command, out = told
     run = RunDirectory(RunPaths.of(tmp_path, "toy"))

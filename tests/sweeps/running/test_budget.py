@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from seedsweep.core.records import lease
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import Resources
 from seedsweep.sweeps.commands.run_state import used
@@ -33,7 +34,6 @@ def arguments(study, runs, *settings):
     return ["launch", study, "--on", "inline", "--runs", runs, *(w for s in (*SMALL, *settings) for w in ("--set", s))]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_it_ends_a_launch_and_a_larger_one_goes_on_to_the_same_results(study, tmp_path):
     whole, *_ = run_inline(study, tmp_path / "whole", *SMALL)
     runs = tmp_path / "runs"

@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
+from seedsweep.core.records.claim import FencedError
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion
 from seedsweep.core.records.lease import start_ticks
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, FencedError, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import Resources
 from seedsweep.core.records.study import Study

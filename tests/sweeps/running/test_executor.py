@@ -7,8 +7,10 @@ from unittest.mock import Mock, call
 import numpy as np
 import pytest
 
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortRecord, CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.sweeps.running.cohort_run import within_memory
 from seedsweep.sweeps.running.executor import Dispatcher

@@ -14,8 +14,11 @@ import pytest
 import torch
 
 from seedsweep.core.errors import UserError
+from seedsweep.core.records.claim import Claim, FencedError
+from seedsweep.core.records.cohort_record import CohortRecord
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, judge
-from seedsweep.core.records.ledger import Claim, CohortRecord, CohortSpec, FencedError, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import Resources
 from seedsweep.core.records.study import Study

@@ -12,7 +12,6 @@ from seedsweep.slurm import detect
 from tests.sweeps import toy
 from tests.sweeps.launching import LAUNCH, SEEDSWEEP, environment, run, run_here, run_inline, wait_for
 
-pytestmark = pytest.mark.usefixtures("svg_alone")
 #: Two cohorts of one member each.
 SMALL = ["--set", "search.explore=0", "--set", "seeds.compare=1"]
 

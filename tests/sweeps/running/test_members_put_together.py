@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, judge
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.study import Study
 from seedsweep.core.training import checkpoint

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 from rich.console import Console
 
-from seedsweep.core.records.ledger import CohortSpec
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.sweeps.running import progress
 from seedsweep.sweeps.running.progress import Progress
 from tests.sweeps import toy

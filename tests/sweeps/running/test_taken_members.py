@@ -9,7 +9,8 @@ from rich.console import Console
 
 from seedsweep.analysis import methods, tables
 from seedsweep.analysis.together import together
-from seedsweep.core.records.ledger import Claim, Ledger
+from seedsweep.core.records.claim import Claim
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.verified import verified
 from seedsweep.core.training import checkpoint

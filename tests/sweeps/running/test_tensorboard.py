@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.criterion import Criterion, Outcome
 from seedsweep.core.records.curves import Curves
-from seedsweep.core.records.ledger import CohortSpec, Ledger
+from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import tensorboard
 from seedsweep.sweeps.running.tensorboard import TensorBoard

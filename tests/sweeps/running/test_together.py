@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seedsweep.core.records.ledger import Claim, CohortRecord, FencedError
+from seedsweep.core.records.claim import Claim, FencedError
+from seedsweep.core.records.cohort_record import CohortRecord
 from seedsweep.sweeps.running import cohort_run, trial_state
 from seedsweep.sweeps.running.executor import Dispatcher
 from tests.sweeps import toy
