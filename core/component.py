@@ -325,6 +325,15 @@ def problems_of(component: Any) -> list[str]:
 def takes(function: Any, count: int) -> bool:
     """Whether a function can be called with so many arguments in a row; of one that does not say, yes."""
     try:
+        return _takes(function, count)
+    except TypeError:
+        # An object that is called, and cannot be a key.
+        return _takes.__wrapped__(function, count)
+
+
+@functools.lru_cache(maxsize=1024)
+def _takes(function: Any, count: int) -> bool:
+    try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError:
         return False

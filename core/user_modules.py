@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -70,8 +71,7 @@ def imported(name: str) -> ModuleType:
 
 def user_file(name: str) -> ModuleType:
     """The module of a file below the user's folder. Errors: UserError with the file's own error."""
-    path = (_folders[0] if _folders else Path.cwd()) / name
-    key = f"{USER_MODULES}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    path, key = _file_and_module(_folders[0] if _folders else Path.cwd(), name)
     if key in sys.modules:
         return sys.modules[key]
     if not path.is_file():
@@ -87,6 +87,13 @@ def user_file(name: str) -> ModuleType:
         del sys.modules[key]
         raise UserError(_import_failed(name, error)) from error
     return module
+
+
+@functools.lru_cache(maxsize=1024)
+def _file_and_module(folder: Path, name: str) -> tuple[Path, str]:
+    """The path of a user's file, and the name of its module."""
+    path = folder / name
+    return path, f"{USER_MODULES}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
 
 
 def _import_failed(name: str, error: BaseException) -> str:

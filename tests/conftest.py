@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import pytest
 
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 PATH = tuple(sys.path)
 #: In place of a figure.
 BLANK = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"><rect width="1" height="1"/></svg>'
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """What a test writes need not survive the machine."""
+    with patch.object(os, "fsync", lambda descriptor: None):
+        yield
 
 
 @pytest.fixture
