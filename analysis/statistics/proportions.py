@@ -210,7 +210,8 @@ def _at_most(fisher: np.ndarray, value: float) -> np.ndarray:
 
 
 def _largest(tables: np.ndarray, difference: float) -> float:
-    """Largest probability of a set of tables (1 or 0, [m+1,n+1]) over all pairs of P(converge) with this difference."""
+    """Largest probability of a set of tables (1 or 0, [m+1,n+1]) over all pairs of P(converge) with this difference, to
+    two millionths of it."""
     angles, values = _along(tables, difference)
     if not values.any():
         return 0.0
@@ -226,7 +227,7 @@ def _largest(tables: np.ndarray, difference: float) -> float:
 
 
 def _roughly_largest(tables: np.ndarray, difference: float) -> float:
-    """As `_largest`, to about a thousandth."""
+    """As `_largest`, to two thousandths of it."""
     return _vertex(_along(tables, difference)[1])
 
 

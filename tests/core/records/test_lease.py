@@ -110,6 +110,16 @@ def test_a_beating_holder_is_told_when_it_is_fenced(tmp_path, monkeypatch):
     assert fenced.wait(10)
 
 
+def test_one_that_rests_is_told_nothing_and_keeps_its_lease(tmp_path, monkeypatch):
+    monkeypatch.setattr(lease, "BEAT", 0.02)
+    fenced, held = threading.Event(), lease.take(tmp_path, "launch", lease.this_process())
+    held.beat(fenced.set)
+    held.rest()
+    assert held.held
+    lease.take(tmp_path, "launch", another_host())
+    assert not fenced.wait(0.2)
+
+
 @pytest.mark.parametrize(("restart", "lives"), [(0, False), (1, True), (2, True)])
 def test_an_earlier_run_of_the_same_job_is_dead(tmp_path, monkeypatch, restart, lives):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
