@@ -109,6 +109,7 @@ def _least_difference(a: int, m: int, b: int, n: int, significance: float) -> fl
         start = _found(m, n, max(significance / 2, FIRST_IN_ORDER))
         tables = _at_most(fisher, fisher[a, b]) if start[a, b] else np.maximum(tables, start)
 
+    @functools.cache
     def excess(at: float, largest: Callable[[np.ndarray, float], float] = _largest) -> float:
         return math.log(max(largest(tables, at), 1e-300) / (significance / 2))
 
