@@ -75,10 +75,15 @@ def blank_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(report, "svg", lambda figure: BLANK)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def thawed() -> Iterator[None]:
+    """At the end: what the interpreter cannot take apart some libraries call leaked."""
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
-def frozen() -> Iterator[None]:
+def frozen(thawed: None) -> None:
     """The product collects garbage before it measures memory: that need not look through all modules each time."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()

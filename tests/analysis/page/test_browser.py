@@ -16,6 +16,7 @@ from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from tests.analysis.page.in_browser import CHARTS, column
 
+pytestmark = pytest.mark.pictures
 #: For a test of each kind of page.
 both = pytest.mark.parametrize("either", ["report", "replication"], indirect=True)
 

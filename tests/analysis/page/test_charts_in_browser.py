@@ -11,6 +11,8 @@ from seedsweep.analysis.figures.scales import ScoreScale
 from seedsweep.analysis.page.report import write_table
 from tests.analysis.page.in_browser import CHARTS, domain, said
 
+pytestmark = pytest.mark.pictures
+
 
 @pytest.mark.parametrize(
     ("chart", "words"), [("final_scores", "seed"), ("learning_curves", "seed"), ("p_converge", "%")]
