@@ -43,6 +43,11 @@ class Values(Mapping[str, Any]):
         return len(self._values)
 
 
+def readable(name: str) -> bool:
+    """Whether `hp.name` can be a hyperparameter's value: an identifier, and no method that every mapping has."""
+    return name.isidentifier() and name not in dir(Values({}))
+
+
 class Task(Component):
     """A model, its loss and its measures on a data set, as one member sees them. Subclass it.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -82,11 +84,22 @@ def user_file(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[key] = module
     try:
-        spec.loader.exec_module(module)
+        with nothing_beside():
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[key]
         raise UserError(_import_failed(name, error)) from error
     return module
+
+
+@contextlib.contextmanager
+def nothing_beside() -> Iterator[None]:
+    """What is imported leaves no `__pycache__` beside the user's files."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 @functools.lru_cache(maxsize=1024)

@@ -33,7 +33,7 @@ from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.task import Task
 from seedsweep.core.training.inputs import Inputs
 from seedsweep.core.training.memory import ran_out
-from seedsweep.core.training.program import Constants, Program, State, Terms
+from seedsweep.core.training.program import Constants, Program, State, Terms, aligned
 
 #: Where inductor keeps what it compiles.
 _PLACE = "TORCHINDUCTOR_CACHE_DIR"
@@ -44,8 +44,6 @@ HEADERS = "headers"
 #: Of inductor. Propagating constants takes minutes for an unrolled recurrence. A buffer that was written over while it
 #: was still to be read gave wrong gradients where loops were fused side by side (torch 2.15, float64).
 OPTIONS = {"constant_and_index_propagation": False, "inplace_buffers": False}
-#: Bytes at whose multiples torch puts a new tensor.
-ALIGNMENT = 64
 
 
 class CompileError(SeedsweepError):
@@ -230,14 +228,14 @@ class CompiledProgram:
 
     def _call(self, what: str, own: tuple[Any, ...], split: Mapping[str, Tensor], given: tuple[Any, ...]) -> Any:
         tensors = [
-            *map(_aligned, tensors_of(pytree.tree_leaves(own))),
+            *map(aligned, tensors_of(pytree.tree_leaves(own))),
             *split.values(),
-            *map(_aligned, tensors_of(pytree.tree_leaves(given))),
+            *map(aligned, tensors_of(pytree.tree_leaves(given))),
         ]
         # Of equal programs nothing else changes from call to call.
         known = what, tuple(split), tuple(tensor.shape for tensor in tensors)
         if known not in self._compiled:
-            own, given = pytree.tree_map_only(Tensor, _aligned, (own, given))
+            own, given = pytree.tree_map_only(Tensor, aligned, (own, given))
             arguments = *own, split, *given
             self._compiled[known] = self._compiler.compile(getattr(self._program, what), arguments)
         return self._compiled[known](tensors)
@@ -256,13 +254,6 @@ def _filled(place: Path) -> Iterator[None]:
             (place / "done").touch()
             return
     yield
-
-
-def _aligned(tensor: Tensor) -> Tensor:
-    """The same at an address as a new tensor has it. How a product is cut hangs on it: a row of a matrix of several
-    members would give other bits than a member's own."""
-    whole = tensor.contiguous()
-    return whole.clone() if whole.data_ptr() % ALIGNMENT else whole
 
 
 def _var_mean(x: Tensor, dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Any:

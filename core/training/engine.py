@@ -77,15 +77,15 @@ def choose_engine(task: Task, member: Member, training: Training, optimizer: Opt
         return Engine("loop", f"members go one after another: {type(task).__name__} asks for it")
     try:
         alone, double = _alone(task, member, training, optimizer)
-    except SeedsweepError as error:
-        if ran_out(error.__cause__ or error):
+    except Exception as error:
+        if ran_out(error):
             return Engine("loop", "members go one after another: two do not fit into memory for a comparison")
         raise
     try:
         trial = Trial(task, member, training, optimizer, double=double)
         together = {**trial.results([0, 1]), **trial.update([0, 1])}
     except Exception as error:
-        if ran_out(error.__cause__ or error):
+        if ran_out(error):
             return Engine("loop", "members go one after another: two do not fit into memory together")
         return Engine("loop", f"members go one after another: {_said(error)}")
     near = NEAR if double else NEAR_IN_SINGLE
@@ -110,7 +110,7 @@ def _alone(task: Task, member: Member, training: Training, optimizer: Optimizer)
             each = [{**trial.results([place]), **trial.update([place])} for place in (0, 1)]
             return {name: torch.cat([one[name] for one in each]) for name in each[0]}, double
         except SeedsweepError as error:
-            if not double or ran_out(error.__cause__ or error):
+            if not double or ran_out(error):
                 raise
     raise AssertionError("one of the two is returned")
 

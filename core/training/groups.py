@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from seedsweep.core.training.memory import OutOfMemoryError, ran_out, release
+from seedsweep.core.training.memory import TOO_LARGE, OutOfMemoryError, ran_out, release
 
 T = TypeVar("T")
 
@@ -51,8 +51,5 @@ def _halves(group: slice) -> list[slice]:
     """Errors: OutOfMemoryError for a group of one."""
     middle = (group.start + group.stop) // 2
     if middle == group.start:
-        raise OutOfMemoryError(
-            "one member alone needs more memory than there is: a smaller training.batch, training.microbatch or model "
-            "needs less, and a larger share of a GPU has more"
-        )
+        raise OutOfMemoryError(f"one member alone {TOO_LARGE}")
     return [slice(group.start, middle), slice(middle, group.stop)]

@@ -10,17 +10,24 @@ from pathlib import Path
 
 import torch
 
+from seedsweep.core.errors import UserError
+
 #: Usable share of a GPU's memory: libraries take workspaces, and fragmentation takes the rest.
 USABLE = 0.85
+#: What is said of one member, and what to do.
+TOO_LARGE = (
+    "needs more memory than there is: a smaller training.batch, training.microbatch or model needs less, and a larger "
+    "share of a GPU has more"
+)
 
 
-class OutOfMemoryError(Exception):
+class OutOfMemoryError(UserError):
     """One member alone needs more memory than there is; the text says what to do."""
 
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory could not be had. torch has several kinds, on a GPU and off."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemoryError):
         return True
     words = ("out of memory", "allocate memory", "ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
 from seedsweep.core.training.failures import named, told
+from seedsweep.core.training.memory import TOO_LARGE, OutOfMemoryError, ran_out
 from seedsweep.core.training.seeds import init_seed
 
 #: Layers of models that were made: a program takes their weights.
@@ -37,16 +38,24 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def build(task: Task, seed: int) -> nn.Module:
-    """One member's model, initialised from its seed alone. Errors: UserError."""
-    with seeded(init_seed(seed)), told(task, "model"):
-        model = task.model()
+    """One member's model, initialised from its seed alone. Errors: UserError, OutOfMemoryError."""
+    try:
+        with seeded(init_seed(seed)), told(task, "model"):
+            model = task.model()
+    except Exception as error:
+        if ran_out(error):
+            raise OutOfMemoryError(f"{named(task, 'model')}: one model alone {TOO_LARGE}") from error
+        raise
     if not isinstance(model, nn.Module):
         raise UserError(f"{named(task, 'model')} gives {type(model).__name__}: a torch.nn.Module is needed")
     layers = [each for each in model.modules() if any(True for _ in each.parameters(recurse=False))]
-    if any(layer in _GIVEN for layer in layers):
+    again = [layer for layer in layers if layer in _GIVEN]
+    if again:
+        trained = any(parameter.requires_grad for layer in again for parameter in layer.parameters(recurse=False))
+        why = "every member learns weights of its own" if trained else "training takes the tensors out of a model"
         raise UserError(
-            f"{named(task, 'model')} gives a layer that it gave before: every member learns weights of its own, so "
-            "make a new one at each call"
+            f"{named(task, 'model')} gives a layer that it gave before: {why}, so make a new one at each call, as by "
+            "copy.deepcopy"
         )
     lazy = [name for name, value in (*model.named_parameters(), *model.named_buffers()) if is_lazy(value)]
     if lazy:
@@ -59,6 +68,12 @@ def build(task: Task, seed: int) -> nn.Module:
             f"{named(task, 'model')} gives a model without trained weights: it needs parameters with requires_grad, in "
             "modules that are its attributes (nn.ModuleList and nn.ModuleDict in place of a list and a dict)"
         )
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not parameter.is_floating_point():
+            raise UserError(
+                f"{named(task, 'model')} gives {name} of {str(parameter.dtype).removeprefix('torch.')}: trained "
+                "weights are real; keep a complex one as two real ones, joined by torch.view_as_complex"
+            )
     _GIVEN.update(layers)
     return model.to(task.data.device)
 

@@ -123,7 +123,8 @@ class AdamW(Adam):
 
 
 def clipped(gradient: Tensor, most: float) -> Tensor:
-    """Each member's gradient, a row of [m,W], scaled to a norm of at most so much; zero where it is not finite."""
+    """Each member's gradient, a row of [m,W], scaled to a norm of at most so much, as by torch's `clip_grad_norm_`; but
+    zero where it is not finite."""
     norm = gradient.square().sum(1).sqrt()
-    share = torch.where(norm.isfinite(), most / norm.clamp_min(most), 0.0)
+    share = torch.where(norm.isfinite(), (most / (norm + 1e-6)).clamp_max(1), 0.0)
     return gradient.nan_to_num(0.0, 0.0, 0.0) * share[:, None]

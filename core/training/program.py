@@ -28,6 +28,8 @@ from seedsweep.core.training.optimisers import Optimizer, clipped
 from seedsweep.core.training.weights import Weights
 
 Terms = dict[str, Tensor]
+#: Bytes at whose multiples torch puts a new tensor.
+ALIGNMENT = 64
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -64,6 +66,17 @@ class Constants(NamedTuple):
     def of(self, group: slice) -> Constants:
         """Of some members, as views."""
         return self._replace(own=rows_of(self.own, group))
+
+    def aligned(self) -> Constants:
+        """With each tensor where a new one would be."""
+        return self._replace(own={name: aligned(value) for name, value in self.own.items()})
+
+
+def aligned(tensor: Tensor) -> Tensor:
+    """The same at an address as a new tensor has it. How a product is cut hangs on it: a row of a matrix of several
+    members would give other bits than a member's own."""
+    whole = tensor.contiguous()
+    return whole.clone() if whole.data_ptr() % ALIGNMENT else whole
 
 
 def rows_of(tensors: Mapping[str, Tensor], group: slice) -> Terms:
@@ -156,7 +169,8 @@ class Program:
     ) -> tuple[Tensor, Terms, Terms]:
         """Of the mean loss over the batch's microbatches, [m,W]; the buffers afterwards; the mean of each term, [m]."""
         self._member.be(training=True)
-        leaf = state.weights.detach().requires_grad_()
+        leaf = aligned(state.weights.detach()).requires_grad_()
+        constants = constants.aligned()
         buffers = {name: buffer.clone() for name, buffer in state.buffers.items()}
         parts = inputs.rows.split(self.training.microbatch or self.training.batch, 1)
         with self._drawing("loss", inputs.keys):
@@ -168,7 +182,10 @@ class Program:
                         f"{named(self.task, 'loss')} gives a loss without a gradient: it must be made of what the "
                         "model gives, without .detach(), .item() and torch.no_grad()"
                     )
-                passes.append((torch.autograd.grad(terms["loss"].sum(), leaf)[0], terms))
+                # The task's own mistake may show here: a change in place of what the gradient needs.
+                with told(self.task, "loss"):
+                    (slope,) = torch.autograd.grad(terms["loss"].sum(), leaf)
+                passes.append((slope, terms))
         gradient, sums = passes[0][0], {name: value.detach() for name, value in passes[0][1].items()}
         for more, terms in passes[1:]:
             gradient = gradient + more
@@ -191,7 +208,7 @@ class Program:
         self._member.be(training=False)
         buffers = {name: buffer.clone() for name, buffer in state.buffers.items()}
         with self._drawing("measure", keys):
-            return self._run("measure", state.weights, buffers, constants, split, rows, values)
+            return self._run("measure", aligned(state.weights), buffers, constants.aligned(), split, rows, values)
 
     def _run(
         self,

@@ -26,6 +26,7 @@ from seedsweep.core.training.batch import SPLITS, Data
 from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.models import build, start_from
+from seedsweep.core.user_modules import nothing_beside
 from seedsweep.sweeps.commands.sampled import chosen_engine, sampled_task, training_samples
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.command_task import CommandRun
@@ -61,7 +62,8 @@ def show(study: Study, folder: Path, console: Console, runs: Path | None = None)
     torch.set_num_threads(study.resources.cpus)
     well = True
     own = functools.partial(_lines, RunPaths.of(runs_folder(runs), study.name))
-    with contextlib.nullcontext(own) if kind(study) == "task" else _own_loops(study, folder) as lines_of:
+    trying = contextlib.nullcontext(own) if kind(study) == "task" else _own_loops(study, folder)
+    with nothing_beside(), trying as lines_of:
         for each in named(study) or [configuration(study, study.name)]:
             try:
                 with console.status(f"trying {escape(each.name)}"):

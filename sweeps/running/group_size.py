@@ -10,7 +10,6 @@ from multiprocessing import get_context
 
 import torch
 
-from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Study
@@ -62,15 +61,12 @@ def sizes(
     if said != AUTO and (engine in ("fused", "loop") or (engine == "compiled" and _all_compile(paths, named))):
         return Sizes(int(said), {each.name: f"{engine}: {THE_STUDY}" for each in named})
     jobs = [(each.name, each.overrides, data[each.name]) for each in named]
-    try:
-        if study.resources.gpus:
-            # In a process that ends: what a GPU is once asked of holds on to its memory.
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                found, held = pool.submit(_measure_all, study, paths, code, jobs, slots).result()
-        else:
-            found, held = _measure_all(study, paths, code, jobs, slots)
-    except memory.OutOfMemoryError as error:
-        raise UserError(str(error)) from None
+    if study.resources.gpus:
+        # In a process that ends: what a GPU is once asked of holds on to its memory.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            found, held = pool.submit(_measure_all, study, paths, code, jobs, slots).result()
+    else:
+        found, held = _measure_all(study, paths, code, jobs, slots)
     members_of_one = cohort_size(list(found.values()), study, slots, held) if said == AUTO else int(said)
     forced = f"{engine}: {THE_STUDY}" if engine in ("fused", "loop") else None
     return Sizes(members_of_one, {name: forced or each.said for name, each in found.items()})

@@ -26,7 +26,7 @@ from seedsweep.core.component import (
 from seedsweep.core.component import defaults as defaults_of
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Study
-from seedsweep.core.task import Task
+from seedsweep.core.task import Task, readable
 from seedsweep.core.training.batch import Data
 from seedsweep.core.training.optimisers import Optimizer
 from seedsweep.core.training.schedules import Schedule, own_schedule
@@ -168,13 +168,13 @@ def declared(study: Study, task: Task | None = None) -> dict[str, Range]:
     of_task = _ranges("task", study.task, task or make_task(study))
     of_optimizer = _ranges("optimizer.name", study.optimizer.get("name", DEFAULT_OPTIMIZER), make_optimizer(study))
     for name in of_task:
-        if name in of_optimizer or name in Study.model_fields or not name.isidentifier():
-            other = (
-                "the optimiser declares it, too"
-                if name in of_optimizer
-                else "must be a Python identifier and not a section's name"
-            )
-            raise UserError(f"hyperparameters.{name}: {other}; call that of {study.task} otherwise")
+        wrong = ""
+        if name in of_optimizer:
+            wrong = "the optimiser declares it, too"
+        elif name in Study.model_fields or not readable(name):
+            wrong = "must be a Python identifier, and neither a section's name nor a method of every mapping (items)"
+        if wrong:
+            raise UserError(f"hyperparameters.{name}: {wrong}; rename that of {study.task}")
     return {**of_optimizer, **of_task}
 
 

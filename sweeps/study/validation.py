@@ -11,6 +11,7 @@ from typing import Any
 from seedsweep.core.component import choose, problems_of, takes
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Dimension, Study, Training
+from seedsweep.core.task import readable
 from seedsweep.shards import data_set
 from seedsweep.shards.data_set import DataSet, in_words
 from seedsweep.shards.index import read_index
@@ -181,9 +182,9 @@ def _hyperparameters_of_own_loops(study: Study, found: list[Configuration]) -> I
     places |= {name: f"configurations.{one.name}.{name}" for one in reversed(found) for name in one.overrides}
     places |= {name: f"hyperparameters.{name}" for name in study.hyperparameters}
     for name in names:
-        if not name.isidentifier() or name in (*Study.model_fields, *NAMES):
-            allowed = f"a Python identifier, and neither a section's name nor {', '.join(NAMES)}"
-            yield f"{places[name]}: must be {allowed}"
+        if not readable(name) or name in (*Study.model_fields, *NAMES):
+            others = f"a section's name, a method of every mapping (items), nor one of {', '.join(NAMES)}"
+            yield f"{places[name]}: must be a Python identifier, and neither {others}"
         for one in found:
             if name not in one.study.hyperparameters:
                 yield (

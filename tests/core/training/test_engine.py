@@ -12,6 +12,7 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.records.study import Training
 from seedsweep.core.task import Task
 from seedsweep.core.training.batch import on_device
+from seedsweep.core.training.cohort import Cohort
 from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.evaluation import prepared
 from seedsweep.core.training.optimisers import SGD, Adam, AdamW
@@ -227,6 +228,15 @@ def stock(name: str):
     return build
 
 
+def stepped(task: Task, who, group: int) -> torch.Tensor:
+    """How far the last member's weights go in two steps."""
+    one = Cohort(task, who, TRAINING, SGD(), group)
+    before = one.state()["weights"][-1].clone()
+    for _ in range(2):
+        one.train_step()
+    return one.state()["weights"][-1] - before
+
+
 @pytest.mark.parametrize(
     ("build", "name", "words"),
     [
@@ -237,7 +247,7 @@ def stock(name: str):
     ],
     ids=["resnet18", "mobilenet_v3_small", "efficientnet_b0", "vit"],
 )
-def test_stock_models(build, name, words, engine):
+def test_stock_models(build, name, words, engine, members):
     generator = torch.Generator().manual_seed(0)
     split = {"image": torch.rand(8, 3, 32, 32, generator=generator).numpy(), "label": torch.arange(8).numpy() % 3}
     kind = type("Stock", (Images,), {"build": staticmethod(build)})
@@ -245,3 +255,9 @@ def test_stock_models(build, name, words, engine):
     found = engine(task)
     assert found.name == name
     assert words in found.reason
+    who = members(task, 0, 1, optimizer=SGD(), lr=0.001)
+    alone = stepped(task, who[1:], 1)
+    assert torch.equal(stepped(task, who, 1), alone)
+    if name == "fused":
+        # Normalisations and relus make percents of float32's rounding; other draws would make all of it.
+        assert (stepped(task, who, 2) - alone).norm() < 0.05 * alone.norm()

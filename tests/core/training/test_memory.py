@@ -9,8 +9,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from seedsweep.core.errors import UserError
+from seedsweep.core.records.study import Training
 from seedsweep.core.training import memory
+from seedsweep.core.training.engine import choose_engine
 from seedsweep.core.training.memory import OutOfMemoryError, peak, ran_out
+from seedsweep.core.training.optimisers import Adam
 
 ROOT = Path(__file__).parents[3]
 
@@ -127,6 +131,22 @@ def test_one_member_that_does_not_fit_is_one_line(limited, members, cohort):
     task = limited(loss=0)
     with pytest.raises(OutOfMemoryError, match="one member alone needs more memory than there is"):
         cohort(task, members(task, 0, 1, 2)).train_step()
+
+
+def test_where_one_member_does_not_fit_none_are_compared_and_training_says_so(limited, members, trained):
+    task = limited(loss=0)
+    who = members(task, 0)
+    engine = choose_engine(task, who[0], Training(steps=2, batch=8, evaluate_every=2), Adam())
+    assert (engine.name, engine.reason.endswith("do not fit into memory for a comparison")) == ("loop", True)
+    with pytest.raises(UserError, match="one member alone needs more memory than there is"):
+        trained(task, who)
+
+
+def test_a_model_that_does_not_fit_is_one_line(make, classifier, members, trained):
+    task = make(type("Large", (classifier,), {"model": lambda self: torch.nn.Linear(2**30, 2**20)}))
+    words = r"^test_memory\.py: Large\.model: one model alone needs more memory than there is"
+    with pytest.raises(UserError, match=words):
+        trained(task, members(task, 0))
 
 
 def test_the_peak_is_this_processs():

@@ -27,8 +27,9 @@ def torchs(kind, parameters, values, settings):
     return (torch.optim.AdamW if kind is AdamW else torch.optim.Adam)(parameters, betas=betas, **options)
 
 
+@pytest.mark.parametrize("clip", [0.0, 4.0], ids=["", "clipped"])
 @pytest.mark.parametrize(("kind", "values", "settings"), SETTINGS)
-def test_a_hundred_steps_are_torchs(kind, values, settings):
+def test_a_hundred_steps_are_torchs(kind, values, settings, clip):
     """A quadratic bowl with noise, whose gradients stay far from rounding; three learning rates at once."""
     generator = torch.Generator().manual_seed(0)
     start, centre = (torch.randn(3, 10, generator=generator, dtype=torch.float64) for _ in range(2))
@@ -40,13 +41,18 @@ def test_a_hundred_steps_are_torchs(kind, values, settings):
     decayed = torch.ones(10, dtype=torch.float64) if values["weight_decay"] else None
     theirs = [start[m].clone().requires_grad_() for m in range(3)]
     optimisers = [torchs(kind, [p], each, settings) for p, each in zip(theirs, of_member, strict=True)]
+    cut = 0
     for step in range(100):
         scales = torch.tensor([optimiser.scales(each, step + 1) for each in of_member], dtype=torch.float64)
-        ours, state = optimiser.update(ours, 2 * (ours - centre) + noise[step], state, scales, decayed)
+        gradient = 2 * (ours - centre) + noise[step]
+        ours, state = optimiser.update(ours, clipped(gradient, clip) if clip else gradient, state, scales, decayed)
         for m, (parameter, one) in enumerate(zip(theirs, optimisers, strict=True)):
             parameter.grad = 2 * (parameter.detach() - centre[m]) + noise[step, m]
+            if clip:
+                cut += int(torch.nn.utils.clip_grad_norm_(parameter, clip) > clip)
             one.step()
     torch.testing.assert_close(ours, torch.stack([p.detach() for p in theirs]), rtol=1e-9, atol=1e-12)
+    assert not clip or 0 < cut < 300
 
 
 @pytest.mark.parametrize("kind", [SGD, Adam, AdamW])

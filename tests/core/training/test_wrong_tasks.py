@@ -16,8 +16,24 @@ def accuracy(model, batch):
     return (model(batch["x"]).argmax(-1) == batch["label"]).float()
 
 
+def of_what_changed(model, batch):
+    """The gradient of exp needs its result, which is changed in place."""
+    made = model(batch["x"]).exp()
+    made.add_(1)
+    return made.mean()
+
+
 SHARED = nn.Linear(20, 3)
+FROZEN = nn.Linear(20, 3).requires_grad_(False)
 WRONG = {
+    "a change in place of what the gradient needs": (
+        {"loss": lambda s, m, b, hp: of_what_changed(m, b)},
+        r"^test_wrong_tasks\.py: Wrong\.loss: RuntimeError: .*modified by an inplace operation",
+    ),
+    "a loss of other weights than the model's": (
+        {"loss": lambda s, m, b, hp: torch.ones((), requires_grad=True) * 2},
+        r"^test_wrong_tasks\.py: Wrong\.loss: RuntimeError: .*not have been used in the graph",
+    ),
     "a loss a sample": (
         {"loss": lambda s, m, b, hp: F.cross_entropy(m(b["x"]), b["label"], reduction="none")},
         r"^test_wrong_tasks\.py: Wrong\.loss gives loss of shape \[8\]: a scalar is needed, as by \.mean\(\)",
@@ -79,6 +95,14 @@ WRONG = {
     "one model for all": (
         {"model": lambda s: nn.Sequential(SHARED, nn.ReLU())},
         r"^test_wrong_tasks\.py: Wrong\.model gives a layer that it gave before: .* make a new one at each call",
+    ),
+    "one frozen layer for all": (
+        {"model": lambda s: nn.Sequential(nn.Linear(20, 20), FROZEN, nn.Linear(3, 3))},
+        r"gives a layer that it gave before: training takes the tensors out of a model, .* as by copy\.deepcopy",
+    ),
+    "complex weights": (
+        {"model": lambda s: nn.Linear(20, 3, dtype=torch.complex64)},
+        r"^test_wrong_tasks\.py: Wrong\.model gives weight of complex64: trained weights are real",
     ),
     "a model without shapes": (
         {"model": lambda s: nn.Sequential(nn.LazyLinear(3))},
@@ -166,7 +190,7 @@ def test_one_line(wrong, make, classifier, members, trained):
         kind = type("Wrong", (Later,), methods)
     with pytest.raises(UserError, match=words) as refused:
         task = make(kind)
-        trained(task, members(task, 0, 1) if wrong == "one model for all" else members(task, 0))
+        trained(task, members(task, 0, 1) if wrong.endswith("for all") else members(task, 0))
     assert "\n" not in str(refused.value)
 
 

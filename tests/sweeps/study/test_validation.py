@@ -252,13 +252,17 @@ def test_a_module_that_fails_says_why_and_where(study, write, tmp_path):
     assert "task: broken.py cannot be imported: ZeroDivisionError: division by zero (broken.py line 3)" in text
 
 
-def test_what_both_declare_is_refused(write, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("lr", "the optimiser declares it, too"), ("items", "must be a Python identifier, and neither a section's name")],
+)
+def test_a_name_that_no_hyperparameter_may_have(write, tmp_path, name, words):
     path = write()
     net = tmp_path / "net.py"
-    net.write_text(net.read_text().replace('"dropout": Range(0, 1, default=0.0)', '"lr": Range(0, default=0.1)'))
-    assert "hyperparameters.lr: the optimiser declares it, too; call that of net.py:Net otherwise" in bad(
-        lambda: load(str(path))
-    )
+    net.write_text(net.read_text().replace('"dropout": Range(0, 1, default=0.0)', f'"{name}": Range(0, default=0.1)'))
+    text = bad(lambda: load(str(path)))
+    assert f"hyperparameters.{name}: {words}" in text
+    assert "rename that of net.py:Net" in text
 
 
 def test_evaluations_are_counted_where_the_samples_are_known(study_file):
