@@ -29,7 +29,6 @@ from seedsweep.sweeps.study.loading import load
 from tests.devcluster import DevCluster, missing
 from tests.slurm.copies import ROOT
 from tests.slurm.launched import TWO_NODES, Launched
-from tests.slurm.waiting import wait_for
 from tests.small_study import SMALL_STUDY
 
 #: Cohorts of about a minute, fewer than there is room for, with checkpoints at their default interval.
@@ -47,7 +46,7 @@ def submitted_at(launched: Launched) -> float:
 
 def first_step(launched: Launched) -> float:
     """When the first evaluation of the study was on disk."""
-    paths = wait_for(lambda: list(launched.paths.cohorts.glob("*/*/curves.*.npz")), 120, launched)
+    paths = launched.wait_for(lambda: list(launched.paths.cohorts.glob("*/*/curves.*.npz")))
     return min(path.stat().st_mtime for path in paths)
 
 
@@ -60,7 +59,7 @@ def going_on(launched: Launched, record: CohortRecord, owner: dict, killed: floa
         new = [p.stat().st_mtime for p in record.folder.glob("owner.*")]
         return max(new) if new and max(new) > killed else None
 
-    found = wait_for(again, 150, launched)
+    found = launched.wait_for(again)
     return float(found)
 
 
@@ -69,7 +68,7 @@ def killed(cluster: DevCluster, launched: Launched, who: str, wait: float) -> tu
     elsewhere, and of training lost."""
     # Of three nodes two must be left for the allocation to start again.
     launched.launch(*LONG, "--set", f"resources.allocation.nodes={2 if who == 'head' else 3}")
-    wait_for(lambda: len({r.owner()["host"] for r in launched.training()}) > 1, 120, launched)
+    launched.wait_for(lambda: len({r.owner()["host"] for r in launched.training()}) > 1)
     head = launched.head_host()
     victim = head if who == "head" else next(iter({r.owner()["host"] for r in launched.training()} - {head}))
     record = launched.training(victim)[0]
@@ -80,7 +79,7 @@ def killed(cluster: DevCluster, launched: Launched, who: str, wait: float) -> tu
     last = max(path.stat().st_mtime for path in record.folder.glob("checkpoint.*.pt"))
     seconds = going_on(launched, record, owner, at) - at
     launched.seedsweep("cancel")
-    wait_for(lambda: not launched.queue(), 60, launched)
+    launched.wait_for(lambda: not launched.queue())
     cluster.start(victim)
     cluster.wait_idle()
     return seconds, at - last
@@ -124,9 +123,9 @@ def main() -> None:
                 launched = Launched(cluster, study, folder / f"start-{turn}")
                 launched.launch(*TWO_NODES)
                 starts.append(first_step(launched) - submitted_at(launched))
-                wait_for(lambda at=launched: exited(at.paths.cluster), 200, launched)
+                launched.wait_for(lambda at=launched: exited(at.paths.cluster))
                 over = ClusterPaths(launched.paths.cluster).head.stat().st_mtime
-                wait_for(lambda at=launched: not at.queue(), 60, launched)
+                launched.wait_for(lambda at=launched: not at.queue())
                 releases.append(time.time() - over)
             print(f"sbatch to the first training step, two nodes: {shown(starts)} (aim 30)", flush=True)
             print(f"end of the study to a released allocation: {shown(releases)} (aim 10)", flush=True)

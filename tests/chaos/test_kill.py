@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from tests.sweeps import toy
-from tests.sweeps.launching import assert_view_agrees, contents, run, run_inline, start, wait_for
+from tests.sweeps.launching import assert_view_agrees, contents, run, run_inline, start
+from tests.waiting import PATIENCE, wait_for
 
 #: Long enough that a kill hits a cohort in the middle.
 SETTINGS = ["--set", "training.steps=96", "--set", "training.evaluate_every=8", "--set", "settings.pause=0.005"]
@@ -73,7 +74,7 @@ def test_killed_and_launched_again(study, undisturbed, tmp_path, what, moment):
     wait_for(lambda: moment(tmp_path / "toy"))
     processes = family(process.pid)
     kill(processes if what == "everything" else [psutil.Process(process.pid)])
-    process.wait(30)
+    process.wait(PATIENCE)
     assert len(undisturbed) > sum(outcome is not None for *_, outcome in contents(tmp_path / "toy").values())
     # Where a launch goes on is all the same; with Ray once.
     on = "here" if (what, moment) == ("driver", first_checkpoint) else "inline"
@@ -82,7 +83,7 @@ def test_killed_and_launched_again(study, undisturbed, tmp_path, what, moment):
     assert contents(tmp_path / "toy") == undisturbed
     assert_view_agrees(tmp_path, "toy")
     # The killed driver's Ray went with it (its agents look for their parent once in a while).
-    _, alive = psutil.wait_procs(processes, timeout=60)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
     assert not alive
 
 
@@ -101,7 +102,7 @@ def test_a_killed_worker_is_replaced_within_the_launch(study, undisturbed, tmp_p
     process = start(study, "--runs", tmp_path, *SETTINGS)
     wait_for(lambda: first_checkpoint(tmp_path / "toy"))
     kill(wait_for(lambda: workers(process.pid, busy))[:1])
-    assert process.wait(120) == 0
+    assert process.wait(PATIENCE) == 0
     assert contents(tmp_path / "toy") == undisturbed
     assert_view_agrees(tmp_path, "toy")
 
@@ -116,19 +117,15 @@ def of_ray(pid, name):
     return found
 
 
-#: A launch whose Ray died is over, or has a new one, after so many seconds.
-SOON = 150
-
-
 @pytest.mark.parametrize("name", ["raylet", "DashboardAgent", "RuntimeEnvAgent"])
 def test_a_launch_whose_ray_dies_goes_on_with_another(study, undisturbed, tmp_path, name):
     process = start(study, "--runs", tmp_path, *SETTINGS)
     wait_for(lambda: first_checkpoint(tmp_path / "toy"))
     before = family(process.pid)[1:]
     kill(wait_for(lambda: of_ray(process.pid, name)))
-    assert process.wait(SOON) == 0
+    assert process.wait(PATIENCE) == 0
     assert contents(tmp_path / "toy") == undisturbed
-    _, alive = psutil.wait_procs(before, timeout=60)
+    _, alive = psutil.wait_procs(before, timeout=PATIENCE)
     assert not alive
 
 
@@ -140,7 +137,7 @@ def test_a_launch_whose_ray_dies_twice_ends_with_a_line_and_exit_status_1(study,
         again = wait_for(lambda: [each for each in of_ray(process.pid, "raylet") if each not in raylets])
         wait_for(lambda: workers(process.pid, busy=True))
         kill(again)
-        assert process.wait(SOON) == 1
+        assert process.wait(PATIENCE) == 1
     lines = (tmp_path / "said.txt").read_text().splitlines()
     (error,) = [line for line in lines if line.startswith("error: ")]
     assert error.startswith("error: Ray has died")
@@ -155,8 +152,8 @@ def test_without_its_gcs_server_a_launch_ends_with_a_line_and_exit_status_1(stud
         wait_for(lambda: first_checkpoint(tmp_path / "toy"))
         processes = family(process.pid)
         kill(wait_for(lambda: of_ray(process.pid, "gcs_server")))
-        assert process.wait(SOON) in (0, 1)
+        assert process.wait(PATIENCE) in (0, 1)
     assert process.returncode == 1
     assert "error: Ray has died" in (tmp_path / "said.txt").read_text()
-    _, alive = psutil.wait_procs(processes, timeout=60)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
     assert not alive

@@ -12,7 +12,8 @@ import pytest
 
 from seedsweep.slurm import node
 from tests.sweeps import toy
-from tests.sweeps.launching import contents, run, run_inline, wait_for
+from tests.sweeps.launching import contents, run, run_inline
+from tests.waiting import wait_for
 
 SMALL = ["--set", "search.explore=0"]
 

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from tests.sweeps import toy
-from tests.sweeps.launching import SEEDSWEEP, assert_view_agrees, contents, run, run_inline, start, wait_for
+from tests.sweeps.launching import SEEDSWEEP, assert_view_agrees, contents, run, run_inline, start
+from tests.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture
@@ -57,9 +58,9 @@ def test_of_two_launches_at_once_the_second_says_who_runs_it(study, tmp_path):
     finally:
         processes = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
         first.send_signal(2)  # Ctrl-C
-        assert first.wait(60) == 130
+        assert first.wait(PATIENCE) == 130
     # Interrupted: nothing of it is left, not even after a while.
-    _, alive = psutil.wait_procs(processes, timeout=20)
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
     assert not alive
     assert not list(Path("/tmp").glob(f"seedsweep-ray-{first.pid}-*"))
 

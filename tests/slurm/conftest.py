@@ -10,9 +10,22 @@ import pytest
 
 from tests.devcluster import DevCluster, missing
 from tests.slurm.copies import ROOT
-from tests.slurm.launched import PAUSE
+from tests.slurm.launched import RESTS
 from tests.sweeps import toy
 from tests.sweeps.launching import contents, run_inline
+
+#: Of the study's module.
+REST = f"""
+
+def rest():
+    folder = Path(os.environ.get({RESTS!r}, "/nonexistent"))
+    for file in (folder / socket.gethostname(), folder / "all"):
+        try:
+            return float(file.read_text())
+        except FileNotFoundError:
+            pass
+    return 0.0
+"""
 
 
 @pytest.fixture(scope="session")
@@ -26,13 +39,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of some hundred steps, which rest as long as PAUSE says."""
-    rests = f"time.sleep(float(os.environ.get({PAUSE!r} + socket.gethostname(), os.environ.get({PAUSE!r}, 0))))"
-    module = toy.MODULE.replace("import time\n", "import os\nimport socket\nimport time\n")
-    module = module.replace("time.sleep(self.settings.pause)", rests)
+    """Of some hundred steps, which rest as long as the files in RESTS say."""
+    module = toy.MODULE.replace("import time\n", "import os\nimport socket\nimport time\nfrom pathlib import Path\n")
+    module = module.replace("time.sleep(self.settings.pause)", "time.sleep(rest())") + REST
     steps = "{steps: 96, batch: 8, evaluate_every: 8}"
     text = toy.STUDY.replace("{steps: 24, batch: 8, evaluate_every: 4}", steps)
-    assert rests in module
+    assert "time.sleep(rest())" in module
     assert steps in text
     return toy.write(tmp_path_factory.mktemp("study"), module, text)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from seedsweep.core.records import lease
 from seedsweep.core.records.cohort_record import CohortRecord
@@ -12,27 +14,47 @@ from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.slurm.ray_cluster import exited
 from tests.devcluster import DevCluster
-from tests.slurm.waiting import wait_for
 from tests.sweeps.launching import SEEDSWEEP, run
+from tests.waiting import wait_for
 
 #: What a node gives.
 ALLOCATION = ["--set", "resources.allocation.cpus=2", "--set", "resources.allocation.memory=3"]
 TWO_NODES = ["--set", "resources.allocation.nodes=2"]
 
 
-#: Seconds that the study of these tests rests in each step, by this variable, or by that with a host's name behind it:
-#: a fault then hits a cohort in the middle while the cores are free, and the result is that of a run without rests.
-PAUSE = "SEEDSWEEP_TEST_PAUSE_"
+#: The variable with a folder: a step of these tests' study rests for the seconds in its file `all`, or in that with the
+#: host's name. A fault then hits a cohort in the middle, on a machine of any speed, and the results are those of a run
+#: without rests.
+RESTS = "SEEDSWEEP_TEST_RESTS"
+#: Seconds: a study of ten cohorts on two nodes then lasts for more than a minute.
+REST = 0.3
 
 
 class Launched:
-    """One study, and what a user on a login node does with it. pauses: see PAUSE; by host, that of all others as ""."""
+    """One study, and what a user on a login node does with it. Its steps rest until `end`."""
 
     def __init__(self, cluster: DevCluster, study: Path, runs: Path, name: str = "small"):
         self.cluster, self.study, self.runs, self.name = cluster, study, runs, name
         self.paths = RunPaths(runs / name)
         self.folder = self.paths.folder
-        self.pauses = {"": 0.03}
+        self.rests = runs.parent / f"rests-{name}"
+        self.rest(REST)
+
+    def rest(self, seconds: float, host: str = "all") -> None:
+        """How long each step rests from now on, there or anywhere."""
+        self.rests.mkdir(exist_ok=True)
+        new = self.rests / f".{host}"
+        new.write_text(str(seconds))
+        new.rename(self.rests / host)
+
+    def hurry(self) -> None:
+        """No step rests any more."""
+        for file in self.rests.iterdir():
+            file.unlink()
+
+    def wait_for(self, condition: Callable[[], Any]) -> Any:
+        """What the condition gives as soon as it holds."""
+        return wait_for(condition, lambda: f"{self.queue()}\n{self.output()}", every=0.2)
 
     def launch(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """`seedsweep launch` as typed on a login node."""
@@ -41,7 +63,7 @@ class Launched:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**self.cluster.environment, **{PAUSE + host: str(pause) for host, pause in self.pauses.items()}}
+        return {**self.cluster.environment, RESTS: str(self.rests)}
 
     def seedsweep(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         verb, *rest = arguments
@@ -66,11 +88,12 @@ class Launched:
     def head_host(self) -> str:
         return lease.newest(self.paths.leases, "launch")[1]["host"]
 
-    def end(self, seconds: float = 200.0) -> None:
+    def end(self) -> None:
         """Wait until the study has ended well, and its job has left the queue with nothing left behind."""
-        wait_for(lambda: exited(self.paths.cluster), seconds, self)
+        self.hurry()
+        self.wait_for(lambda: exited(self.paths.cluster))
         assert exited(self.paths.cluster)[1] == 0, self.output()
-        wait_for(lambda: not self.queue(), 30, self)
+        self.wait_for(lambda: not self.queue())
 
     def queue(self) -> list[str]:
         """Jobs that wait or run, by name."""

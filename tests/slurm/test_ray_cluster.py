@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from seedsweep.slurm import allocation
 from seedsweep.slurm.ray_cluster import RayAllocation, exited
 from seedsweep.slurm.settings import asked
 from tests.slurm.copies import copy_package, spoil
-from tests.slurm.waiting import wait_for
+from tests.waiting import wait_for
 
 JOIN = """
 import json, os, pathlib, socket, sys, time
@@ -71,9 +73,12 @@ class Driven:
     def output(self) -> str:
         return "\n".join(log.read_text() for log in sorted((self.folder / "cluster").glob("*/*_log.out")))
 
+    def wait_for(self, condition: Callable[[], Any]) -> Any:
+        return wait_for(condition, lambda: f"{self.queue()}\n{self.output()}", every=0.2)
+
     def end(self) -> None:
-        assert wait_for(lambda: exited(self.folder / "cluster"), 120, self)[1] == 0, self.output()
-        wait_for(lambda: not self.queue(), 30, self)
+        assert self.wait_for(lambda: exited(self.folder / "cluster"))[1] == 0, self.output()
+        self.wait_for(lambda: not self.queue())
 
     def starts(self) -> int:
         """How often the driver was started."""
@@ -82,7 +87,7 @@ class Driven:
 
     def kill(self, node: str, name: str) -> None:
         """A process of Ray's on a node."""
-        (line,) = [line for line in self.cluster.processes(node) if name in line.split()[1]]
+        (line,) = self.wait_for(lambda: [line for line in self.cluster.processes(node) if name in line.split()[1]])
         subprocess.run(self.cluster.command(node, "kill", "-9", line.split()[0]), check=True)
 
 
@@ -118,16 +123,16 @@ def test_a_ray_whose_daemons_die_is_started_again(driven):
     """An agent takes its raylet with it, which Ray's own watch takes for one that was asked to end."""
     driven.submit(JOIN + UNTIL_TOLD)
     joined = driven.out / "joined"
-    wait_for(joined.exists, 90, driven)
+    driven.wait_for(joined.exists)
     driven.kill("n2", "::DashboardAgent")
-    wait_for(lambda: "n2: this node's Ray has died: joining again" in driven.output(), 30, driven)
+    driven.wait_for(lambda: "n2: this node's Ray has died: joining again" in driven.output())
     assert driven.starts() == 1
     for number, daemon in enumerate(("::DashboardAgent", "::RuntimeEnvAgent", "/raylet"), 1):
-        wait_for(joined.exists, 90, driven)
+        driven.wait_for(joined.exists)
         joined.unlink()
         driven.kill("n1", daemon)
-        wait_for(lambda number=number: driven.output().count("Ray's head has died") == number, 30, driven)
-    wait_for(joined.exists, 90, driven)
+        driven.wait_for(lambda number=number: driven.output().count("Ray's head has died") == number)
+    driven.wait_for(joined.exists)
     assert driven.starts() == 4
     (driven.out / "end").touch()
     driven.end()

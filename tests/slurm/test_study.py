@@ -12,10 +12,10 @@ import sys
 import pytest
 
 from tests.slurm.copies import copy_package, spoil
-from tests.slurm.launched import ALLOCATION, TWO_NODES, Launched
-from tests.slurm.waiting import wait_for
+from tests.slurm.launched import ALLOCATION, REST, TWO_NODES, Launched
 from tests.small_study import SMALL_STUDY
 from tests.sweeps.launching import LAUNCH, ROOT, assert_view_agrees, contents, environment, run_inline
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -36,10 +36,12 @@ def assert_undisturbed(launched, undisturbed):
 
 
 def test_two_nodes(launched, undisturbed, cluster):
+    # Long enough that the second node has its share; nothing tells it to hurry.
+    launched.rest(0.1)
     done = launched.launch(*TWO_NODES, "--wait")
     assert "submitted job" in done.stdout
     assert "report:" in done.stdout
-    wait_for(lambda: not launched.queue(), 20, launched)
+    launched.wait_for(lambda: not launched.queue())
     assert_undisturbed(launched, undisturbed)
     assert launched.hosts() == {"n1", "n2"}
     assert "n2: joining the Ray at " in launched.output()
@@ -51,7 +53,7 @@ def test_two_nodes(launched, undisturbed, cluster):
 
 def test_a_worker_node_dies(launched, undisturbed, cluster):
     launched.launch(*TWO_NODES)
-    wait_for(lambda: launched.training("n2") and launched.head_host() == "n1", 90, launched)
+    launched.wait_for(lambda: launched.training("n2") and launched.head_host() == "n1")
     cluster.kill("n2")
     launched.end()
     assert_undisturbed(launched, undisturbed)
@@ -62,20 +64,20 @@ def test_a_worker_node_dies(launched, undisturbed, cluster):
 
 def test_the_heads_node_dies(launched, undisturbed, cluster):
     launched.launch(*TWO_NODES)
-    head = wait_for(lambda: launched.training() and launched.head_host(), 90, launched)
+    head = launched.wait_for(lambda: launched.training() and launched.head_host())
     cluster.kill(head)
     launched.end()
     assert_undisturbed(launched, undisturbed)
 
 
 def test_a_node_is_cut_off_and_comes_back(launched, undisturbed, cluster):
-    launched.pauses["n2"] = 0.2
+    launched.rest(2 * REST, "n2")
     launched.launch(*TWO_NODES)
-    wait_for(lambda: launched.training("n2"), 90, launched)
+    launched.wait_for(lambda: launched.training("n2"))
     cut_off = launched.training("n2")[0]
     cluster.cut("n2")
     # Its cohort is taken over while it still trains there.
-    wait_for(lambda: cut_off.finished or cut_off.owner()["host"] == "n1", 90, launched)
+    launched.wait_for(lambda: cut_off.finished or cut_off.owner()["host"] == "n1")
     cluster.heal("n2")
     launched.end()
     assert_undisturbed(launched, undisturbed)
@@ -84,7 +86,7 @@ def test_a_node_is_cut_off_and_comes_back(launched, undisturbed, cluster):
 def test_an_agent_of_the_heads_ray_dies(launched, undisturbed, cluster):
     """With it goes its raylet, and what waits for that would wait for ever."""
     launched.launch(*TWO_NODES)
-    head = wait_for(lambda: launched.training() and launched.head_host(), 90, launched)
+    head = launched.wait_for(lambda: launched.training() and launched.head_host())
     (agent,) = [line for line in cluster.processes(head) if "::DashboardAgent" in line]
     subprocess.run(cluster.command(head, "kill", "-9", agent.split()[0]), check=True)
     launched.end()
@@ -139,9 +141,9 @@ def test_what_is_edited_while_a_job_waits_does_not_change_it(launched, cluster, 
 
 def test_cancelled_and_launched_again(launched, undisturbed):
     launched.launch(*TWO_NODES)
-    wait_for(launched.training, 90, launched)
+    launched.wait_for(launched.training)
     assert "cancelled job" in launched.seedsweep("cancel").stdout
-    wait_for(lambda: not launched.queue(), 60, launched)
+    launched.wait_for(lambda: not launched.queue())
     assert len(contents(launched.folder)) < len(undisturbed) or launched.training()
     launched.launch(*TWO_NODES)
     launched.end()
@@ -150,7 +152,7 @@ def test_cancelled_and_launched_again(launched, undisturbed):
 
 def test_the_driver_is_killed(launched, undisturbed, cluster):
     launched.launch()
-    wait_for(launched.training, 90, launched)
+    launched.wait_for(launched.training)
     (driver,) = [line for line in cluster.processes("n1") if "sweeps/launch.py" in line]
     subprocess.run(cluster.command("n1", "kill", "-9", driver.split()[0]), check=True)
     launched.end()
@@ -158,22 +160,19 @@ def test_the_driver_is_killed(launched, undisturbed, cluster):
     assert "the driver was killed by SIGKILL" in launched.output()
 
 
-@pytest.mark.timeout(480)
 def test_a_time_limit_shorter_than_the_study(launched, undisturbed):
-    """SLURM warns between 40 and 10 s before the end of the minute; each run gets some training done."""
-    launched.pauses[""] = 0.07
-    minute = ["--set", "resources.allocation.time=1", "--set", "resources.allocation.warning_seconds=10"]
-    launched.launch(*minute, "--set", "resources.allocation.cpus=1")
-    launched.end(400)
-    # SLURM looks every 30 s, so that a run may last twice its minute: how often it warns is not ours to say.
-    assert "the time limit is near" in launched.output()
+    """SLURM looks every 30 s, and warns between 40 and 10 s before the end."""
+    limit = ["--set", "resources.allocation.time=2", "--set", "resources.allocation.warning_seconds=10"]
+    launched.launch(*limit, "--set", "resources.allocation.cpus=1")
+    launched.wait_for(lambda: "the time limit is near" in launched.output())
+    assert launched.records()
+    launched.end()
     assert_undisturbed(launched, undisturbed)
 
 
 def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, undisturbed, cluster, study):
     """One in a partition that requeues, one in a partition that cancels, where `--wait` submits again."""
     other = Launched(cluster, study, launched.runs, "other")
-    other.pauses[""] = 0.1
     spare = ["--runs", other.runs, "--name", "other", "--set", "resources.allocation.partition=spare", "--wait"]
     waiting = subprocess.Popen(
         [*LAUNCH, study, "--on", "slurm", *ALLOCATION, *TWO_NODES, *spare],
@@ -181,15 +180,15 @@ def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, und
         stdout=subprocess.PIPE,
         text=True,
     )
-    launched.pauses[""] = 0.06
     launched.launch(*TWO_NODES)
-    wait_for(lambda: launched.training() and other.training(), 120, other)
+    other.wait_for(lambda: launched.training() and other.training())
     on = [{record.owner()["host"] for record in each.training()} for each in (launched, other)]
     assert on[0] & on[1]
-    urgent = ["sbatch", "-p", "urgent", "-N", "3", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1"]
+    urgent = ["sbatch", "-p", "urgent", "-N", "3", "--exclusive", "-o", "/dev/null", "--wait", "--wrap", "sleep 1"]
     subprocess.run(urgent, env={**os.environ, **cluster.environment}, check=True)
+    other.hurry()
     launched.end()
-    assert "set aside for another job: submitting again" in waiting.communicate(timeout=200)[0]
+    assert "set aside for another job: submitting again" in waiting.communicate(timeout=PATIENCE)[0]
     assert waiting.returncode == 0
     other.end()
     assert len(list(other.paths.cluster.glob("*/*_submitted.pkl"))) == 2
@@ -198,15 +197,14 @@ def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, und
 
 
 def test_a_second_allocation_joins_while_accounting_is_down_and_takes_over(launched, undisturbed, cluster):
-    # Until the second one is there.
-    launched.pauses[""] = 0.08
+    launched.rest(2 * REST)
     launched.launch("--set", "resources.allocation.cpus=1")
-    wait_for(launched.training, 90, launched)
+    launched.wait_for(launched.training)
     cluster.stop_accounting()
     added = launched.launch("--set", "resources.allocation.cpus=4", "--max-jobs", "2").stdout
     assert "is in the queue already" in added
     assert "submitted job" in added
-    wait_for(lambda: launched.training("n2"), 90, launched)
+    launched.wait_for(lambda: launched.training("n2"))
     assert launched.head_host() == "n1"
     first = launched.queue()[-1].split()[0]
     subprocess.run(["scancel", first], env={**os.environ, **cluster.environment}, check=True)
@@ -226,7 +224,7 @@ def test_another_user_than_root_with_a_share_of_a_gpu(cluster, tmp_path):
     python = ["env", "-u", "SEEDSWEEP_CACHE", "HOME=/nonexistent", *variables, *LAUNCH]
     command = [*python, str(file), "--on", "slurm", "--runs", str(runs), *ALLOCATION, *gpus, "--wait"]
     done = subprocess.run(
-        cluster.command("n3", *command, user="nobody"), capture_output=True, text=True, cwd="/", timeout=200
+        cluster.command("n3", *command, user="nobody"), capture_output=True, text=True, cwd="/", timeout=PATIENCE
     )
     assert done.returncode == 0, done.stdout + done.stderr
     undisturbed, *_ = run_inline(file, tmp_path)

@@ -7,7 +7,8 @@ from pathlib import Path
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from tests.sweeps import toy
-from tests.sweeps.launching import start, wait_for
+from tests.sweeps.launching import start
+from tests.waiting import PATIENCE, wait_for
 
 NETS = "MARK = {mark}\n"
 MODULE = toy.MODULE.replace(
@@ -32,7 +33,7 @@ def assert_an_edit_changes_nothing(folder: Path, on: str) -> None:
         (home / "toy.py").write_text("raise RuntimeError('the edited file was run')\n")
         (home / "seedsweep").mkdir()
         (home / "seedsweep" / "__init__.py").write_text("raise RuntimeError('the user\\'s own seedsweep was run')\n")
-        assert process.wait(120) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
     records = Ledger(RunPaths(runs / "toy").cohorts).records()

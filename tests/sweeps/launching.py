@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,6 +25,7 @@ from seedsweep.sweeps.running.launch_code import UserFiles
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.search.agenda import Agenda
 from seedsweep.sweeps.study.loading import load
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = [sys.executable, str(ROOT / "sweeps" / "launch.py")]
@@ -41,7 +41,7 @@ def environment() -> dict[str, str]:
 def run(*arguments: str, command=LAUNCH, cwd=None, check=True, environ=None) -> subprocess.CompletedProcess:
     env = {**environment(), **(environ or {})}
     done = subprocess.run(
-        [*command, *map(str, arguments)], capture_output=True, text=True, env=env, cwd=cwd, timeout=240
+        [*command, *map(str, arguments)], capture_output=True, text=True, env=env, cwd=cwd, timeout=PATIENCE
     )
     if check and done.returncode:
         raise AssertionError(f"exit {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -116,11 +116,3 @@ def assert_view_agrees(runs: Path, name: str) -> None:
     assert [(t.number, t.state, t.params, t.value) for t in shown] == [
         (t.number, t.state, t.params, t.value) for t in expected
     ]
-
-
-def wait_for(condition, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return result

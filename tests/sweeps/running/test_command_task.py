@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from seedsweep.core.records.study import Study
 from seedsweep.sweeps.running import user_code
 from seedsweep.sweeps.running.command_task import CommandRun
 from seedsweep.sweeps.running.evaluations import OwnCodeError
+from tests.waiting import wait_for
 
 VALUES = {"lr": 1e-05, "settings.width": 64, "settings.note": "two words; $(rm -rf /) '", "nesterov": True}
 SPEC = CohortSpec(
@@ -80,13 +80,6 @@ def bench(tmp_path: Path):
     made = Bench(tmp_path)
     yield made
     user_code.use(made.paths, "")
-
-
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 # Its process
@@ -161,7 +154,7 @@ def test_a_very_long_line_is_no_evaluation_and_costs_no_other(bench):
 
 def test_progress_shows_while_it_runs(bench):
     run = bench.open("print(json.dumps({'step': 1, 'accuracy': 0.5}))\ntime.sleep(600)")
-    until(lambda: run.advance(0.05) or run.step == 1)
+    wait_for(lambda: run.advance(0.05) or run.step == 1)
     assert not run.advance(0.0)
     run.close()
 
@@ -220,7 +213,7 @@ def test_a_new_owner_goes_on_from_a_copy_of_what_the_last_left(bench):
 def test_evaluations_that_nobody_read_before_the_kill_are_not_lost(bench):
     first = bench.open("print(json.dumps({'step': 1, 'accuracy': 0.5}))\nopen(folder + '/told', 'w')\ntime.sleep(600)")
     first.advance(0.0)
-    until((bench.files() / "folder/told").exists)
+    wait_for((bench.files() / "folder/told").exists)
     first.close()
     second = bench.train("print(json.dumps({'step': 2, 'accuracy': 0.5}))")
     assert second.curves().steps == [1, 2]
@@ -228,7 +221,7 @@ def test_evaluations_that_nobody_read_before_the_kill_are_not_lost(bench):
 
 def test_evaluations_are_on_record_while_it_runs(bench):
     run = bench.open("print(json.dumps({'step': 1, 'accuracy': 0.5}))\ntime.sleep(600)")
-    until(lambda: run.advance(0.05) or bench.record.curves())
+    wait_for(lambda: run.advance(0.05) or bench.record.curves())
     assert bench.record.curves().steps == [1]
     run.close()
 
@@ -248,7 +241,7 @@ FAMILY = (
 
 def pids_of(bench: Bench) -> list[int]:
     path = bench.files() / "folder/pids"
-    until(path.exists)
+    wait_for(path.exists)
     return [int(pid) for pid in path.read_text().split()]
 
 
@@ -268,7 +261,7 @@ def test_a_program_is_told_to_end_before_it_is_killed(bench):
         "signal.signal(signal.SIGTERM, save)\nopen(folder + '/ready', 'w')\ntime.sleep(600)"
     )
     run.advance(0.0)
-    until((bench.files() / "folder/ready").exists)
+    wait_for((bench.files() / "folder/ready").exists)
     run.close()
     assert (bench.files() / "folder/saved").exists()
 
@@ -304,23 +297,23 @@ def test_the_program_dies_with_its_owner(bench, number):
             run.advance(60.0)
         finally:
             os._exit(0)
-    until(lambda: list(bench.record.folder.glob("files.*/folder/pids")))
+    wait_for(lambda: list(bench.record.folder.glob("files.*/folder/pids")))
     pids = pids_of(bench)
     os.kill(owner, number)
     os.waitpid(owner, 0)
-    until(lambda: all(start_ticks(pid) is None for pid in pids), seconds=15)
+    wait_for(lambda: all(start_ticks(pid) is None for pid in pids))
 
 
 def test_the_program_dies_with_a_launcher_that_is_killed(bench):
     run = bench.open("open(folder + '/pid', 'w').write(f'{os.getpid()} {os.getppid()}')\ntime.sleep(600)")
     run.advance(0.0)
     path = bench.files() / "folder/pid"
-    until(lambda: path.exists() and path.read_text())
+    wait_for(lambda: path.exists() and path.read_text())
     program, launcher = map(int, path.read_text().split())
     os.kill(launcher, signal.SIGKILL)
     with pytest.raises(OwnCodeError, match="SIGKILL"):
         run.advance(10.0)
-    until(lambda: start_ticks(program) is None)
+    wait_for(lambda: start_ticks(program) is None)
 
 
 def test_what_a_node_gives_is_inherited(bench, monkeypatch):

@@ -10,7 +10,8 @@ import pytest
 
 from seedsweep.slurm import detect
 from tests.sweeps import toy
-from tests.sweeps.launching import LAUNCH, SEEDSWEEP, environment, run, run_here, run_inline, wait_for
+from tests.sweeps.launching import LAUNCH, SEEDSWEEP, environment, run, run_here, run_inline
+from tests.waiting import PATIENCE, wait_for
 
 #: Two cohorts of one member each.
 SMALL = ["--set", "search.explore=0", "--set", "seeds.compare=1"]
@@ -162,7 +163,7 @@ def test_a_launch_that_is_stopped_says_that_nothing_is_lost(study, tmp_path):
     )
     wait_for(lambda: list((tmp_path / "toy" / "cohorts").glob("*/*/owner*")))
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert said.endswith("stopped; nothing finished is lost, and the same command goes on from the last checkpoints\n")
 

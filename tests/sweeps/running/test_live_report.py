@@ -7,7 +7,8 @@ import pytest
 from seedsweep.sweeps.running import live_report
 from seedsweep.sweeps.running.live_report import LiveReport
 from tests.sweeps import toy
-from tests.sweeps.launching import run_inline, wait_for
+from tests.sweeps.launching import run_inline
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
