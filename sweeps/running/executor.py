@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from seedsweep.core.errors import SeedsweepError
+from seedsweep.core.errors import UserError
 from seedsweep.core.records.cohort_spec import CohortSpec
 from seedsweep.core.records.study import Study
 from seedsweep.slurm import detect
@@ -32,18 +32,13 @@ from seedsweep.sweeps.running.source_copy import copy_source
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker
 from seedsweep.sweeps.search.agenda import Agenda
 
+#: What to do when Ray has died.
+RESUMES = "the same command resumes from the last checkpoints"
 #: Seconds between two looks, inline, where a cohort is to be tried again later.
 LOOK = 0.1
 #: A worker that dies before it has claimed its cohort says nothing about the cohort, but something about its node,
 #: which Ray may not know yet: the cohort waits so many seconds, at most so many times.
 START_PAUSE, MOST_STARTS = 1.0, 60
-
-
-class RayDiedError(SeedsweepError):
-    """Ray died, was started anew, and died again."""
-
-    #: Of the command line: no mistake of the user's.
-    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,11 @@ def execute(job: Job, on: str) -> Agenda:
     try:
         return _on_ray(job, job.agenda(), on)
     except ray_watch.RayLostError as lost:
-        raise RayDiedError(f"{lost}, for the second time; the same command resumes from the last checkpoints") from None
+        raise ray_watch.RayDiedError(f"{lost}, for the second time; {RESUMES}") from None
+    except UserError:
+        if on == HERE:
+            raise
+        raise ray_watch.RayDiedError(f"--on {on}: the Ray cluster is lost; {RESUMES}") from None
 
 
 def run_inline(dispatcher: Dispatcher) -> None:

@@ -13,7 +13,9 @@ from rich.console import Console
 from seedsweep.core.source import PACKAGE
 from seedsweep.slurm.detect import HEAD_VARIABLE
 from seedsweep.sweeps.running import dies_with_owner
+from seedsweep.sweeps.running.executor import RESUMES
 from seedsweep.sweeps.running.ray_session import existing_ray
+from seedsweep.sweeps.running.ray_watch import RayDiedError
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.source_copy import copy_source
 
@@ -25,7 +27,7 @@ def launch_there(run: RunDirectory, number: int, copy: str, address: str, consol
     """Run the launch that this process holds on the cluster. Returns the exit code of its driver.
 
     The run directory is on a path that the cluster's nodes share.  number: of the launch.  copy: name of the copy of
-    the user's files.  Errors: UserError where the cluster cannot be reached.
+    the user's files.  Errors: UserError where the cluster cannot be reached; RayDiedError.
     """
     source, paths = copy_source(run.paths), run.paths
     launcher = source / PACKAGE.name / "sweeps" / "launch.py"
@@ -36,13 +38,16 @@ def launch_there(run: RunDirectory, number: int, copy: str, address: str, consol
 
         driver = ray.remote(num_cpus=0, max_retries=0)(drive).remote(command, number, str(paths.driver_log))
         unfinished = ""
-        while True:
-            ended, _ = ray.wait([driver], timeout=LOOK)
-            lines, _, unfinished = (unfinished + log.read()).rpartition("\n")
-            if lines:
-                console.print(lines, highlight=False, markup=False, soft_wrap=True)
-            if ended:
-                return int(ray.get(driver))
+        try:
+            while True:
+                ended, _ = ray.wait([driver], timeout=LOOK)
+                lines, _, unfinished = (unfinished + log.read()).rpartition("\n")
+                if lines:
+                    console.print(lines, highlight=False, markup=False, soft_wrap=True)
+                if ended:
+                    return int(ray.get(driver))
+        except (ConnectionError, ray.exceptions.RayError):
+            raise RayDiedError(f"--on {address}: the Ray cluster is lost; {RESUMES}") from None
 
 
 def drive(command: list[str], number: int, log: str) -> int:

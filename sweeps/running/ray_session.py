@@ -95,7 +95,7 @@ def existing_ray(address: str, source: Path) -> Iterator[Session]:
     check_answers(address)
     refused, path = _NO_CLUSTER.format(address), {"env_vars": {"PYTHONPATH": str(source)}}
     with _scratch() as scratch, _connected(refused, scratch, {}, MOST_PENDING, address=address, runtime_env=path):
-        yield Session(scratch, None if address.startswith(CLIENT) else own_node())
+        yield Session(scratch, None if address.startswith(CLIENT) else own_node(address))
 
 
 def check_answers(address: str) -> None:

@@ -7,22 +7,33 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 import psutil
 
+from seedsweep.core.errors import SeedsweepError, UserError
 from seedsweep.slurm import node
 
 #: Seconds between two looks.
 LOOK = 1.0
 #: Seconds in which the main thread must have left Ray. Without the gcs_server some calls never return.
 GRACE = 20.0
+#: Seconds that the gcs_server of a Ray that is there may be away: it may be started again.
+OUTAGE = 20.0
 #: Raises in the main thread. A real-time signal, which nothing else here uses: SIGUSR1 is Tune's.
 _SIGNAL = signal.SIGRTMIN + 5
 #: Names of the processes without which Ray does not work.
 _DAEMONS = ("gcs_server", "raylet")
 GONE = "Ray has died: one of its processes is gone (killed, or out of memory)"
+
+
+class RayDiedError(SeedsweepError):
+    """Ray has died, and the launch ends with it."""
+
+    #: Of the command line: no mistake of the user's.
+    exit_code = 1
 
 
 class RayLostError(BaseException):
@@ -38,24 +49,38 @@ def own_daemons() -> Callable[[], bool]:
     return lambda: all(map(node.is_alive, found))
 
 
-def own_node() -> Callable[[], bool]:
-    """Whether the node of a Ray that this process has joined is alive. Without a gcs_server the call waits, and Ray
-    ends this process after a minute."""
+def own_node(address: str) -> Callable[[], bool]:
+    """Whether the Ray that this process has joined is alive, and the node with this process in it. address: of its
+    gcs_server, which may be away for OUTAGE."""
     import ray
 
     me = ray.get_runtime_context().get_node_id()
-    return lambda: any(each["NodeID"] == me and each["Alive"] for each in ray.nodes())
+    host, _, port = address.rpartition(":")
+    heard = time.monotonic()
+
+    def alive() -> bool:
+        nonlocal heard
+        # Asked for its nodes without a gcs_server, Ray waits, and ends this process after a minute.
+        if not node.listens(host, int(port)):
+            return time.monotonic() - heard < OUTAGE
+        heard = time.monotonic()
+        return any(each["NodeID"] == me and each["Alive"] for each in ray.nodes())
+
+    return alive
 
 
 @contextlib.contextmanager
 def watched(alive: Callable[[], bool]) -> Iterator[None]:
-    """Watch a Ray while the body waits for it in the main thread. Errors: RayLostError once it is dead.
+    """Watch a Ray while the body waits for it in the main thread. Errors: RayLostError once it is dead; UserError in
+    another thread, which no signal reaches.
 
     If the body does not return from Ray even so, the process ends with a line and exit status 1.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+        raise UserError(
+            "a launch on Ray runs in a program's main thread, where the death of Ray can end it: launch there, or with "
+            "on='inline'"
+        )
     left, lost, main = threading.Event(), threading.Event(), threading.get_ident()
 
     def leave(number: int, frame: FrameType | None) -> None:

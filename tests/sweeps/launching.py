@@ -67,13 +67,13 @@ def run_here(*arguments: str, check=True) -> subprocess.CompletedProcess:
     return done
 
 
-def start(*arguments: str, output=subprocess.DEVNULL, cwd=None) -> subprocess.Popen:
+def start(*arguments: str, output=subprocess.DEVNULL, cwd=None, environ=None) -> subprocess.Popen:
     return subprocess.Popen(
         [*LAUNCH, *map(str, arguments)],
         stdout=output,
         stderr=output,
         text=True,
-        env=environment(),
+        env={**environment(), **(environ or {})},
         cwd=cwd,
         start_new_session=True,
     )

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from seedsweep.core.errors import UserError
 from seedsweep.sweeps.running import ray_session as session
+from seedsweep.sweeps.running.ray_watch import watched
 
 
 @pytest.fixture
@@ -58,3 +61,15 @@ def test_two_launches_that_sweep_at_once_do_not_take_each_other_for_leftovers(de
     for file in others.iterdir():
         file.unlink()
     others.rmdir()
+
+
+def test_ray_is_watched_in_the_main_thread_alone():
+    def outside() -> str:
+        with pytest.raises(UserError) as refused, watched(lambda: True):
+            pass
+        return str(refused.value)
+
+    with ThreadPoolExecutor(1) as pool:
+        said = pool.submit(outside).result()
+    assert said.startswith("a launch on Ray runs in a program's main thread")
+    assert "on='inline'" in said
