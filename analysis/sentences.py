@@ -193,7 +193,7 @@ def _rest(comparison: Comparison, axis: Axis) -> str:
         open_to = [other for other in _others(comparison, best) if not axis.pair(best[0], other).better]
         if not open_to:
             return ""
-        return f"Between {names[best[0]]} and {join([names[place] for place in open_to], 'or')} that is open."
+        return f"Whether {names[best[0]]} is better than {join([names[place] for place in open_to], 'or')} is open."
     pairs = [pair for pair in axis.pairs if pair.first in best and pair.second in best]
     among = join([names[place] for place in best])
     if any(pair.differs for pair in pairs):
@@ -233,7 +233,7 @@ def _most(axis: Axis, pairs: Sequence[Pair], *, of_them: bool = False) -> str:
     low, high = min(*ends, 1 - max(ends)), max(*ends, 1 - min(ends))
     one = "one of these" if of_them and len(pairs) > 1 else "one"
     other = "the other" if len(pairs) == 1 else "another"
-    return f"That a seed of {one} is better than one of {other} in {100 * low:.0f} to {100 * high:.0f} % is compatible"
+    return f"Chances of {100 * low:.0f} to {100 * high:.0f} % that a seed of {one} beats one of {other} are compatible"
 
 
 def _others(comparison: Comparison, places: Sequence[int]) -> list[int]:

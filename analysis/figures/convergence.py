@@ -147,7 +147,7 @@ def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis, intervals
     sizes = [len(group) for group in groups]
     seeds = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
     caption = (
-        f"P(converge) by {axis.name}. Filled: {seeds} compared seeds each, with exact 95 % intervals, each for itself."
+        f"P(converge) by {axis.name}. Filled: {seeds} compared seeds each, with exact 95 % intervals, not adjusted."
     )
     if len(explored):
         caption += " Hollow: the explored configurations, a few search seeds each, which decide nothing."

@@ -179,7 +179,7 @@ def _configurations(
 
 
 def _label(values: Mapping[str, Any], taken: Collection[str]) -> str:
-    """`lr 0.1, alpha 0.5`; with all digits where another has the same label."""
+    """`lr 0.1, dropout 0.5`; with all digits where another has the same label."""
     short = labels.short_names(values)
     label = ", ".join(f"{short[name]} {labels.shown(value)}" for name, value in values.items())
     return label if label not in taken else ", ".join(f"{short[name]} {value}" for name, value in values.items())

@@ -63,7 +63,7 @@ def write(run_folder: Path, reader: tables.Reader | None = None) -> Answer:
     return publish(
         results,
         run.report,
-        _importance(run),
+        importance_of(run),
         glimpses.Images(run),
         _launches(run),
         failures=_failures(run),
@@ -238,7 +238,8 @@ def _measured_pairs(comparison: Comparison) -> list[cells.Table]:
     return found
 
 
-def _importance(run: RunPaths) -> pd.DataFrame:
+def importance_of(run: RunPaths) -> pd.DataFrame:
+    """Of what was searched, as the last launch found it; empty without a search."""
     return pd.read_csv(run.importance) if run.importance.exists() else pd.DataFrame()
 
 

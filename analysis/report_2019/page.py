@@ -23,8 +23,8 @@ TEMPLATE, MARKDOWN = (Path(__file__).with_name(f"replication.{kind}") for kind i
 
 RULES = (
     "One rule for every claim. That one converges more often, sooner, or has a higher measure, is supported where it "
-    "is better beyond doubt than each of the others, and refuted where it is worse beyond doubt than one, or, where a "
-    "row says so, where a difference of the margin is ruled out; that two are "
+    "is significantly better than each of the others, and refuted where it is significantly worse than one, or, where "
+    "a row says so, where a difference of the margin is ruled out; that two are "
     "alike is supported where the interval of their difference lies within the margin "
     f"({100 * MARGIN:.0f} points of P(converge), {CLOSE:g} of a measure), and refuted where it lies outside; that "
     "something happens mostly or rarely where the exact interval of the share of seeds lies on that side of one half; "

@@ -54,7 +54,7 @@ class SeedCounts(Part):
     @model_validator(mode="after")
     def _looks_grow(self) -> SeedCounts:
         if self.until == "all" and self.most is not None:
-            raise ValueError(".most: is of until: decided; give compare")
+            raise ValueError(".most: applies only with until: decided; give compare")
         declared = isinstance(self.looks, tuple) and bool(self.looks)
         if self.until == "decided" and self.least > self.compare and not declared:
             raise ValueError(

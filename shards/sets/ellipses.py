@@ -1,4 +1,4 @@
-"""One black ellipse on white for tumour, plain white for normal: the report's first synthetic data."""
+"""One black ellipse on white for tumour, plain white for normal: the first synthetic data of the 2019 report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Ellipses(GeneratedImages):
         mask = np.zeros((size, size), np.uint8)
         centre = np.zeros(2, np.float32)
         if label:
-            # Half as wide as long (inferred: the report gives no proportions).
+            # Half as wide as long (inferred: the 2019 report gives no proportions).
             a = self.object_size / 2 * rng.uniform(self.smallest, 1.0)
             b = a / 2
             x, y = rng.uniform(a, size - 1 - a, 2)

@@ -31,8 +31,8 @@ from seedsweep.shards.resampling import resampled
 # Seen to need attention at 64 px: with a background as dark as the field nothing converges.
 BACKGROUND = (0.6, 0.9)
 DARK, LIGHT, NOISE = 0.0, 0.8, 0.1
-#: "Multiple sets" of patterns in the report's second pattern data (inferred). As many in a normal as in a tumour image:
-#: their number says nothing.
+#: "Multiple sets" of patterns in the 2019 report's second pattern data (inferred). As many in a normal as in a tumour
+#: image: their number says nothing.
 FIELDS = 4
 
 
@@ -41,8 +41,8 @@ class PatternSettings(ImageSettings):
     """Of all patterns.
 
     period:      pixels of one stripe pair.
-    anywhere:    of `pattern1` alone: its field lies anywhere, not in the middle, where the report's cut around it puts
-                 it.
+    anywhere:    of `pattern1` alone: its field lies anywhere, not in the middle, where the 2019 report's cut around it
+                 puts it.
     downsized_from: pixels of the side at which an image is drawn, before it is averaged down to `size`; 0: it is drawn
                  at that size. field and period are pixels of the drawn image.
     background:  what is around the fields: noise, or real tissue.
@@ -60,7 +60,7 @@ class Pattern2Settings(PatternSettings):
 
     crop:        pixels of the side of a random square that is cut out of the drawn image, and then averaged down to
                  `size`; 0: the whole image. The image is drawn at `downsized_from` px, and where that is 0 at twice as
-                 many px as are cut: the report cut 512 px out of 1024.
+                 many px as are cut: the 2019 report cut 512 px out of 1024.
     """
 
     crop: Annotated[int, Range(0)] = 0
@@ -123,7 +123,7 @@ class _Patterns(GeneratedImages):
 
 
 class Pattern1(_Patterns):
-    """One field in the middle: the report cut its images out around the field."""
+    """One field in the middle: the 2019 report cut its images out around the field."""
 
     #: The field's middle is off the image's by so much of the image at most, along each axis.
     offset: ClassVar[float] = 0.0
@@ -161,8 +161,8 @@ class Pattern2(_Patterns):
     """Four fields: of stripes in a normal image; half of them of a checkerboard in a tumour image. `centre` is the
     centre of mass of the checkerboards.
 
-    With `crop` so many fields that part of one is in every square, as the report wants it: "at least one pattern in
-    each cropped region instead of just noisy background". The label is the whole image's, mask and centre are the
+    With `crop` so many fields that part of one is in every square, as the 2019 report wants it: "at least one pattern
+    in each cropped region instead of just noisy background". The label is the whole image's, mask and centre are the
     square's: a tumour's square may hold stripes alone, and then its mask is empty.
     """
 

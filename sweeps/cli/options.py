@@ -37,9 +37,9 @@ Overrides = Annotated[
 Name = Annotated[Optional[str], typer.Option("--name", help="Run under another name than the study's.")]
 Runs = Annotated[Optional[Path], typer.Option("--runs", help="Folder of the runs \\[default: $SEEDSWEEP_RUNS or runs]")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, and nothing else there.")]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start anew; what is there is set aside.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Start over; the old run is kept under another name.")]
 AcceptCode = Annotated[
-    bool, typer.Option("--accept-code", help="Go on although your code changed; it is put on record.")
+    bool, typer.Option("--accept-code", help="Continue although your code changed; the change is recorded.")
 ]
 LogTo = Annotated[
     Optional[str],
@@ -59,18 +59,18 @@ Notify = Annotated[
     typer.Option(
         "--notify",
         metavar="URL|COMMAND",
-        help="At the end a line with the verdict: posted to a webhook, as Slack and Mattermost take it, or given to a "
-        "command on its standard input, and in place of {} in its words \\[default: $SEEDSWEEP_NOTIFY]",
+        help="Send the verdict at the end: to a webhook in the format of Slack and Mattermost, or to a command, on its "
+        "standard input and in place of {} in its arguments \\[default: $SEEDSWEEP_NOTIFY]",
         show_default=False,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say the answer and what went wrong alone.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say of each cohort what became of it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the answer and what went wrong.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print the outcome of each cohort.")]
 MaxJobs = Annotated[
     int, typer.Option("--max-jobs", min=1, help="On SLURM: allocations at once, each joining the study.")
 ]
 Power = Annotated[
-    str, typer.Option("--power", help="What is to be shown: two P(converge), 0.9,0.6; how often one scores better, 0.8")
+    str, typer.Option("--power", help="Effects to simulate: two P(converge), 0.9,0.6; how often one scores better, 0.8")
 ]
 
 Replication = Annotated[
@@ -83,25 +83,27 @@ Tables = Annotated[
     typer.Option(
         "--tables",
         metavar="PATH",
-        help="CSV or parquet with a row an evaluation or a seed, W&B's export, - for the standard input, a folder of "
-        "TensorBoard or Ray Tune, Optuna's database.",
+        help="CSV or parquet with a row for each evaluation or seed, W&B's export, - for standard input, a folder of "
+        "TensorBoard or Ray Tune, or Optuna's database.",
         rich_help_panel=_ELSEWHERE,
     ),
 ]
 Threshold = Annotated[
     Optional[float],
-    typer.Option("--threshold", help="From which score on a seed has converged.", rich_help_panel=_ELSEWHERE),
+    typer.Option("--threshold", help="Score at which a seed counts as converged.", rich_help_panel=_ELSEWHERE),
 ]
 Hold = Annotated[
     int,
-    typer.Option("--hold", min=1, help="For how many evaluations up to the last.", rich_help_panel=_ELSEWHERE),
+    typer.Option(
+        "--hold", min=1, help="How many of the last evaluations must meet the threshold.", rich_help_panel=_ELSEWHERE
+    ),
 ]
 Direction = Annotated[
     Optional[str],
     typer.Option(
         "--direction",
         metavar="max|min",
-        help="max: more is better; min: less \\[default: as Optuna's database has it, else max]",
+        help="max: higher is better; min: lower is better \\[default: as Optuna's database has it, else max]",
         rich_help_panel=_ELSEWHERE,
     ),
 ]
@@ -110,7 +112,7 @@ ConfigurationColumns = Annotated[
     typer.Option(
         "--configuration",
         metavar="COLUMN,...",
-        help="Columns by which configurations are told apart \\[default: configuration, or all that was set]",
+        help="Columns that tell configurations apart \\[default: configuration, or all that was set]",
         rich_help_panel=_ELSEWHERE,
     ),
 ]
@@ -123,7 +125,7 @@ ScoreColumns = Annotated[
     typer.Option(
         "--score-column",
         metavar="COLUMN,...",
-        help="The score; those behind it are shown beside it \\[default: score]",
+        help="The score; further columns are shown beside it \\[default: score]",
         rich_help_panel=_ELSEWHERE,
     ),
 ]

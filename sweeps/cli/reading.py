@@ -86,12 +86,13 @@ def report(
             "--to",
             resolve_path=True,
             help="The folder to write to, with --tables or --replication "
-            "\\[default: NAME-report, by the table's name, table-report of standard input; RUNS/replication]",
+            "\\[default: NAME-report for the table NAME, table-report for standard input; RUNS/replication]",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write tables, figures and the report anew from the ledger, finished or not; or those of others' results."""
+    """Write tables, figures and the report again, from the ledger of a run, finished or not, or from results made
+    elsewhere."""
     columns = Columns.named(configuration, seed_column, step_column, score_column, run_name, direction)
     if columns != BY_DEFAULT and not table:
         raise UserError("--direction, --configuration, --..-column and --run-name go with --tables")

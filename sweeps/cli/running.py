@@ -63,7 +63,7 @@ def launch(
     verbose: Verbose = False,
     code: Annotated[Optional[str], typer.Option("--code", hidden=True)] = None,
 ) -> None:
-    """Run a study, or go on with it: what is finished is never run again.
+    """Run a study, or resume it: finished work is never run again.
 
     On a login node it is submitted to SLURM; options of the allocation are `--set resources.allocation.nodes=4` and the
     like, or, for all studies, in ~/.config/seedsweep/cluster.yaml.

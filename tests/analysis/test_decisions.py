@@ -312,7 +312,7 @@ class TestRecords:
             ({"looks": (12, 5)}, "does not grow"),
             ({"looks": (5, 10)}, "the last is 10; it must be seeds.compare, 12"),
             ({"until": "decided", "least": 20}, "is more than seeds.compare"),
-            ({"most": 40}, "is of until: decided"),
+            ({"most": 40}, "applies only with until: decided"),
         ],
     )
     def test_seeds_that_make_no_sense(self, given, words):

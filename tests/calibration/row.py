@@ -102,7 +102,7 @@ def table(lines: Iterable[Line]) -> str:
         asked = f"size <= {SIZE:.0%}" if line.row.size else f"coverage >= {COVERAGE:.0%}"
         shown = [f"{line.worst:.1%}", line.at, f"{line.mean:.1%}", asked, "yes" if line.met else "**no**"]
         if line.met is None:
-            shown = ["", "", "", asked, "so few seeds have none"]
+            shown = ["", "", "", asked, "too few seeds for an interval"]
         rows.append(
             "| "
             + " | ".join([line.row.name, str(line.seeds), str(line.truths), str(line.rounds or "all"), *shown])

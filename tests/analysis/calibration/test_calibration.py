@@ -40,7 +40,7 @@ def test_the_table_says_the_worst_and_where_seeds_are_too_few():
 
     row = Row("an interval", measure, seeds=(5, 12))
     lines = table(run(row, seeds, 1000) for seeds in row.seeds).splitlines()
-    assert lines[2] == "| an interval | 5 | 2 | 1000 |  |  |  | coverage >= 93% | so few seeds have none |"
+    assert lines[2] == "| an interval | 5 | 2 | 1000 |  |  |  | coverage >= 93% | too few seeds for an interval |"
     assert lines[3] == "| an interval | 12 | 2 | 4000 | 80.0% | two | 88.0% | coverage >= 93% | **no** |"
 
 

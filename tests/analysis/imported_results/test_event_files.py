@@ -13,15 +13,9 @@ from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.imported_results.columns import Columns
 from seedsweep.analysis.imported_results.judged import read
 from tests.analysis.imported_results.made import MEMBERS, SCORES, STEPS, THRESHOLD, members
+from tests.analysis.imported_results.writers import of_torch
 
 NAMED = Columns(scores=("val/acc",))
-
-
-def of_torch(folder, lr, seed, own):
-    with SummaryWriter(folder / f"lr {lr}" / f"seed_{seed}") as writer:
-        for step, score in zip(STEPS, own, strict=True):
-            writer.add_scalar("train/loss", 1, step - 5)
-            writer.add_scalar("val/acc", score, step)
 
 
 def of_tensorflow(folder, lr, seed, own):

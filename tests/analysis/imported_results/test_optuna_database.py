@@ -1,6 +1,5 @@
 """A database that Optuna wrote."""
 
-import math
 import re
 
 import optuna
@@ -11,37 +10,12 @@ from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.imported_results.columns import Columns
 from seedsweep.analysis.imported_results.judged import read
 from tests.analysis.imported_results.made import LAST, MEMBERS, SCORES, STEPS, THRESHOLD, members
-
-DISTRIBUTIONS = {
-    "lr": optuna.distributions.FloatDistribution(0.001, 1, log=True),
-    "opt": optuna.distributions.CategoricalDistribution(["adam", "sgd"]),
-}
-
-
-def write(path, *, direction="maximize", reported=True, state=TrialState.COMPLETE, names=("one",)):
-    """SCORES as trials of some studies; the first trial has the state."""
-    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    for name in names:
-        study = optuna.create_study(storage=storage, study_name=name, direction=direction)
-        for number, ((lr, seed), own) in enumerate(SCORES.items()):
-            last = own[-1] if math.isfinite(own[-1]) else -math.inf
-            done = TrialState.COMPLETE if number else state
-            study.add_trial(
-                optuna.trial.create_trial(
-                    state=done,
-                    params={"lr": lr, "opt": "sgd"},
-                    distributions=DISTRIBUTIONS,
-                    user_attrs={"seed": seed, "notes": {"host": "a"}},
-                    value=last if done == TrialState.COMPLETE else None,
-                    intermediate_values=dict(zip(STEPS, own, strict=True)) if reported else {},
-                )
-            )
-    return path
+from tests.analysis.imported_results.writers import DISTRIBUTIONS, write_optuna
 
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory):
-    return write(tmp_path_factory.mktemp("optuna") / "optuna.db")
+    return write_optuna(tmp_path_factory.mktemp("optuna") / "optuna.db")
 
 
 @pytest.mark.parametrize("prefix", ["", "sqlite:///"])
@@ -51,17 +25,17 @@ def test_reported_values_are_evaluations(database, prefix):
 
 def test_values_of_trials_are_final_scores(database, tmp_path):
     assert members(read(database, THRESHOLD, columns=Columns(scores=("value",)))) == LAST
-    other = write(tmp_path / "optuna.db", reported=False)
+    other = write_optuna(tmp_path / "optuna.db", reported=False)
     assert members(read(other, THRESHOLD)) == LAST
 
 
 def test_the_database_says_whether_less_is_better(tmp_path):
-    results = read(write(tmp_path / "optuna.db", direction="minimize"), THRESHOLD)
+    results = read(write_optuna(tmp_path / "optuna.db", direction="minimize"), THRESHOLD)
     assert results.sign == -1
 
 
 def test_studies_of_a_database_are_configurations(tmp_path):
-    write(tmp_path / "optuna.db", names=("plain", "tuned"))
+    write_optuna(tmp_path / "optuna.db", names=("plain", "tuned"))
     labels = read(tmp_path / "optuna.db", THRESHOLD).members.label.unique()
     assert sorted(labels) == [f"study {name}, lr {lr}" for name in ("plain", "tuned") for lr in (0.01, 0.1)]
     by_study = read(tmp_path / "optuna.db", THRESHOLD, columns=Columns(configuration=("study",), seed="number"))
@@ -70,7 +44,7 @@ def test_studies_of_a_database_are_configurations(tmp_path):
 
 @pytest.mark.parametrize("state", [TrialState.FAIL, TrialState.PRUNED, TrialState.RUNNING])
 def test_a_trial_that_is_not_complete_is_refused(tmp_path, state):
-    path = write(tmp_path / "optuna.db", state=state)
+    path = write_optuna(tmp_path / "optuna.db", state=state)
     with pytest.raises(TableError, match=rf"optuna.db trial 0 is {state.name.lower()}, not complete"):
         read(path, THRESHOLD)
     # The same was tried again.
@@ -84,7 +58,7 @@ def test_a_trial_that_is_not_complete_is_refused(tmp_path, state):
 
 
 def test_a_trial_that_reported_nothing_is_not_passed_over(tmp_path):
-    path = write(tmp_path / "optuna.db")
+    path = write_optuna(tmp_path / "optuna.db")
     study = optuna.load_study(storage=f"sqlite:///{path}", study_name="one")
     given = {"params": {"lr": 0.1, "opt": "sgd"}, "distributions": DISTRIBUTIONS, "user_attrs": {"seed": 2}}
     study.add_trial(optuna.trial.create_trial(**given, value=0.5))

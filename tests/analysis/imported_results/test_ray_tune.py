@@ -1,62 +1,28 @@
 """Folders of trials as Ray Tune's own loggers write them."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
-from ray.tune.logger import CSVLoggerCallback, JsonLoggerCallback
 
 from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.imported_results.columns import Columns
 from seedsweep.analysis.imported_results.judged import read
-from tests.analysis.imported_results.made import MEMBERS, SCORES, THRESHOLD, members
+from tests.analysis.imported_results.made import MEMBERS, THRESHOLD, members
+from tests.analysis.imported_results.writers import write_ray_tune
 
 NAMED = Columns(scores=("accuracy",))
 
 
-class JsonFiles(JsonLoggerCallback):
-    def _restore_from_remote(self, *_):
-        """There is no other place."""
-
-
-class CsvFiles(CSVLoggerCallback):
-    def _restore_from_remote(self, *_):
-        """There is no other place."""
-
-
-class Trial(SimpleNamespace):
-    __hash__ = object.__hash__
-
-    def init_local_path(self):
-        """It is there."""
-
-
-def write(folder):
-    loggers = (JsonFiles(), CsvFiles())
-    for number, ((lr, seed), own) in enumerate(SCORES.items()):
-        path = folder / f"train_{number:05d}_lr={lr},seed={seed}"
-        path.mkdir(parents=True)
-        config = {"lr": lr, "model": {"width": 16}, "seed": seed}
-        trial = Trial(config=config, local_path=str(path))
-        for logger in loggers:
-            logger.log_trial_start(trial)
-            for iteration, accuracy in enumerate(own, 1):
-                result = {"accuracy": accuracy, "training_iteration": iteration, "done": False, "config": config}
-                logger.log_trial_result(iteration, trial, result)
-            logger.log_trial_end(trial)
-    return folder
-
-
 @pytest.mark.parametrize("without", ["result.json", "progress.csv"])
 def test_a_folder_is_a_trial(tmp_path, without):
-    write(tmp_path / "experiment")
+    write_ray_tune(tmp_path / "experiment")
     for path in (tmp_path / "experiment").rglob(without):
         path.unlink()
     assert members(read(tmp_path / "experiment", THRESHOLD, columns=NAMED)) == MEMBERS
 
 
 def test_inner_parameters_have_their_path(tmp_path):
-    write(tmp_path)
+    write_ray_tune(tmp_path)
     columns = Columns(configuration=("model/width", "lr"), scores=("accuracy",))
     results = read(tmp_path, THRESHOLD, columns=columns)
     # What is the same in all is not in their names.
@@ -76,14 +42,14 @@ def test_inner_parameters_have_their_path(tmp_path):
     ],
 )
 def test_damage_is_told_with_its_file_and_line(tmp_path, damage, words):
-    path = write(tmp_path) / "train_00000_lr=0.1,seed=0" / "result.json"
+    path = write_ray_tune(tmp_path) / "train_00000_lr=0.1,seed=0" / "result.json"
     path.write_text(damage(path.read_text()))
     with pytest.raises(TableError, match=re.escape(words)):
         read(tmp_path, THRESHOLD, columns=NAMED)
 
 
 def test_a_trial_without_a_result_is_not_passed_over(tmp_path):
-    folder = write(tmp_path) / "train_00000_lr=0.1,seed=0"
+    folder = write_ray_tune(tmp_path) / "train_00000_lr=0.1,seed=0"
     for name in ("result.json", "progress.csv"):
         (folder / name).write_text("")
     with pytest.raises(TableError, match="seed=0 has no result"):

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from seedsweep.analysis.imported_results.judged import read
 from seedsweep.sweeps.cli import app
 from seedsweep.sweeps.commands import results
-from tests.analysis.imported_results import test_event_files, test_optuna_database, test_ray_tune, test_wandb
 from tests.analysis.imported_results.made import SCORES, frame
+from tests.analysis.imported_results.writers import chart, of_torch, table_of_runs, write_optuna, write_ray_tune
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tables.md").read_text()
 LINES = re.findall(r"^(?:.* \| )?seedsweep (report .*)$", PAGE, re.M)
@@ -26,12 +26,12 @@ def folder(tmp_path_factory):
     last = frame().query("epoch == 20").drop(columns="epoch")
     last.assign(alpha=0.5).to_parquet(made / "finals.parquet")
     last.rename(columns={"lr": "params.lr", "seed": "params.seed", "acc": "metrics.acc"}).to_csv(made / "mlflow.csv")
-    (made / "wandb_runs.csv").write_text(test_wandb.table_of_runs().replace("config.lr", "lr"))
-    (made / "wandb_chart.csv").write_text(test_wandb.chart())
+    (made / "wandb_runs.csv").write_text(table_of_runs().replace("config.lr", "lr"))
+    (made / "wandb_chart.csv").write_text(chart())
     for (lr, seed), own in SCORES.items():
-        test_event_files.of_torch(made / "logs", lr, seed, own)
-    test_optuna_database.write(made / "optuna.db")
-    test_ray_tune.write(made / "ray_results" / "train")
+        of_torch(made / "logs", lr, seed, own)
+    write_optuna(made / "optuna.db")
+    write_ray_tune(made / "ray_results" / "train")
     return made
 
 

@@ -7,34 +7,8 @@ import pytest
 from seedsweep.analysis.errors import TableError
 from seedsweep.analysis.imported_results.columns import Columns
 from seedsweep.analysis.imported_results.judged import read
-from tests.analysis.imported_results.made import LAST, MEMBERS, SCORES, STEPS, THRESHOLD, members
-
-
-def written(score):
-    return str(score).replace("nan", "NaN")
-
-
-def table_of_runs(state="finished"):
-    """As "Export to CSV" of a table of runs writes it, the newest run first."""
-    head = "Name,State,Notes,User,Tags,Created,Runtime,Sweep,config.lr,seed,val/acc"
-    rows = [
-        f'fluent-sun-{number},{state if number == 2 else "finished"},-,ada,"a, b",2026-05-02T10:00:0{number}.000Z,61,,'
-        f"{lr},{seed},{written(own[-1])}"
-        for number, ((lr, seed), own) in enumerate(SCORES.items())
-    ]
-    return "\n".join([head, *rows[::-1], ""])
-
-
-def chart(name="lr{lr}-s{seed}", metric="val/acc"):
-    """As "Export to CSV" of a chart writes it: three columns a run, the cells of steps that a run has not empty."""
-    runs = [name.format(lr=lr, seed=seed) for lr, seed in SCORES]
-    ends = ("", "__MIN", "__MAX")
-    head = ["Step", *(f"{run} - {what}{end}" for run in runs for what in ("_step", metric) for end in ends)]
-    lines = [head, ["5", *[""] * (len(head) - 1)]]
-    for place, step in enumerate(STEPS):
-        cells = [[str(step)] * 3 + [written(own[place])] * 3 for own in SCORES.values()]
-        lines.append([str(step), *(cell for own in cells for cell in own)])
-    return "\n".join(",".join(f'"{cell}"' for cell in line) for line in lines) + "\n"
+from tests.analysis.imported_results.made import LAST, MEMBERS, THRESHOLD, members
+from tests.analysis.imported_results.writers import chart, table_of_runs
 
 
 def test_a_table_of_runs_has_final_scores(tmp_path):
