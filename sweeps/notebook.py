@@ -14,7 +14,7 @@ from rich.console import Console
 from seedsweep.analysis import tables
 from seedsweep.analysis.comparison import compare
 from seedsweep.analysis.figures import convergence
-from seedsweep.analysis.page.report import write
+from seedsweep.analysis.page.report import importance_of, write
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.paths import RunPaths, runs_folder
 from seedsweep.sweeps.places import SLURM, check_place
@@ -102,7 +102,7 @@ def _existing(name: str, runs: str | Path | None) -> RunDirectory:
 
 def _report(run: RunDirectory) -> Report:
     said, results = write(run.paths.folder), tables.read(run.paths.folder)
-    drawn = convergence.draw(results, compare(results).configurations, pd.DataFrame())
+    drawn = convergence.draw(results, compare(results).configurations, importance_of(run.paths))
     figures = {name: one.figure for name, one in drawn.items()}
     answer = "\n".join(said.lines)
     return Report(answer, run.paths.report.page, results.members, results.evaluations, figures)

@@ -103,7 +103,7 @@ def _listed(run: RunDirectory, queued: Callable[[RunDirectory], bool]) -> Listed
     folder = str(run.paths.folder)
     try:
         if not run.exists:
-            raise RecordError(f"{run.paths.study.name} is lost, which says of which study it is")
+            raise RecordError(f"{run.paths.study.name}, which names its study, is missing")
         study = run.study()
         read_registration(run.paths)
         running = run.holder() is not None

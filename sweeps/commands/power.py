@@ -82,7 +82,7 @@ def _intro(study: Study, design: Design, axes: Sequence[str], asked: Assumed) ->
     count = study.compared
     pairs = count * (count - 1) // 2
     if not axes:
-        return f"power: {count} configurations; no part of the error is left to tell one from another."
+        return f"power: {count} configurations; no share of the level is left to compare them."
     for_all = [f"all {pairs} pairs"] * (pairs > 1) + ["both axes" if len(axes) == 2 else f"all {len(axes)} axes"] * (
         len(axes) > 1
     )
@@ -95,13 +95,15 @@ def _intro(study: Study, design: Design, axes: Sequence[str], asked: Assumed) ->
     if CONVERGING in axes:
         others = f"the other {count - 1} in" if count > 2 else "the other in"
         said += (
-            f" Convergence has {levels[CONVERGING]} of error; assumed: one converges in {percent(asked.lower)} of "
+            f" Convergence is tested at {levels[CONVERGING]}; assumed: one converges in {percent(asked.lower)} of "
             f"seeds, {others} {percent(asked.higher)}."
         )
     if scores := [axis for axis in axes if axis != CONVERGING]:
-        has = ", ".join(f"{'Scores have' if axis == SCORE else f'{axis} has'} {levels[axis]}" for axis in scores)
+        has = ", ".join(
+            f"{'Scores are' if axis == SCORE else f'{axis} is'} tested at {levels[axis]}" for axis in scores
+        )
         said += (
-            f" {'' if SCORE in scores else 'Of scores, '}{has} of error; assumed: they are normal, of equal spread, "
+            f" {'' if SCORE in scores else 'Of scores, '}{has}; assumed: they are normal, of equal spread, "
             f"and one is worse than {'every' if count > 2 else 'the'} other in {percent(asked.wins)} of pairs of seeds."
         )
     return said

@@ -22,7 +22,7 @@ from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study
 from seedsweep.sweeps.commands import run_state, shown_table, watching
 from seedsweep.sweeps.commands.run_state import Cohort, Used
-from seedsweep.sweeps.running.progress import duration, which
+from seedsweep.sweeps.running.progress import duration, left_out, which
 from seedsweep.sweeps.running.run_directory import LEASE, RunDirectory
 
 #: Rows that are shown; the last ones, which are the comparison's.
@@ -153,8 +153,8 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
         console.print(f"job {escape(job)}")
     if found.configurations:
         shown_table.show(_table(found.configurations[-MOST_ROWS:]), console)
-    if left_out := len(found.configurations[:-MOST_ROWS]):
-        console.print(f"({left_out} configurations before the last {MOST_ROWS} are left out)")
+    if earlier := len(found.configurations[:-MOST_ROWS]):
+        console.print(f"({earlier} configurations before the last {MOST_ROWS} are left out)")
     if found.look:
         console.print(found.look)
     left = "" if found.seconds_left is None else f"; about {duration(found.seconds_left)} left"
@@ -165,9 +165,7 @@ def show(run: RunDirectory, jobs: Iterable[str], console: Console) -> None:
     if said := in_words(found.taken):
         console.print(escape(said))
     if found.superseded:
-        console.print(
-            f"left out: {found.superseded} cohorts of data, start weights or defaults that the study has no more"
-        )
+        console.print(left_out(found.superseded))
     console.print(f"used:   {found.used.words}")
     resources = run.study().resources
     if resources.most_hours:
@@ -262,7 +260,7 @@ def _show_unfinished(found: Status, run: RunDirectory, retries: int, console: Co
 
 
 def _in_words(one: OpenCohort) -> str:
-    """`compare alpha 1, seeds 0 to 11`."""
+    """`compare lr 0.1, seeds 0 to 11`."""
     return f"{one.phase} {one.configuration}, {which(one.seeds)}"
 
 

@@ -48,7 +48,7 @@ def saved(truths: Sequence[Truth], design: Design, cost: Cost | None) -> str:
     less = f", {takes} in place of {whole_takes}" if takes != whole_takes else ""
     before, case = _case(both)
     return (
-        f"{before}Until decided, {case}: {each:.0f} seeds each in the mean (looks at "
+        f"{before}Until decided, {case}: {each:.0f} seeds each on average (looks at "
         f"{', '.join(map(str, seeds.sizes))}){less}; {what} {in_studies(shares[0])}, with all {seeds.compare} and one "
         f"look {in_studies(shares[1])}."
     )

@@ -101,15 +101,15 @@ class Budget:
         if self._most is None:
             return ""
         used = f", of which {self.spent:.2g} are used" if self._seconds else ""
-        return f"budget: at most {self._most:g} {self._unit}{used}; a launch that would pass it ends before"
+        return f"budget: at most {self._most:g} {self._unit}{used}; a launch stops before it exceeds that"
 
     def said(self) -> str:
         """Why a launch ended before the study did, and how to go on."""
         most = self._most or 0.0
         return (
-            f"the budget has ended it: {self.spent:.3g} of {most:g} {self._unit} are used, and another "
-            f"cohort would pass it; with --set resources.most_hours={2 * max(most, self.spent):.3g} the same command "
-            "goes on"
+            f"the budget ended the launch: {self.spent:.3g} of {most:g} {self._unit} are used, and another "
+            f"cohort would exceed it; to resume, run the same command with --set "
+            f"resources.most_hours={2 * max(most, self.spent):.3g}"
         )
 
     def _learn(self, record: CohortRecord) -> None:

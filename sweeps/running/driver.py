@@ -29,7 +29,7 @@ from seedsweep.sweeps.running.launch_code import UserFiles, use_files
 from seedsweep.sweeps.running.log_elsewhere import LogElsewhere
 from seedsweep.sweeps.running.log_places import MODULES, TENSORBOARD, wanted
 from seedsweep.sweeps.running.prepared_task import check_gpus
-from seedsweep.sweeps.running.progress import describe, last_error, say_where
+from seedsweep.sweeps.running.progress import describe, last_error, left_out, say_where
 from seedsweep.sweeps.running.ray_session import check_answers, cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import slots_of_allocation, slots_of_machine
@@ -91,6 +91,9 @@ def launch(
         first = agenda()
         run.ledger.supersede(first.superseded)
         _say_what(study, first, console)
+        if first.superseded:
+            of = [record.spec().configuration for record in run.ledger.records(superseded=True)]
+            console.print(left_out(sum(each in first.superseded for each in of)), highlight=False)
         run.record_launch(on, copy, inputs.fingerprints, [f"{cores()} cores"])
         budget = Budget(study, run.ledger)
         begins = first.waiting and budget.allows(first)

@@ -166,6 +166,11 @@ class Progress(Watcher):
         return f"{so_far} so far, about {duration(left)} left"
 
 
+def left_out(cohorts: int) -> str:
+    """A line on cohorts that count no more."""
+    return f"left out: {cohorts} cohorts whose data, start weights or defaults have changed since"
+
+
 def duration(seconds: float) -> str:
     """`40 s`, `3 min`, `2.5 h`."""
     if seconds < 90:

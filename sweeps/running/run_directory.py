@@ -79,8 +79,8 @@ class RunDirectory:
         if self.ledger.records(superseded=True):
             if not self.exists:
                 raise UserError(
-                    f"{self.paths.folder} has cohorts, but {self.paths.study.name} is lost, which says of which study: "
-                    f"start afresh (--fresh), or under another name (--name {study.name}_2)"
+                    f"{self.paths.folder} has cohorts, but {self.paths.study.name}, which names their study, "
+                    f"is missing: start over (--fresh), or under another name (--name {study.name}_2)"
                 )
             begun = self.study()
             if changed := differences(begun, study):

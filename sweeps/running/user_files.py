@@ -41,7 +41,7 @@ def files_of(study: Study, folder: Path) -> list[Path]:
     for path in named:
         # What is written to the copy of a linked folder would be written to the folder.
         if _within(folder / path, inputs):
-            raise UserError(f"inputs: {path} is code of the study's and cannot be an input, nor lie in one")
+            raise UserError(f"inputs: {path} is code of the study; code cannot be an input or lie in one")
         found.add(folder / path)
     _check_size(found, folder)
     return sorted(path.relative_to(folder) for path in found)

@@ -170,7 +170,7 @@ def declared(study: Study, task: Task | None = None) -> dict[str, Range]:
     for name in of_task:
         wrong = ""
         if name in of_optimizer:
-            wrong = "the optimiser declares it, too"
+            wrong = "the optimiser already declares it"
         elif name in Study.model_fields or not readable(name):
             wrong = "must be a Python identifier, and neither a section's name nor a method of every mapping (items)"
         if wrong:

@@ -38,7 +38,7 @@ def problems(study: Study) -> Iterable[str]:
         if hold < 1:
             yield f"sensitivity.hold: {hold} is out of range; it must be at least 1"
     if study.seeds.until == "all" and study.seeds.least != SeedCounts().least:
-        yield "seeds.least: is of until: decided; write that, too, or leave it out"
+        yield "seeds.least: applies only with until: decided; add that, or remove seeds.least"
     if study.seeds.until == "decided" and len(axes) > 2:
         yield (
             f"seeds.until: decided asks the criterion's metric alone, and a claim is of {axes[2]}; give seeds.compare, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from seedsweep.core.errors import UserError
@@ -14,6 +15,8 @@ from seedsweep.sweeps.study.overrides import leaves
 FREE: dict[str, Any] = {
     **dict.fromkeys(("format", "question", "claims", "decision", "secondary", "sensitivity"), True),
     **dict.fromkeys(("resources", "scale", "measures"), True),
+    # Their content is compared: a cohort's record has the hash of its code, and of what it reads.
+    **dict.fromkeys(("files", "inputs"), True),
     "seeds": {"looks", "until", "least", "most", "paired"},
 }
 
@@ -35,7 +38,8 @@ def differences(old: Study, new: Study) -> list[str]:
     """What keeps `new` from going on in the run directory of `old`: `path: old -> new`, a line each. Both resolved.
 
     There may be more comparison seeds, explored configurations and named configurations; more steps where no schedule
-    reads how many there are. What `grown` keeps is no difference.
+    reads how many there are. Data may have moved to another path: their content is compared once they are packed. What
+    `grown` keeps is no difference.
     """
     new = grown(old, new)
     before, after = (study.model_dump(mode="json", by_alias=True, exclude=FREE) for study in (old, new))
@@ -56,8 +60,14 @@ def differences(old: Study, new: Study) -> list[str]:
         f"{path}: {old_values.get(path, 'absent')} -> {new_values.get(path, 'absent')}"
         + (why if path in ("training.steps", "training.epochs") else "")
         for path in {**old_values, **new_values}
-        if old_values.get(path) != new_values.get(path)
+        if old_values.get(path) != new_values.get(path) and not _moved(path, old_values.get(path), new_values.get(path))
     ]
+
+
+def _moved(path: str, old: Any, new: Any) -> bool:
+    """Whether a field of a data set says where its files are, and did."""
+    both = isinstance(old, str) and isinstance(new, str) and "/" in old and "/" in new
+    return both and path.startswith("data.") and Path(new).exists()
 
 
 def _reader(study: Study) -> str:

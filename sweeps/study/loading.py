@@ -241,8 +241,8 @@ def _with_names(study: Study, values: Mapping[str, Any]) -> Study:
         for choice in choices if names_component(path) else ():
             for lost in (each for each in _lost(study, {path: choice}, said) if each not in study.search.space):
                 raise UserError(
-                    f"{where}: {choice} has another default of {lost} than what the study says, {said[lost]!r}, "
-                    f"which is a default, too; to keep it, search it: {lost}: {{choices: [{said[lost]}]}}"
+                    f"{where}: {choice} has another default for {lost} than the study's {said[lost]!r}, "
+                    f"which is also a default; to keep that value, search it: {lost}: {{choices: [{said[lost]}]}}"
                 )
     configurations = {}
     for name, own in study.configurations.items():

@@ -72,6 +72,13 @@ def finished(once, tmp_path):
     return report
 
 
+def test_a_search_comes_back_with_what_mattered_in_it(tmp_path):
+    space = {"lr": {"low": 0.001, "high": 0.3, "log": True}, "momentum": {"low": 0.0, "high": 0.9}}
+    search = {"space": space, "explore": 8}
+    report = run_study({**STUDY, "search": search, "seeds": {"search": 1, "compare": 2}}, runs=tmp_path, quiet=True)
+    assert {"p_converge", "importance"} <= set(report.figures)
+
+
 def test_tables_figures_and_an_answer_come_back(finished, tmp_path):
     by_label = finished.members.groupby("label").outcome.apply(lambda outcomes: (outcomes == "converged").sum())
     assert by_label.to_dict() == {"slow": 0, "fast": 5}

@@ -74,7 +74,7 @@ def edited(path, old, new):
 
 DAMAGES = {
     "another version": lambda paths: edited(paths.study, '"format": ', '"format": 9'),
-    "study.json is lost": lambda paths: paths.study.unlink(),
+    "study.json, which names its study, is missing": lambda paths: paths.study.unlink(),
     "registered.json was edited": lambda paths: edited(paths.registered, '"hold": 2', '"hold": 1'),
     "changed after it was written": lambda paths: edited(
         next(paths.cohorts.glob("*/*/outcome.json")), '"converged"', '"never"'

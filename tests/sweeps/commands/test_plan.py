@@ -90,7 +90,7 @@ def test_power_grows_with_seeds_to_what_is_asked(study_file, pair):
 def test_stopping_when_decided_saves_seeds(study_file):
     settings = ["seeds.until=decided", "seeds.least=6", "seeds.most=48"]
     said = words(load(study_file, None, settings, None, "here"), Assumed(0.95, 0.3))
-    mean = re.search(r"Until decided, in that case: (\d+) seeds each in the mean \(looks at 6, 12, 24, 48\)", said)
+    mean = re.search(r"Until decided, in that case: (\d+) seeds each on average \(looks at 6, 12, 24, 48\)", said)
     assert mean
     assert 6 < int(mean[1]) < 40
     assert f"{mean[1]} days in place of 48 days" in said
@@ -216,7 +216,7 @@ def test_axes_without_a_share_are_left_out(study_file, claim, shared, table, loo
     settings = [f"claims=[{claim}]", f"decision.shares={shared}", "seeds.compare=8", f"seeds.looks={looks or '[]'}"]
     said = words(load(study_file, None, settings, None, "here"))
     assert ("seeds support it in" in said) == (looks != "any")
-    assert (f"┃ {table} ┃" in said) if table else "no part of the error is left to tell one from another" in said
+    assert (f"┃ {table} ┃" in said) if table else "no share of the level is left to compare them" in said
 
 
 def needed(study_file, claim, shared):
@@ -232,11 +232,11 @@ def test_a_claim_has_the_level_of_its_own_axis(study_file):
 
 
 def until_decided(study_file, *claims):
-    """Seeds each in the mean, and what is said of it."""
+    """Seeds each on average, and what is said of it."""
     settings = [f"claims=[{', '.join(claims)}]", "seeds.until=decided", "seeds.least=4", "seeds.most=16"]
     settings.append("search.explore=0")
     said = words(load(study_file, None, settings, None, "here"), Assumed(0.99, 0.2, 0.99))
-    found = re.search(r"Until decided, ([^:]+): (\d+) seeds each in the mean.*(with all 16.*)", said)
+    found = re.search(r"Until decided, ([^:]+): (\d+) seeds each on average.*(with all 16.*)", said)
     assert found
     return int(found[2]), found[1]
 

@@ -42,9 +42,10 @@ def test_it_ends_a_launch_and_a_larger_one_goes_on_to_the_same_results(study, tm
         done = run_here(*arguments(study, runs, f"resources.most_hours={TINY}"), check=False)
         assert done.returncode == 1
         last = done.stdout.strip().splitlines()[-1]
-        assert last.startswith("the budget has ended it: ")
+        assert last.startswith("the budget ended the launch: ")
         assert (
-            "of 1e-09 core hours are used, and another cohort would pass it; with --set resources.most_hours=" in last
+            "of 1e-09 core hours are used, and another cohort would exceed it; to resume, run the same command "
+            "with --set resources.most_hours=" in last
         )
         assert len(list((runs / "toy" / "cohorts").glob("*/*/outcome.json"))) == 1
     done = run_here(*arguments(study, runs, "resources.most_hours=1"))

@@ -140,7 +140,7 @@ def test_a_lost_or_damaged_record_is_one_line(study, tmp_path):
     with pytest.raises(RecordError, match=r"provenance\.json is damaged"):
         run_inline(study, tmp_path, *small)
     run.paths.study.unlink()
-    with pytest.raises(UserError, match=r"study\.json is lost.*--fresh"):
+    with pytest.raises(UserError, match=r"study\.json, which names their study, is missing.*--fresh"):
         run_inline(study, tmp_path, *small, "training.batch=4")
     assert run_inline(study, tmp_path, *small, "training.batch=4", fresh=True)[1] == []
 

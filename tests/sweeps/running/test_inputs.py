@@ -20,6 +20,7 @@ from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.configuration import configuration
 from seedsweep.sweeps.study.loading import load
 from tests.sweeps import toy
+from tests.sweeps.launching import contents, run_inline
 
 ONES = """
 import numpy as np
@@ -96,3 +97,37 @@ def test_the_identity_of_data_is_what_was_packed_wherever_it_came_from(tmp_path)
     assert identity(roots[0]) == identity(roots[1])
     shutil.rmtree(tmp_path / "runs" / "_data")
     assert identity(roots[0]) != identity(roots[1])
+
+
+#: The data set reads a file.
+MOVED = toy.MODULE.replace("class Settings:\n        count", "class Settings:\n        root: str\n        count")
+MOVED = MOVED.replace(
+    "np.random.default_rng([self.settings.seed, len(split)]).random((self.settings.count, 4), np.float32)",
+    "np.load(self.settings.root)[split]",
+)
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["equal", "changed"])
+def test_data_that_moved_are_known_by_their_content(changed, tmp_path):
+    rng = np.random.default_rng(0)
+    splits = {split: rng.random((48, 4), np.float32) for split in ("train", "validation")}
+    text = toy.STUDY.replace('"toy.py:Points"', f'"toy.py:Points", root: {tmp_path}/old/points.npz')
+    study = toy.write(tmp_path / "mine", MOVED, text)
+    (tmp_path / "old").mkdir()
+    np.savez(tmp_path / "old" / "points.npz", **splits)
+    small = ("search.explore=0", "seeds.compare=2")
+    first, failed, _ = run_inline(study, tmp_path, *small)
+    before = contents(first.paths.folder)
+    assert not failed
+    (tmp_path / "old").rename(tmp_path / "new")
+    if changed:
+        np.savez(tmp_path / "new" / "points.npz", **{**splits, "train": splits["train"][::-1]})
+    again, failed, said = run_inline(study, tmp_path, *small, f"data.root={tmp_path}/new/points.npz")
+    assert not failed
+    after = contents(again.paths.folder)
+    assert len(after) == len(before)
+    if changed:
+        assert not after.keys() & before.keys()
+        assert f"left out: {len(before)} cohorts whose data, start weights or defaults have changed since" in said
+    else:
+        assert after == before

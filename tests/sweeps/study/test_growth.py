@@ -20,6 +20,7 @@ OWN = {
     [
         "seeds.compare=40", "search.explore=9", "configurations.c={lr: 0.5}", "training.steps=800", "question=Why?",
         "resources.cohort=3", "resources.allocation.nodes=2", "seeds={until: decided, least: 3}", "claims=[{best: a}]",
+        "files=[notes.txt]", "inputs=[table.npz]",
     ],
 )  # fmt: skip
 def test_what_may_grow(study, setting):

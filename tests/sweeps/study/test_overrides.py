@@ -90,7 +90,7 @@ def test_what_was_said_stays_where_it_is_a_default(study):
     assert configuration(unsaid, "b", unsaid.configurations["b"]).values["weight_decay"] == 0.01
     space = {"optimizer.name": {"choices": ["sgd", "adamw"]}}
     search = {"explore": 3, "space": space}
-    with pytest.raises(UserError, match=r"search\.space\.optimizer\.name: adamw has another default of weight_decay"):
+    with pytest.raises(UserError, match=r"search\.space\.optimizer\.name: adamw has another default for weight_decay"):
         study(hyperparameters={"weight_decay": 0}, search=search)
     assert study(hyperparameters={"weight_decay": 0.1}, search=search).found
 

@@ -57,7 +57,7 @@ SETTINGS = [
     ("lr=fast", "hyperparameters.lr: 'fast' is no number"),
     ("lr=[0.1, 0.2]", "hyperparameters.lr: is one value, not [0.1, 0.2]; several are searched: search: {space: {lr:"),
     ("seeds.compare=0", "seeds.compare: input should be greater than or equal to 1, not 0"),
-    ("seeds.least=3", "seeds.least: is of until: decided; write that, too, or leave it out"),
+    ("seeds.least=3", "seeds.least: applies only with until: decided; add that, or remove seeds.least"),
     ("seeds=[]", "seeds: expected a mapping of fields, not []"),
     ("seeds=20", "seeds: expected a mapping of fields, not 20; write --set seeds.compare=20"),
     ("data.name=", "data.name: is missing; known are camelyon16, "),
@@ -254,7 +254,10 @@ def test_a_module_that_fails_says_why_and_where(study, write, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("lr", "the optimiser declares it, too"), ("items", "must be a Python identifier, and neither a section's name")],
+    [
+        ("lr", "the optimiser already declares it"),
+        ("items", "must be a Python identifier, and neither a section's name"),
+    ],
 )
 def test_a_name_that_no_hyperparameter_may_have(write, tmp_path, name, words):
     path = write()
