@@ -11,7 +11,7 @@ import pandas as pd
 from seedsweep.analysis import labels, sentences
 from seedsweep.analysis.claims import Judged, judge
 from seedsweep.analysis.comparison import Comparison, best_first
-from seedsweep.analysis.design import looks
+from seedsweep.analysis.design import group_sequential
 from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import in_points, join, number, seeds_each
@@ -115,7 +115,7 @@ def _look(comparison: Comparison) -> str:
     seen = max(comparison.compared.reached, default=0)
     if decisions.looks < 2:
         return ""
-    level = 100 * looks.nominal(rules.level, rules.looked)
+    level = 100 * group_sequential.nominal(rules.level, rules.looked)
     stopped = {"decided": "; it ended, as all is decided", "futile": "; it ended, as more seeds would not decide it"}
     return (
         f"Look {seen} of {decisions.looks}, at {rules.looked[seen - 1]} seeds: each tests at "

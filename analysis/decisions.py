@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedsweep.analysis.design import looks
+from seedsweep.analysis.design import group_sequential
 from seedsweep.analysis.pair_tests import AfterEverySeed, Estimate, Independent, Method, SeedBySeed
 from seedsweep.analysis.statistics.multiplicity import adjusted_pairs, most_true, passed_on
 from seedsweep.core.records.decision import BELOW, CONVERGING, parts_of
@@ -270,7 +270,7 @@ def _tests(groups: Sequence[Group], axis: str, rules: Rules, reached: Sequence[i
 
 
 def _p_of_pair(first: Group, second: Group, axis: str, rules: Rules, reached: int) -> float:
-    return looks.overall(min(_at_looks(first, second, axis, rules, reached), default=1.0), rules.looked)
+    return group_sequential.overall(min(_at_looks(first, second, axis, rules, reached), default=1.0), rules.looked)
 
 
 def _at_looks(first: Group, second: Group, axis: str, rules: Rules, reached: int) -> list[float]:
@@ -294,7 +294,7 @@ def _omnibus(groups: Sequence[Group], axis: str, rules: Rules, reached: int) -> 
         rules.method.p_all(axis, [group.on(axis, _seeds_at(rules, look)) for group in groups])
         for look in range(1, _last(rules, reached))
     ]
-    return looks.overall_of_several(min(found, default=1.0), rules.looked, freedom)
+    return group_sequential.overall_of_several(min(found, default=1.0), rules.looked, freedom)
 
 
 def _is_constant(groups: Sequence[Group], axis: str, rules: Rules, reached: Sequence[int]) -> bool:
@@ -357,7 +357,7 @@ def _estimated(
         pair = replace(pair, differs=method.direction(axis, *decided))
     if not intervals:
         return pair
-    confidence = 1 - looks.nominal(error, rules.looked)
+    confidence = 1 - group_sequential.nominal(error, rules.looked)
 
     def over_looks(estimate: Callable[[np.ndarray, np.ndarray, float], Estimate]) -> Estimate:
         found = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from seedsweep.analysis.comparison import Comparison
-from seedsweep.analysis.design import looks
+from seedsweep.analysis.design import group_sequential
 from seedsweep.analysis.pair_tests import AfterEverySeed, SeedBySeed
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import join
@@ -102,8 +102,8 @@ def look(results: Results, comparison: Comparison) -> list[str]:
     if len(sizes) < 2:
         yet = "Tested once" if compared.decisions.look else "To be tested once"
         return [f"{yet}, at {results.seeds.compare} seeds of each configuration, at {percent} in all."]
-    each = looks.nominal(compared.rules.level, sizes)
-    spent = looks.overall(each, sizes[:seen]) if seen else 0.0
+    each = group_sequential.nominal(compared.rules.level, sizes)
+    spent = group_sequential.overall(each, sizes[:seen]) if seen else 0.0
     gone = f"{100 * spent:.1f}" if seen else "nothing"
     at = f" (at {sizes[seen - 1]} seeds)" if seen else f" (the first at {sizes[0]} seeds)"
     said = [f"Look {seen} of {len(sizes)}{at}, each at {100 * each:.1f} %: {gone} of the {percent} is spent."]

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seedsweep.analysis.decisions import Decisions, Group, Pair, Rules, decide, narrowed
-from seedsweep.analysis.design import looks
+from seedsweep.analysis.design import group_sequential
 from seedsweep.analysis.pair_tests import counts
 from seedsweep.analysis.statistics.anytime import betting_interval
 from seedsweep.analysis.statistics.proportions import clopper_pearson
@@ -144,7 +144,7 @@ def share_interval(compared: Compared, place: int, error: float) -> tuple[float,
     if rules.method.anytime:
         return betting_interval(group.converged, 1 - error)
     sizes = [None] if not rules.looked else list(rules.looked[: compared.reached[place]])
-    confidence = 1 - looks.nominal(error, rules.looked)
+    confidence = 1 - group_sequential.nominal(error, rules.looked)
     found = [clopper_pearson(*counts(group.on(CONVERGING, size)), confidence) for size in sizes]
     return narrowed(found)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from seedsweep.analysis.design import looks
+from seedsweep.analysis.design import group_sequential
 from seedsweep.analysis.design.stopping import CONTINUATIONS, FUTILE
 from seedsweep.analysis.statistics.multiplicity import most_true
 from seedsweep.analysis.statistics.proportions import clopper_pearson, lower_beyond, same_share
@@ -87,11 +87,11 @@ def _not_all_equal(drawn: np.ndarray, seeds: int, sizes: tuple[int, ...], level:
         with np.errstate(invalid="ignore", divide="ignore"):
             statistic = seeds * (drawn / seeds).var(1) * groups / (pooled * (1 - pooled))
         p_values = special.chdtrc(groups - 1, np.nan_to_num(statistic))
-    return np.array([looks.overall_of_several(p, sizes, groups - 1) <= level for p in p_values], bool)
+    return np.array([group_sequential.overall_of_several(p, sizes, groups - 1) <= level for p in p_values], bool)
 
 
 def overall(p_values: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
-    """`looks.overall` of many, to about 1 %: between nodes on a logarithmic scale."""
+    """`group_sequential.overall` of many, to about 1 %: between nodes on a logarithmic scale."""
     if len(sizes) < 2:
         return p_values
     nodes, values = _nodes(sizes)
@@ -101,7 +101,7 @@ def overall(p_values: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
 @functools.lru_cache(maxsize=64)
 def _nodes(sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     nodes = np.concatenate([np.linspace(-30, -8, 23)[:-1], np.linspace(-8, 0, 65)])
-    return nodes, np.log([looks.overall(math.exp(node), sizes) for node in nodes])
+    return nodes, np.log([group_sequential.overall(math.exp(node), sizes) for node in nodes])
 
 
 @functools.lru_cache(maxsize=32)
@@ -223,7 +223,7 @@ class Claims:
     ) -> tuple[np.ndarray, np.ndarray]:
         if not self.error_below:
             return np.zeros(len(counts), bool), np.zeros(len(counts), bool)
-        error = looks.nominal(self.error_below, sizes)
+        error = group_sequential.nominal(self.error_below, sizes)
         low, high = np.zeros(len(counts)), np.ones(len(counts))
         for look, size in enumerate(sizes):
             lows, highs = share_ends(size, error)
@@ -243,7 +243,7 @@ class Claims:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Of each pair, whether the upper bound of its difference is below the margin, and whether the lower one is
         above it, at any look that it took part in, [pairs,studies] each."""
-        each = looks.nominal(self.error, sizes)
+        each = group_sequential.nominal(self.error, sizes)
         below, above = np.zeros((2, len(pairs), len(counts)), bool)
         for number, ((i, j), own) in enumerate(zip(pairs, seen, strict=True)):
             for look, size in enumerate(sizes):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
-from seedsweep.analysis.design import looks
+from seedsweep.analysis.design import group_sequential
 from seedsweep.analysis.design.in_bulk import Claims
 from seedsweep.analysis.statistics.ranks import chances_of_wins, share_of_permutations, superiority_ends
 from seedsweep.core.records.decision import Claim
@@ -34,7 +34,7 @@ def told_apart(
     each of all pairs has: where it does, the step-down test rejects, too, once the omnibus test has.
     """
     studies, groups, _ = scores.shape
-    each = looks.nominal(level / max(1, groups * (groups - 1) // 2), sizes)
+    each = group_sequential.nominal(level / max(1, groups * (groups - 1) // 2), sizes)
     better = np.zeros((studies, len(pairs)), np.int8)
     for size in sizes[:reached]:
         for number, (i, j) in enumerate(pairs):
@@ -92,7 +92,7 @@ def _shifts(
     """Whether the upper bound of a pair's shift is below the margin, and whether the lower one is above it, at any
     look, [studies] each. error: of the pair's interval."""
     below, above = np.zeros(len(scores), bool), np.zeros(len(scores), bool)
-    each = looks.nominal(error, sizes)
+    each = group_sequential.nominal(error, sizes)
     for size in sizes[:reached]:
         chances = chances_of_wins(size)
         wins, _ = _wins(scores[:, pair[0], :size] - margin, scores[:, pair[1], :size])
@@ -151,4 +151,4 @@ def _not_all_equal(scores: np.ndarray, sizes: Sequence[int], level: float, reach
             statistic = 12 / (total * (total + 1)) * (sums**2 / size).sum(1) - 3 * (total + 1)
             p = special.chdtrc(groups - 1, statistic)
         smallest = np.minimum(smallest, p)
-    return np.array([looks.overall_of_several(p, sizes, groups - 1) <= level for p in smallest], bool)
+    return np.array([group_sequential.overall_of_several(p, sizes, groups - 1) <= level for p in smallest], bool)

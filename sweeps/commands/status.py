@@ -327,9 +327,9 @@ def _look(study: Study, run: RunDirectory, cohorts: Sequence[Cohort]) -> str:
         return ""
     # SciPy and pandas take a second to import, and most studies have one look.
     from seedsweep.analysis.tables import numbers_of, untrained
-    from seedsweep.sweeps.search.looks import deciding, looked
+    from seedsweep.sweeps.search.interim import interim_progress, registration_of
 
-    decides, specs = deciding(study, run.paths), [cohort.spec for cohort in cohorts]
+    decides, specs = registration_of(study, run.paths), [cohort.spec for cohort in cohorts]
     known: dict[int, dict[int, Outcome]] = defaultdict(dict)
     names: dict[int, str] = {}
     for cohort, explored, short in zip(cohorts, numbers_of(specs), untrained(study, specs), strict=True):
@@ -341,7 +341,7 @@ def _look(study: Study, run: RunDirectory, cohorts: Sequence[Cohort]) -> str:
             own = {outcome.seed: outcome for outcome in cohort.outcomes or ()}
             known[spec.number] |= {seed: own[seed] for seed in covered if seed in own}
     numbers = sorted(names)
-    found = looked(
+    found = interim_progress(
         study,
         decides,
         [names[number] for number in numbers],

@@ -33,7 +33,7 @@ def compiling_ahead(
     of the data set."""
     programs: dict[Path, Configuration] = {}
     for each in named:
-        found = engines.kept(paths, each.study)
+        found = engines.read_measured(paths, each.study)
         if (found.engine if found else each.study.resources.engine) == "compiled":
             programs.setdefault(engines.file_of(paths, each.study), each)
     context = get_context("spawn")

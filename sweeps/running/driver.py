@@ -35,7 +35,7 @@ from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import slots_of_allocation, slots_of_machine
 from seedsweep.sweeps.running.tensorboard import TensorBoard
 from seedsweep.sweeps.search.agenda import Agenda
-from seedsweep.sweeps.search.looks import deciding
+from seedsweep.sweeps.search.interim import registration_of
 from seedsweep.sweeps.study.components import metrics_of
 from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, named
 from seedsweep.sweeps.study.validation import problems_with_data
@@ -85,7 +85,7 @@ def launch(
 
         def agenda() -> Agenda:
             data, start = inputs.fingerprint_of, inputs.start_fingerprint
-            decides = deciding(study, run.paths)
+            decides = registration_of(study, run.paths)
             return Agenda(study, run.ledger, data, start, members, code, inputs.samples_of, decides)
 
         first = agenda()

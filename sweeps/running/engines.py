@@ -104,7 +104,7 @@ def choose(
     engine = study.resources.engine
     if engine in ("fused", "loop"):
         return Chosen(engine, len(group) if engine == "fused" else 1, f"{engine}: {THE_STUDY}")
-    found = kept(paths, study)
+    found = read_measured(paths, study)
     if found is None and engine == AUTO and len(group) == 1:
         return Chosen("loop", 1, "loop: one member")
     # What a launch did not measure at its start is not compiled: a node without a compiler may be asked for it, and a
@@ -115,7 +115,7 @@ def choose(
     return Chosen(found.engine, found.at_once(len(group)), found.said)
 
 
-def kept(paths: RunPaths, study: Study) -> Measured | None:
+def read_measured(paths: RunPaths, study: Study) -> Measured | None:
     """What was measured before of a configuration's program on this kind of device; None where that is not there, or
     damaged. study: as the configuration has it."""
     return _read(file_of(paths, study))

@@ -64,7 +64,7 @@ def expected(paths: RunPaths, study: Study, specs: Sequence[CohortSpec]) -> Envi
     count = sum(len(spec.seeds) for spec in specs)
     at_once = count if engine == "fused" else 1
     if engine in ("compiled", AUTO):
-        found = engines.kept(paths, study)
+        found = engines.read_measured(paths, study)
         if found is not None:
             engine, at_once = found.engine, found.at_once(count)
         elif engine == AUTO and count > 1:

@@ -118,5 +118,5 @@ def _all_compile(paths: RunPaths, named: Sequence[Configuration]) -> bool:
         engines.compiler()
     except CompileError:
         return False
-    before = [engines.kept(paths, own.study) for own in named]
+    before = [engines.read_measured(paths, own.study) for own in named]
     return all(found is None or found.engine == "compiled" for found in before)

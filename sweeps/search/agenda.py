@@ -15,7 +15,7 @@ from seedsweep.core.records.registration import Registration
 from seedsweep.core.records.study import InitFrom, Study
 from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.search.exploration import Exploration
-from seedsweep.sweeps.search.looks import looked
+from seedsweep.sweeps.search.interim import interim_progress
 from seedsweep.sweeps.search.registered import Registered
 from seedsweep.sweeps.search.seeds_on_record import Key, SeedsOnRecord
 from seedsweep.sweeps.search.space import Point, Space, contains, space_of
@@ -255,7 +255,7 @@ class Agenda:
         decide = {number: each for number, each in compared.items() if each.configuration in hashes}
         outcomes = [self._known.of("compare", each.configuration).outcomes for each in decide.values()]
         names = [each.name for each in decide.values()]
-        found = looked(self.study, self._decides, names, outcomes, entered=self._registered.entered)
+        found = interim_progress(self.study, self._decides, names, outcomes, entered=self._registered.entered)
         # Those that have all that is registered go on to what was added.
         wanted.update({n: seeds for n, seeds in zip(decide, found.wanted, strict=True) if seeds < most})
         return wanted

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from seedsweep.analysis.decisions import Group, Pair, Rules, attainable, decide
-from seedsweep.analysis.design.looks import nominal, overall
+from seedsweep.analysis.design.group_sequential import nominal, overall
 from seedsweep.analysis.pair_tests import AfterEverySeed, SeedBySeed
 from seedsweep.analysis.statistics.blocks import same_within_seeds
 from seedsweep.analysis.statistics.proportions import boschloo

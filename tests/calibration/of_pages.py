@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from seedsweep.analysis.decisions import INDEPENDENT, Decisions, Group, Rules, decide
+from seedsweep.analysis.design.group_sequential import nominal
 from seedsweep.analysis.design.in_bulk import Claims
-from seedsweep.analysis.design.looks import nominal
 from seedsweep.analysis.design.stopping import Aims, Progress, progress
 from seedsweep.analysis.pair_tests import AfterEverySeed, Method, SeedBySeed
 from seedsweep.analysis.statistics.proportions import boschloo

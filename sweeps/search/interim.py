@@ -1,4 +1,4 @@
-"""How far the looks at a study's comparison are, from the outcomes of what has finished."""
+"""Interim analyses: how far the looks at a study's comparison are, from the outcomes of what has finished."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seedsweep.core.records.registration import Registration, read_registration
 from seedsweep.core.records.study import Study
 
 
-def deciding(study: Study, paths: RunPaths) -> Registration:
+def registration_of(study: Study, paths: RunPaths) -> Registration:
     """What decides a run: what it registered. Where that is missing it is the study as it is, as the page has it; after
     a result without claims, which may be later ones. Errors: RecordError."""
     registered = read_registration(paths)
@@ -26,7 +26,7 @@ def deciding(study: Study, paths: RunPaths) -> Registration:
     return own.model_copy(update={"claims": ()}) if paths.has_finished() else own
 
 
-def looked(
+def interim_progress(
     study: Study,
     decides: Registration,
     names: Sequence[str],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seedsweep.analysis.design.looks import nominal, overall, overall_of_several
+from seedsweep.analysis.design.group_sequential import nominal, overall, overall_of_several
 
 #: Pocock 1977, table 1 (Jennison & Turnbull 2000, table 2.1): nominal levels of equally spaced looks that keep 5 %.
 POCOCK = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158, 10: 0.0106}
