@@ -17,7 +17,9 @@ from seedsweep.core.records.resources import AUTO
 from seedsweep.core.records.study import Dimension, Study, Training
 from seedsweep.core.training import memory
 from seedsweep.core.training.engine import choose_engine
+from seedsweep.core.training.models import build
 from seedsweep.core.training.probe import Rate, expected_rate, probe
+from seedsweep.core.training.weights import Weights
 from seedsweep.slurm import detect
 from seedsweep.slurm.settings import asked
 from seedsweep.sweeps.commands import power, shown_table
@@ -30,6 +32,7 @@ from seedsweep.sweeps.running.group_size import cohort_size
 from seedsweep.sweeps.running.progress import duration
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import device_share, slots_of_allocation, slots_of_machine
+from seedsweep.sweeps.running.start_weights import sources
 from seedsweep.sweeps.search.company import program
 from seedsweep.sweeps.study.configuration import Configuration, configuration, kind, make_optimizer, members, named
 
@@ -135,7 +138,7 @@ def show(study: Study, run: RunDirectory, on: str, console: Console, asked_of: A
     if plan.finished:
         taken = f" ({said})" if (said := in_words(plan.taken)) else ""
         console.print(escape(f"{plan.finished} cohorts are finished already and will not run again{taken}"))
-    for line in (*_time_in_words(study, plan), plan.budget, *_strict(study, cost)):
+    for line in (*_missing_starts(study, run), *_time_in_words(study, plan), plan.budget, *_strict(study, cost)):
         if line:
             console.print(escape(line))
     for part in power.said(plan.power, study, asked_of, cost.words if cost else None):
@@ -273,6 +276,8 @@ def _time(each: Configuration, most: int) -> _Timed:
         task, validation = sampled_task(study)
     except UserError as error:
         raise UserError(f"{each.name}: {error}") from error
+    # A pattern that fits no parameter is refused here, as by a launch.
+    Weights([build(task, 0)]).mask(study.optimizer.get("no_decay", ()))
     optimizer, (member,) = make_optimizer(study), members(each, [0])
     training = study.training.resolved(task.data.count("train"))
     engine = chosen_engine(study, lambda: choose_engine(task, member, training, optimizer))
@@ -291,6 +296,17 @@ def _whole(study: Study) -> Training:
         return study.training.resolved(0)
     total = training_samples(study)
     return study.training.resolved(total) if total else study.training
+
+
+def _missing_starts(study: Study, run: RunDirectory) -> list[str]:
+    """What a launch would refuse now: a run with weights to start from may still be made."""
+    found = {}
+    for init in (each.study.init_from for each in named(study) or [configuration(study)]):
+        try:
+            next(sources(init, run.paths)) if init else None
+        except UserError as error:
+            found[str(error)] = f"before a launch: {error}"
+    return list(found.values())
 
 
 @dataclass(frozen=True)

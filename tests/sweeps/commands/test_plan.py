@@ -16,6 +16,7 @@ from seedsweep.sweeps.commands.power import lines
 from seedsweep.sweeps.commands.truths import Assumed, assumed
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.study.loading import load
+from tests.sweeps import toy
 
 
 def words(study, asked=None):
@@ -259,3 +260,20 @@ def test_claims_that_contradict_each_other_are_said(study_file):
     seeds, case = until_decided(study_file, BEST, ALIKE)
     assert case == "where 1 of them holds"
     assert 4 <= seeds <= 16
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("optimizer.no_decay=['*.bais']", "optimizer.no_decay: '*.bais' fits no trained parameter"),
+        ("init_from={run: other}", "before a launch: init_from.run: there is no run 'other' in"),
+    ],
+)
+def test_what_a_launch_would_refuse_is_said(tmp_path, setting, words):
+    study = load(str(toy.write(tmp_path / "mine")), None, [setting])
+    console = Console(file=io.StringIO(), width=200)
+    try:
+        show(study, RunDirectory(RunPaths.of(tmp_path / "runs", study.name)), "inline", console)
+    except UserError as error:
+        console.print(str(error))
+    assert words in console.file.getvalue()
