@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def pack(
     if (folder / "index.json").exists():
         return folder
     with whole_folder(folder) as partial:
-        _write(name, data_set, settings, partial, progress)
+        _write(name, data_set, settings, partial, progress, say)
     to_disk(root)
     return folder
 
@@ -69,14 +70,35 @@ def _own(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in settings.items() if field != "name"}
 
 
-def _write(name: str, data_set: DataSet, settings: Mapping[str, Any], folder: Path, progress: Progress) -> None:
+def _write(
+    name: str,
+    data_set: DataSet,
+    settings: Mapping[str, Any],
+    folder: Path,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> None:
     samples = Samples(data_set)
     splits = {}
     for split in SPLITS:
         opened = samples.open(split)
         if opened is not None:
+            opened = replace(opened, blocks=_finite(opened.blocks, f"{name}, {split}", say))
             splits[split] = list(_shards(folder, split, opened, records_per_shard(samples.layout), progress))
     write_index(folder, name, _own(settings), classes_of(data_set), samples.layout, splits)
+
+
+def _finite(blocks: Iterator[Arrays], where: str, say: Callable[[str], None]) -> Iterator[Arrays]:
+    """The same blocks; says of each array the first sample that holds NaN or an infinity."""
+    done, said = 0, set[str]()
+    for block in blocks:
+        for name, array in block.items():
+            if name not in said and array.dtype.kind in "fc" and not np.isfinite(array).all():
+                said.add(name)
+                row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
+                say(f"warning: {where}: {name!r} of sample {done + row} is not finite, and others after it may be")
+        yield block
+        done += count(block)
 
 
 def _shards(folder: Path, split: str, opened: Split, records: int, progress: Progress) -> Iterator[dict[str, Any]]:

@@ -121,6 +121,23 @@ def test_arrays_give_the_bytes_that_samples_give(write, tmp_path):
     assert arrays_of(two, "test") is None
 
 
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_values_that_are_not_finite_are_said_once_with_the_first_sample(write, tmp_path, monkeypatch, one_by_one):
+    monkeypatch.setattr(layout, "RECORD_BYTES", 100)
+    given = "({'x': x, 'n': n} for x, n in zip(x, n))" if one_by_one else "{'x': x, 'n': n}"
+    body = f"""
+        def samples(self, split):
+            x, n = np.zeros((40, 3), np.float32), np.arange(40)
+            if split == "validation":
+                x[17, 1], x[30, 2] = np.nan, np.inf
+            return None if split == "test" else {given}
+    """
+    said = []
+    pack("own.py:Own", write(body), {}, tmp_path / "data", say=said.append)
+    words = "'x' of sample 17 is not finite, and others after it may be"
+    assert said == [f"warning: own.py:Own, validation: {words}"]
+
+
 def test_settings_and_code_decide_the_folder(write, tmp_path):
     write(SEQUENCES)
     values = resolved({"name": "own.py:Own", "length": 7})
