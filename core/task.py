@@ -43,9 +43,12 @@ class Values(Mapping[str, Any]):
         return len(self._values)
 
 
+_OF_VALUES = frozenset(dir(Values({})))
+
+
 def readable(name: str) -> bool:
     """Whether `hp.name` can be a hyperparameter's value: an identifier, and no method that every mapping has."""
-    return name.isidentifier() and name not in dir(Values({}))
+    return name.isidentifier() and name not in _OF_VALUES
 
 
 class Task(Component):

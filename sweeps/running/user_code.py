@@ -31,10 +31,12 @@ MANIFEST = ".seedsweep-manifest.json"
 
 @dataclass
 class _InUse:
-    """The copy that this process runs, and its manifest."""
+    """The copy that this process runs, and its manifest. left: the path and the names of the modules when all that came
+    from elsewhere had been left."""
 
     folder: Path | None = None
     manifest: dict[str, Any] = field(default_factory=dict)
+    left: tuple[tuple[str, ...], frozenset[str]] = ((), frozenset())
 
 
 _in_use = _InUse()
@@ -89,12 +91,14 @@ def use(run_paths: RunPaths, copy: str) -> None:
         manifest = _checked(folder) if folder else {}
         if _in_use.folder:
             _leave(_in_use.folder, _in_use.manifest["files"])
-        _in_use.folder, _in_use.manifest = folder, manifest
-    if folder and _in_use.manifest["files"]:
+        _in_use.folder, _in_use.manifest, _in_use.left = folder, manifest, ((), frozenset())
+    # Each member's configuration asks for it.
+    if folder and _in_use.manifest["files"] and _in_use.left != (tuple(sys.path), frozenset(sys.modules)):
         # The working directory comes first on the path, and Ray's workers get the launch's: an edited file would be
         # found before its copy. What was imported from there, to check the study, goes as well.
         _leave(Path(_in_use.manifest["from"]), _in_use.manifest["files"])
         user_modules.use_folder(folder)
+        _in_use.left = tuple(sys.path), frozenset(sys.modules)
     importlib.invalidate_caches()
 
 
