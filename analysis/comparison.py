@@ -52,7 +52,7 @@ class Comparison:
         and _high; the median of each measure of the test split, with _low and _high. Intervals are at 95 % each; NaN
         where so few seeds have none.
     pairs: first, second (labels), exploratory; difference of P(converge) with low, high; adjusted (p, for all that the
-        page decides; NaN where exploratory); differs: 1 where the first is better beyond doubt, -1 where the second;
+        page decides; NaN where exploratory); differs: 1 where the first is significantly better, -1 where the second;
         better, with better_low, better_high: probability that a score of the first is better; shift, with shift_low,
         shift_high: by how much; score_adjusted, score_differs likewise. Intervals of one axis hold together at its
         level; NaN before the first look, and of pairs that are far from a decision where there are very many.
@@ -217,7 +217,7 @@ def _interval(name: str, ends: Sequence[float]) -> dict[str, float]:
 
 
 def _ranks(compared: Compared, place: int) -> tuple[float, float]:
-    """Between which places in converging a configuration lies: those that are better beyond doubt are before it, those
+    """Between which places in converging a configuration lies: those that are significantly better are before it, those
     that are worse behind it."""
     if not compared.reached[place]:
         return math.nan, math.nan

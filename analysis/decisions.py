@@ -91,7 +91,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two configurations on one axis. Those whose difference is beyond doubt have `adjusted` of at most the level.
+    """Two configurations on one axis. Those whose difference is significant have `adjusted` of at most the level.
 
     first, second: their places.  p: that they are equal, all looks so far counted.  adjusted: for the other pairs and
     axes, too.  differs: 0 where a difference is open, else 1 or -1, by which of them the test found higher.
@@ -116,7 +116,7 @@ class Pair:
 
     @property
     def better(self) -> int:
-        """1 where the first is better beyond doubt, -1 where the second is. Scores may differ, and neither be the
+        """1 where the first is significantly better, -1 where the second is. Scores may differ, and neither be the
         better one: the test is of equal distributions, this of the interval, which must leave out one half. Without an
         interval neither is."""
         if self.null and not (self.low > self.null or self.high < self.null):

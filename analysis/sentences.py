@@ -53,7 +53,7 @@ def short(results: Results, comparison: Comparison, axis: Axis) -> str:
 
 
 def unbeaten(comparison: Comparison, axis: Axis) -> list[int]:
-    """Places of those of which none is better beyond doubt: the best is among them."""
+    """Places of those of which none is significantly better: the best is among them."""
     beaten = {pair.second if pair.better > 0 else pair.first for pair in axis.pairs if pair.better}
     return [place for place in range(len(comparison.compared.groups)) if place not in beaten]
 
@@ -132,7 +132,7 @@ def _p(value: float) -> str:
 
 
 def _told_apart(comparison: Comparison, axis: Axis, more: str) -> list[str]:
-    """Who is better than whom beyond doubt: winners over the same ones are named together."""
+    """Who is significantly better than whom: winners over the same ones are named together."""
     names, count = _names(comparison), len(comparison.compared.groups)
     beaten: dict[tuple[int, ...], list[int]] = {}
     for place in range(count):

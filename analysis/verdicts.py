@@ -1,6 +1,6 @@
 """What the decisions say of a claim. One rule for all claims, of a study or of the report of 2019:
 
-best, better   supported where better beyond doubt; refuted where worse beyond doubt, or, with a margin, where a
+best, better   supported where significantly better; refuted where significantly worse, or, with a margin, where a
                difference of that size is ruled out.
 alike          supported where the interval of the difference lies within the margin, refuted where it lies outside; of
                scores, where the difference of two seeds' scores has its median, and undecided where they differ, but

@@ -35,7 +35,7 @@ def told_apart(
     *,
     omnibus: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """1 where the first of a pair is better beyond doubt, -1 where the second is, [studies,pairs], pairs as
+    """1 where the first of a pair is significantly better, -1 where the second is, [studies,pairs], pairs as
     `itertools.combinations` has them; and whether the omnibus test has rejected, [studies].
 
     reached: how many looks each group took part in, [studies,groups]; None: all.  omnibus: whether that test is wanted

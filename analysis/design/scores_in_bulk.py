@@ -27,7 +27,7 @@ def told_apart(
     pairs: Sequence[tuple[int, int]],
     reached: int | None = None,
 ) -> np.ndarray:
-    """Of some pairs 1 where the first is better beyond doubt and -1 where the second is (`decisions.Pair.better`),
+    """Of some pairs 1 where the first is significantly better and -1 where the second is (`decisions.Pair.better`),
     [studies,pairs]. level: of the axis.  reached: how many looks there were so far; None: all.
 
     That needs the interval of the probability that one is better to leave out one half, at the part of the level that

@@ -13,8 +13,8 @@ anywhere   one of several configurations, each at its part of the level, converg
            `rarely`.
 somewhere  in one of several pairs, each at its part of the level, the first is `better`; refuted where the second is in
            some and the first in none; where both of each pair are at the ceiling, or both at the floor (P(converge) is
-           beyond doubt on that side of one half, or all seeds are), nothing there can tell the two apart, and the claim
-           is not tested.
+           significantly on that side of one half, or all seeds are), nothing there can tell the two apart, and the
+           claim is not tested.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: 
     pairs = [own.decisions.axes[axis].pair(0, other) for other in range(1, len(names))]
     decided = verdict(claim, own, SCORE)
     if kind == "ahead" and pairs[0].shift_high < CLOSE:
-        # Even where it is higher beyond doubt: by so little it is as good as equal.
+        # Even where it is significantly higher: by so little it is as good as equal.
         decided = REFUTED
     if kind in ("close", "ahead"):
         parts = [f"{names[p.second]} (median {p.shift:+.3f}, {p.shift_low:+.3f} to {p.shift_high:+.3f})" for p in pairs]

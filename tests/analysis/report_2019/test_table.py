@@ -99,7 +99,7 @@ def test_ahead_is_refuted_by_what_is_equal(seeds, higher, verdict):
         ([24, 24, 24], "supported"),
         ([0, 2, 1], "refuted"),
         ([0, 14, 0], "undecided"),
-        # By itself beyond doubt, and not where four rates are asked.
+        # By itself significant, and not where four rates are asked.
         ([18], "supported"),
         ([18, 0, 0, 0], "undecided"),
     ],
