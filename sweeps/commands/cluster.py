@@ -143,7 +143,7 @@ def wait(study: Study, run: RunDirectory, console: Console, *, since: int, max_j
             if not any(job.state.startswith("PREEMPTED") for job in last):
                 _tell(run, ", ".join(["the jobs ended before the study did", *states]), console)
                 return None
-            console.print("set aside for another job: submitting again")
+            console.print("preempted by another job: submitting again")
             _fill(study, run, [], max_jobs, console)
             gone_since = None
         time.sleep(LOOK)

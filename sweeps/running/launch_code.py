@@ -46,8 +46,8 @@ def use_files(study: Study, run: RunDirectory, files: UserFiles) -> tuple[str, s
         names = sorted({name for those in changed.values() for name in those})
         raise UserError(
             f"{run.paths.folder} has {sum(members[old] for old in changed)} members made with other code: "
-            f"{', '.join(names) or 'other files'} changed since. Launch with --accept-code to go on all the same (it "
-            "is put on record), under another --name, or with --fresh"
+            f"{', '.join(names) or 'other files'} changed since. Launch with --accept-code to continue anyway (the "
+            "change is recorded), under another --name, or with --fresh"
         )
     if changed:
         changes = [{"old": old, "new": code, "files": changed[old], "members": members[old]} for old in changed]

@@ -197,6 +197,6 @@ def last_error(agenda: Agenda, spec: CohortSpec) -> str:
 
 def say_where(paths: RunPaths, console: Console) -> None:
     """Where the results of a run and its live page are."""
-    page = f"{paths.report.page} (anew every minute, once a cohort has finished)"
+    page = f"{paths.report.page} (updated every minute, once a cohort has finished)"
     for what, where in (("results:", paths.folder), ("page:   ", page)):
         console.print(f"{what} {escape(str(where))}", highlight=False, soft_wrap=True)

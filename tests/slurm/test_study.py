@@ -188,7 +188,7 @@ def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, und
     subprocess.run(urgent, env={**os.environ, **cluster.environment}, check=True)
     other.hurry()
     launched.end()
-    assert "set aside for another job: submitting again" in waiting.communicate(timeout=PATIENCE)[0]
+    assert "preempted by another job: submitting again" in waiting.communicate(timeout=PATIENCE)[0]
     assert waiting.returncode == 0
     other.end()
     assert len(list(other.paths.cluster.glob("*/*_submitted.pkl"))) == 2
