@@ -274,10 +274,10 @@ def _time(each: Configuration, most: int) -> _Timed:
     memory.keep_freed()
     try:
         task, validation = sampled_task(study)
+        # A pattern that fits no parameter is refused here, as by a launch.
+        Weights([build(task, 0)]).mask(study.optimizer.get("no_decay", ()))
     except UserError as error:
         raise UserError(f"{each.name}: {error}") from error
-    # A pattern that fits no parameter is refused here, as by a launch.
-    Weights([build(task, 0)]).mask(study.optimizer.get("no_decay", ()))
     optimizer, (member,) = make_optimizer(study), members(each, [0])
     training = study.training.resolved(task.data.count("train"))
     engine = chosen_engine(study, lambda: choose_engine(task, member, training, optimizer))

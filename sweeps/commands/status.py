@@ -285,7 +285,8 @@ def _host(record: CohortRecord, launch: int | None) -> str | None:
 
 def _begun_again(record: CohortRecord, launch: int | None) -> bool:
     """Whether the launch with this number has begun it after its last failure."""
-    return _host(record, launch) is not None and lease.started_at(record.owner()) > record.failed_at
+    owner = record.owner()
+    return launch is not None and owner.get("launch") == launch and lease.started_at(owner) > record.failed_at
 
 
 def _step(record: CohortRecord) -> int | None:

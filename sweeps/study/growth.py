@@ -65,9 +65,9 @@ def differences(old: Study, new: Study) -> list[str]:
 
 
 def _moved(path: str, old: Any, new: Any) -> bool:
-    """Whether a field of a data set says where its files are, and did."""
-    both = isinstance(old, str) and isinstance(new, str) and "/" in old and "/" in new
-    return both and path.startswith("data.") and Path(new).exists()
+    """Whether a field of a data set says where its files are now. Of what only looks so, the content is compared."""
+    both = isinstance(old, str) and isinstance(new, str) and bool(new)
+    return both and path.startswith("data.") and path != "data.name" and Path(new).exists()
 
 
 def _reader(study: Study) -> str:
