@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 #: Seconds. However slow a machine is, only what hangs takes so long.
-PATIENCE = 600.0
+PATIENCE = 1200.0
 
 
 def wait_for(condition: Callable[[], Any], state: Callable[[], str] = str, every: float = 0.02) -> Any:

@@ -27,6 +27,8 @@ from seedsweep.sweeps.running.ray_watch import own_daemons, own_node
 
 #: Beginning of the name of a launch's folder for Ray, followed by the launch's process number.
 SCRATCH = "seedsweep-ray-"
+#: A cluster's head starts a process for each client. One that is busy fails to in time, now and then.
+CLIENT_TRIES = 3
 #: Trials that may wait for a worker, on a cluster: more nodes may join at any time.
 MOST_PENDING = 8
 _NO_CLUSTER = "--on {}: no Ray cluster can be joined there from this machine"
@@ -143,11 +145,16 @@ def _connected(
 
     warnings.filterwarnings("ignore", module="ray")
     try:
-        try:
-            with _nothing_of_the_driver(scratch):
-                ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-            raise UserError(f"{refused}: {' '.join(str(error).split())[:200]}") from None
+        for left in reversed(range(CLIENT_TRIES if str(arguments.get("address")).startswith(CLIENT) else 1)):
+            try:
+                with _nothing_of_the_driver(scratch):
+                    ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
+                break
+            except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+                if not left:
+                    # Of a traceback from the cluster the last line says what it is.
+                    said = str(error).strip().splitlines()[-1:] if "Traceback" in str(error) else str(error).split()
+                    raise UserError(f"{refused}: {' '.join(said)[:200]}") from None
         # A cohort's failure is on its record, and the progress shows it; Tune's own messages add nothing.
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         yield
