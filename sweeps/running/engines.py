@@ -63,7 +63,7 @@ class Measured:
             return f"{self.engine}: {self.reason}"
         best = max(self.rates, key=lambda rate: rate.rate)
         if best.members == 1:
-            return f"loop: {self.reason}, and one after another is as fast ({best.rate:.0f} members' steps a second)"
+            return f"loop: one after another is as fast ({best.rate:.0f} members' steps a second); {self.reason}"
         faster = best.rate / self.rates[0].rate
         return f"fused: {self.reason}; {best.members} at once train {faster:.1f} times as fast as one"
 
