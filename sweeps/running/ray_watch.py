@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -60,11 +61,15 @@ def own_node(address: str) -> Callable[[], bool]:
 
     def alive() -> bool:
         nonlocal heard
-        # Asked for its nodes without a gcs_server, Ray waits, and ends this process after a minute.
         if not node.listens(host, int(port)):
             return time.monotonic() - heard < OUTAGE
         heard = time.monotonic()
-        return any(each["NodeID"] == me and each["Alive"] for each in ray.nodes())
+        # Asked for its nodes without a gcs_server, Ray waits, and ends this process after a minute.
+        nodes = list[dict[str, Any]]()
+        asking = threading.Thread(target=lambda: nodes.extend(ray.nodes()), daemon=True, name="ray nodes")
+        asking.start()
+        asking.join(OUTAGE)
+        return any(each["NodeID"] == me and each["Alive"] for each in nodes)
 
     return alive
 
