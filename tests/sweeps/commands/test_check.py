@@ -2,6 +2,7 @@
 
 import io
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,7 +26,9 @@ def check(study, *settings) -> tuple[bool, str]:
     return well, console.file.getvalue()
 
 
-def test_it_says_shapes_parameters_engine_time_and_memory_and_leaves_nothing(tmp_path):
+def test_it_says_shapes_parameters_engine_time_and_memory_and_leaves_nothing(tmp_path, monkeypatch):
+    # As Python has it, whatever these tests' environment says.
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     module = toy.MODULE.replace("time.sleep(self.settings.pause)", "import first, later").replace(
         "import time", "import first"
     )
