@@ -32,8 +32,6 @@ from seedsweep.sweeps.running.source_copy import copy_source
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker
 from seedsweep.sweeps.search.agenda import Agenda
 
-#: What to do when Ray has died.
-RESUMES = "the same command resumes from the last checkpoints"
 #: Seconds between two looks, inline, where a cohort is to be tried again later.
 LOOK = 0.1
 #: A worker that dies before it has claimed its cohort says nothing about the cohort, but something about its node,
@@ -87,11 +85,11 @@ def execute(job: Job, on: str) -> Agenda:
     try:
         return _on_ray(job, job.agenda(), on)
     except ray_watch.RayLostError as lost:
-        raise ray_watch.RayDiedError(f"{lost}, for the second time; {RESUMES}") from None
+        raise ray_watch.RayDiedError(f"{lost}, for the second time; {ray_watch.RESUMES}") from None
     except UserError:
         if on == HERE:
             raise
-        raise ray_watch.RayDiedError(f"--on {on}: the Ray cluster is lost; {RESUMES}") from None
+        raise ray_watch.cluster_lost(on) from None
 
 
 def run_inline(dispatcher: Dispatcher) -> None:

@@ -13,9 +13,8 @@ from rich.console import Console
 from seedsweep.core.source import PACKAGE
 from seedsweep.slurm.detect import HEAD_VARIABLE
 from seedsweep.sweeps.running import dies_with_owner
-from seedsweep.sweeps.running.executor import RESUMES
 from seedsweep.sweeps.running.ray_session import existing_ray
-from seedsweep.sweeps.running.ray_watch import RayDiedError
+from seedsweep.sweeps.running.ray_watch import cluster_lost
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.source_copy import copy_source
 
@@ -47,7 +46,7 @@ def launch_there(run: RunDirectory, number: int, copy: str, address: str, consol
                 if ended:
                     return int(ray.get(driver))
         except (ConnectionError, ray.exceptions.RayError):
-            raise RayDiedError(f"--on {address}: the Ray cluster is lost; {RESUMES}") from None
+            raise cluster_lost(address) from None
 
 
 def drive(command: list[str], number: int, log: str) -> int:

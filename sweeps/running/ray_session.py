@@ -72,7 +72,7 @@ def local_ray(source: Path) -> Iterator[Session]:
             "PYTHONPATH": _workers_path(source),
         }
         options = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": node.OBJECT_STORE}
-        place = {"_temp_dir": str(scratch / "ray"), "_node_ip_address": "127.0.0.1"}
+        place: dict[str, Any] = {"_temp_dir": str(scratch / "ray"), "_node_ip_address": "127.0.0.1"}
         with _connected("Ray does not start on this machine", scratch, settings, cores(), **options, **place):
             yield Session(scratch / "tune", own_daemons())
 
@@ -96,8 +96,10 @@ def existing_ray(address: str, source: Path) -> Iterator[Session]:
     """
     check_answers(address)
     refused, path = _NO_CLUSTER.format(address), {"env_vars": {"PYTHONPATH": str(source)}}
-    with _scratch() as scratch, _connected(refused, scratch, {}, MOST_PENDING, address=address, runtime_env=path):
-        yield Session(scratch, None if address.startswith(CLIENT) else own_node(address))
+    client, place = address.startswith(CLIENT), {"address": address, "runtime_env": path}
+    tries = CLIENT_TRIES if client else 1
+    with _scratch() as scratch, _connected(refused, scratch, {}, MOST_PENDING, tries=tries, **place):
+        yield Session(scratch, None if client else own_node(address))
 
 
 def check_answers(address: str) -> None:
@@ -131,9 +133,10 @@ def cores() -> int:
 
 @contextlib.contextmanager
 def _connected(
-    refused: str, scratch: Path, environment: Mapping[str, str], pending: int, **arguments: Any
+    refused: str, scratch: Path, environment: Mapping[str, str], pending: int, tries: int = 1, **arguments: Any
 ) -> Iterator[None]:
-    """Ray, from `ray.init` to `ray.shutdown`. pending: trials that may wait for a worker.
+    """Ray, from `ray.init` to `ray.shutdown`. pending: trials that may wait for a worker.  tries: how often it is
+    asked.
 
     Errors: UserError that begins with `refused`.
     """
@@ -145,7 +148,7 @@ def _connected(
 
     warnings.filterwarnings("ignore", module="ray")
     try:
-        for left in reversed(range(CLIENT_TRIES if str(arguments.get("address")).startswith(CLIENT) else 1)):
+        for left in reversed(range(tries)):
             try:
                 with _nothing_of_the_driver(scratch):
                     ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)

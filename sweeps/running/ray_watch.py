@@ -28,6 +28,8 @@ _SIGNAL = signal.SIGRTMIN + 5
 #: Names of the processes without which Ray does not work.
 _DAEMONS = ("gcs_server", "raylet")
 GONE = "Ray has died: one of its processes is gone (killed, or out of memory)"
+#: What to do then.
+RESUMES = "the same command resumes from the last checkpoints"
 
 
 class RayDiedError(SeedsweepError):
@@ -35,6 +37,11 @@ class RayDiedError(SeedsweepError):
 
     #: Of the command line: no mistake of the user's.
     exit_code = 1
+
+
+def cluster_lost(address: str) -> RayDiedError:
+    """Of a cluster that was there."""
+    return RayDiedError(f"--on {address}: the Ray cluster is lost; {RESUMES}")
 
 
 class RayLostError(BaseException):
@@ -126,5 +133,5 @@ def _end() -> None:
             process.kill()
     # A live panel hides the cursor.
     cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
-    print(f"{cursor}error: {GONE}; the same command resumes from the last checkpoints", file=sys.stderr, flush=True)
+    print(f"{cursor}error: {GONE}; {RESUMES}", file=sys.stderr, flush=True)
     os._exit(1)
