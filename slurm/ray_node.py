@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from seedsweep.core.records.files import replace
 from seedsweep.slurm import node
 
 #: Ray's agents. Each gets a port of its own: another Ray on this node may have the default ones.
@@ -24,6 +25,8 @@ SETTINGS = {
     "RAY_health_check_period_ms": "2000",
     "RAY_health_check_timeout_ms": "3000",
     "RAY_health_check_failure_threshold": "3",
+    # Agents start slowly on a busy node, or from a slow file system; a raylet ends itself after half a minute without.
+    "RAY_agent_register_timeout_ms": "300000",
     # Ray would measure the whole host and kill our trials for the memory that other jobs use; SLURM limits a job's own.
     "RAY_memory_monitor_refresh_ms": "0",
 }
@@ -54,6 +57,8 @@ class RayNode:
             with contextlib.suppress(psutil.NoSuchProcess):
                 children = psutil.Process(self._start.pid).children()
                 self._raylet = next((child for child in children if child.name() == "raylet"), None)
+                if self._raylet:
+                    _tell_port(self._raylet)
             return True
         return node.is_alive(self._raylet)
 
@@ -81,6 +86,13 @@ def end_descendants() -> None:
         with contextlib.suppress(ChildProcessError):
             # A process whose parent died becomes a child of this process, which the next look finds.
             os.waitpid(-1, 0)
+
+
+def _tell_port(raylet: psutil.Process) -> None:
+    """Write the file in which Ray's dashboard agent will name its port. A raylet waits 15 s for it and then ends itself
+    (Ray 2.60), which is too short where the node is busy or its file system slow. Nothing asks at that port."""
+    given = dict(word.removeprefix("--").partition("=")[::2] for word in raylet.cmdline())
+    replace(Path(given["session_dir"], f"dashboard_agent_listen_port_{given['node_id']}"), b"-1")
 
 
 def _limits(scratch: Path) -> list[str]:

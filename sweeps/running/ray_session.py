@@ -27,8 +27,8 @@ from seedsweep.sweeps.running.ray_watch import own_daemons, own_node
 
 #: Beginning of the name of a launch's folder for Ray, followed by the launch's process number.
 SCRATCH = "seedsweep-ray-"
-#: A cluster's head starts a process for each client. One that is busy fails to in time, now and then.
-CLIENT_TRIES = 3
+#: Where this machine or a cluster's head is busy, Ray's processes do not start in the time that Ray gives them.
+TRIES = 3
 #: Trials that may wait for a worker, on a cluster: more nodes may join at any time.
 MOST_PENDING = 8
 _NO_CLUSTER = "--on {}: no Ray cluster can be joined there from this machine"
@@ -97,8 +97,7 @@ def existing_ray(address: str, source: Path) -> Iterator[Session]:
     check_answers(address)
     refused, path = _NO_CLUSTER.format(address), {"env_vars": {"PYTHONPATH": str(source)}}
     client, place = address.startswith(CLIENT), {"address": address, "runtime_env": path}
-    tries = CLIENT_TRIES if client else 1
-    with _scratch() as scratch, _connected(refused, scratch, {}, MOST_PENDING, tries=tries, **place):
+    with _scratch() as scratch, _connected(refused, scratch, {}, MOST_PENDING, **place):
         yield Session(scratch, None if client else own_node(address))
 
 
@@ -133,10 +132,9 @@ def cores() -> int:
 
 @contextlib.contextmanager
 def _connected(
-    refused: str, scratch: Path, environment: Mapping[str, str], pending: int, tries: int = 1, **arguments: Any
+    refused: str, scratch: Path, environment: Mapping[str, str], pending: int, **arguments: Any
 ) -> Iterator[None]:
-    """Ray, from `ray.init` to `ray.shutdown`. pending: trials that may wait for a worker.  tries: how often it is
-    asked.
+    """Ray, from `ray.init` to `ray.shutdown`. pending: trials that may wait for a worker.
 
     Errors: UserError that begins with `refused`.
     """
@@ -148,12 +146,17 @@ def _connected(
 
     warnings.filterwarnings("ignore", module="ray")
     try:
-        for left in reversed(range(tries)):
+        for left in reversed(range(TRIES)):
+            running = set(node.descendants())
             try:
                 with _nothing_of_the_driver(scratch):
                     ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
                 break
-            except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            # Ray has no error of its own for processes that start too slowly.
+            except Exception as error:
+                for started in set(node.descendants()) - running:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        started.kill()
                 if not left:
                     # Of a traceback from the cluster the last line says what it is.
                     said = str(error).strip().splitlines()[-1:] if "Traceback" in str(error) else str(error).split()
