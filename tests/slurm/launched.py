@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.slurm.ray_cluster import exited
 from tests.devcluster import DevCluster
-from tests.sweeps.launching import SEEDSWEEP, run
+from tests.sweeps.launching import SEEDSWEEP, run, start
 from tests.waiting import wait_for
 
 #: What a node gives.
@@ -58,8 +58,14 @@ class Launched:
 
     def launch(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """`seedsweep launch` as typed on a login node."""
-        options = ["--on", "slurm", "--runs", self.runs, "--name", self.name, *ALLOCATION, *arguments]
-        return run(self.study, *options, environ=self.environment, check=check)
+        return run(*self._words(arguments), environ=self.environment, check=check)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """The same, not waited for."""
+        return start(*self._words(arguments), output=subprocess.PIPE, environ=self.environment)
+
+    def _words(self, arguments: Sequence[str]) -> list[str | Path]:
+        return [self.study, "--on", "slurm", "--runs", self.runs, "--name", self.name, *ALLOCATION, *arguments]
 
     @property
     def environment(self) -> dict[str, str]:

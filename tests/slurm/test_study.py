@@ -36,12 +36,13 @@ def assert_undisturbed(launched, undisturbed):
 
 
 def test_two_nodes(launched, undisturbed, cluster):
-    # Long enough that the second node has its share; nothing tells it to hurry.
-    launched.rest(0.1)
-    done = launched.launch(*TWO_NODES, "--wait")
-    assert "submitted job" in done.stdout
-    assert "report:" in done.stdout
-    launched.wait_for(lambda: not launched.queue())
+    waiting = launched.start(*TWO_NODES, "--wait")
+    launched.wait_for(lambda: launched.training("n1") and launched.training("n2"))
+    launched.hurry()
+    said = waiting.communicate(timeout=PATIENCE)[0]
+    assert "submitted job" in said
+    assert "report:" in said
+    launched.end()
     assert_undisturbed(launched, undisturbed)
     assert launched.hosts() == {"n1", "n2"}
     assert "n2: joining the Ray at " in launched.output()
@@ -173,13 +174,7 @@ def test_a_time_limit_shorter_than_the_study(launched, undisturbed):
 def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, undisturbed, cluster, study):
     """One in a partition that requeues, one in a partition that cancels, where `--wait` submits again."""
     other = Launched(cluster, study, launched.runs, "other")
-    spare = ["--runs", other.runs, "--name", "other", "--set", "resources.allocation.partition=spare", "--wait"]
-    waiting = subprocess.Popen(
-        [*LAUNCH, study, "--on", "slurm", *ALLOCATION, *TWO_NODES, *spare],
-        env={**environment(), **other.environment},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    waiting = other.start(*TWO_NODES, "--set", "resources.allocation.partition=spare", "--wait")
     launched.launch(*TWO_NODES)
     other.wait_for(lambda: launched.training() and other.training())
     on = [{record.owner()["host"] for record in each.training()} for each in (launched, other)]
