@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -13,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.core.training.compiled import HEADERS
 from seedsweep.core.user_modules import leave_folder
 from seedsweep.sweeps.running import user_code
 from tests.small_study import SMALL_STUDY
@@ -50,10 +52,29 @@ def own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     leave_folder()
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Makes a cache, with a folder for compiled code. What the C++ compiler makes of its headers takes
+    long, and is the same for all processes of a test run."""
+    here = tmp_path_factory.getbasetemp()
+    headers = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / HEADERS
+    headers.mkdir(mode=0o700, exist_ok=True)
+
+    def made(folder: Path) -> Path:
+        (folder / "compiled").mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            (folder / "compiled" / HEADERS).symlink_to(headers)
+        return folder
+
+    return made
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(
+    cache: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No test reads or leaves anything in the user's cache."""
-    monkeypatch.setenv("SEEDSWEEP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("SEEDSWEEP_CACHE", str(cache(tmp_path_factory.getbasetemp() / "cache")))
 
 
 @pytest.fixture(autouse=True)

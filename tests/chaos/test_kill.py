@@ -63,11 +63,10 @@ def kill(processes):
     [
         ("everything", first_cohort),
         ("driver", first_checkpoint),
-        ("everything", first_checkpoint),
         ("driver", third_outcome),
         ("everything", late),
     ],
-    ids=["everything, at once", "driver, early", "everything, early", "driver, midway", "everything, late"],
+    ids=["everything, at once", "driver, early", "driver, midway", "everything, late"],
 )
 def test_killed_and_launched_again(study, undisturbed, tmp_path, what, moment):
     process = start(study, "--runs", tmp_path, *SETTINGS)

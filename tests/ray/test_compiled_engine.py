@@ -12,8 +12,8 @@ COMPILED = ("resources.engine=compiled", "claims=[]")
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("SEEDSWEEP_CACHE", str(tmp_path / "cache"))
+def own_cache(cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEEDSWEEP_CACHE", str(cache(tmp_path / "cache")))
     engines.compiler.cache_clear()
     yield
     engines.compiler.cache_clear()

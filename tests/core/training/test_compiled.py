@@ -17,8 +17,8 @@ KINDS = ("batch norm", "dropout", "lstm")
 
 
 @pytest.fixture(scope="module")
-def compiler(tmp_path_factory) -> Compiler:
-    return Compiler(tmp_path_factory.mktemp("compiled"))
+def compiler(cache, tmp_path_factory) -> Compiler:
+    return Compiler(cache(tmp_path_factory.mktemp("cache")) / "compiled")
 
 
 def trained(one):
@@ -58,8 +58,9 @@ def test_it_agrees_with_the_plain_program_and_company_and_a_resumption_change_no
 
 
 @pytest.mark.parametrize("task", ["dropout"], indirect=True)
-def test_one_graph_for_training_and_one_for_measuring_which_are_kept(run, tmp_path):
-    first, second = Compiler(tmp_path / "own"), Compiler(tmp_path / "own")
+def test_one_graph_for_training_and_one_for_measuring_which_are_kept(run, cache, tmp_path):
+    folder = cache(tmp_path) / "compiled"
+    first, second = Compiler(folder), Compiler(folder)
     with first.only_kept(), pytest.raises(NotKeptError):
         trained(run(3, 4, 5, compiler=first))
     trained(run(3, 4, 5, compiler=first))
