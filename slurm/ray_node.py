@@ -46,6 +46,7 @@ class RayNode:
             start_new_session=True,
         )
         self._raylet: psutil.Process | None = None
+        self._port_told = False
 
     def is_alive(self) -> bool:
         """Whether its daemons run, or are about to."""
@@ -53,14 +54,13 @@ class RayNode:
             return False
         # When an agent dies, the raylet exits. `ray start --block` takes this for a normal end and stays: trials and
         # driver would wait for ever.
-        if self._raylet is None:
-            with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self._raylet is None:
                 children = psutil.Process(self._start.pid).children()
                 self._raylet = next((child for child in children if child.name() == "raylet"), None)
-                if self._raylet:
-                    _tell_port(self._raylet)
-            return True
-        return node.is_alive(self._raylet)
+            if self._raylet and not self._port_told:
+                self._port_told = _tell_port(self._raylet)
+        return self._raylet is None or node.is_alive(self._raylet)
 
 
 def start_head(address: str, port: int, scratch: Path) -> RayNode:
@@ -88,11 +88,15 @@ def end_descendants() -> None:
             os.waitpid(-1, 0)
 
 
-def _tell_port(raylet: psutil.Process) -> None:
+def _tell_port(raylet: psutil.Process) -> bool:
     """Write the file in which Ray's dashboard agent will name its port. A raylet waits 15 s for it and then ends itself
-    (Ray 2.60), which is too short where the node is busy or its file system slow. Nothing asks at that port."""
+    (Ray 2.60), which is too short where the node is busy or its file system slow. Nothing asks at that port. Returns
+    False while the raylet's command line is not there yet: it has just begun."""
     given = dict(word.removeprefix("--").partition("=")[::2] for word in raylet.cmdline())
+    if not given.keys() >= {"session_dir", "node_id"}:
+        return False
     replace(Path(given["session_dir"], f"dashboard_agent_listen_port_{given['node_id']}"), b"-1")
+    return True
 
 
 def _limits(scratch: Path) -> list[str]:

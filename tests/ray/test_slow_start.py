@@ -47,6 +47,7 @@ with tempfile.TemporaryDirectory(dir="/tmp") as scratch:
     import ray
     ray.init(address=f"127.0.0.1:{port}", log_to_driver=False)
     print(len(ray.nodes()))
+    ray.shutdown()
     ray_node.end_descendants()
 """
 
