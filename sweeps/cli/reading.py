@@ -131,7 +131,9 @@ def report(
 
 
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN", help="Names of two runs or more.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="RUN", help="Names of two runs or more.", autocompletion=completion.runs)
+    ],
     *,
     runs: Runs = None,
     to: Annotated[

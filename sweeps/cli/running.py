@@ -153,7 +153,9 @@ def cancel(name: RunName = None, runs: Runs = None) -> None:
     console.print(f"cancelled job {', '.join(numbers)}" if numbers else "no job of this run is in the queue")
 
 
-def retry(name: RunName = None, runs: Runs = None, *, to: Notify = "") -> None:
+def retry(
+    name: RunName = None, runs: Runs = None, *, to: Notify = "", quiet: Quiet = False, verbose: Verbose = False
+) -> None:
     """Try failed cohorts again: in the launch that runs, or in a new one where the last one ran; on a login node a run
     that was submitted is submitted again."""
     run, to = existing(name, runs), notify.wanted(to)
@@ -173,7 +175,8 @@ def retry(name: RunName = None, runs: Runs = None, *, to: Notify = "") -> None:
         cluster.again(run, console, notify=to)
         return
     on, copy = run.last_launch()
-    launch(str(run.paths.study), on=on or "here", runs=run.paths.runs, to=to, code=copy)
+    again = {"on": on or "here", "runs": run.paths.runs, "to": to, "quiet": quiet, "verbose": verbose}
+    launch(str(run.paths.study), **again, code=copy)
 
 
 def doctor(runs: Runs = None) -> None:

@@ -101,7 +101,10 @@ class Budget:
         if self._most is None:
             return ""
         used = f", of which {self.spent:.2g} are used" if self._seconds else ""
-        return f"budget: at most {self._most:g} {self._unit}{used}; a launch stops before it exceeds that"
+        return (
+            f"budget: at most {self._most:g} {self._unit}{used}; no trial begins that would exceed it, but for the "
+            "first, whose time nobody knows yet"
+        )
 
     def said(self) -> str:
         """Why a launch ended before the study did, and how to go on."""

@@ -38,6 +38,8 @@ class Launched:
         self.paths = RunPaths(runs / name)
         self.folder = self.paths.folder
         self.rests = runs.parent / f"rests-{name}"
+        #: Launches that are not waited for.
+        self.started: list[subprocess.Popen] = []
         self.rest(REST)
 
     def rest(self, seconds: float, host: str = "all") -> None:
@@ -62,7 +64,14 @@ class Launched:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """The same, not waited for."""
-        return start(*self._words(arguments), output=subprocess.PIPE, environ=self.environment)
+        self.started.append(start(*self._words(arguments), output=subprocess.PIPE, environ=self.environment))
+        return self.started[-1]
+
+    def beside(self, name: str) -> Launched:
+        """The same study in a run of another name."""
+        other = Launched(self.cluster, self.study, self.runs, name)
+        other.started = self.started
+        return other
 
     def _words(self, arguments: Sequence[str]) -> list[str | Path]:
         return [self.study, "--on", "slurm", "--runs", self.runs, "--name", self.name, *ALLOCATION, *arguments]
@@ -86,6 +95,10 @@ class Launched:
         """Cohorts in the middle of their training, there or anywhere."""
         found = [record for record in self.records() if not record.finished and record.checkpoints()]
         return [record for record in found if host in (None, record.owner().get("host"))]
+
+    def training_hosts(self) -> set[str]:
+        """Where cohorts are in the middle of their training."""
+        return {host for record in self.training() if (host := record.owner().get("host"))}
 
     def hosts(self) -> set[str]:
         """Where the finished cohorts ran."""

@@ -20,7 +20,11 @@ from tests.waiting import PATIENCE
 
 @pytest.fixture
 def launched(cluster, study, tmp_path):
-    yield Launched(cluster, study, tmp_path / "runs")
+    one = Launched(cluster, study, tmp_path / "runs")
+    yield one
+    # One that is left of a test that failed would submit again.
+    for each in one.started:
+        each.kill()
     for node in cluster.nodes:
         cluster.heal(node)
         cluster.start(node)
@@ -171,14 +175,12 @@ def test_a_time_limit_shorter_than_the_study(launched, undisturbed):
     assert_undisturbed(launched, undisturbed)
 
 
-def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, undisturbed, cluster, study):
+def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, undisturbed, cluster):
     """One in a partition that requeues, one in a partition that cancels, where `--wait` submits again."""
-    other = Launched(cluster, study, launched.runs, "other")
+    other = launched.beside("other")
     waiting = other.start(*TWO_NODES, "--set", "resources.allocation.partition=spare", "--wait")
     launched.launch(*TWO_NODES)
-    other.wait_for(lambda: launched.training() and other.training())
-    on = [{record.owner()["host"] for record in each.training()} for each in (launched, other)]
-    assert on[0] & on[1]
+    other.wait_for(lambda: launched.training_hosts() & other.training_hosts())
     urgent = ["sbatch", "-p", "urgent", "-N", "3", "--exclusive", "-o", "/dev/null", "--wait", "--wrap", "sleep 1"]
     subprocess.run(urgent, env={**os.environ, **cluster.environment}, check=True)
     other.hurry()
@@ -194,18 +196,18 @@ def test_two_studies_on_the_same_nodes_make_room_for_an_urgent_job(launched, und
 def test_a_second_allocation_joins_while_accounting_is_down_and_takes_over(launched, undisturbed, cluster):
     launched.rest(2 * REST)
     launched.launch("--set", "resources.allocation.cpus=1")
-    launched.wait_for(launched.training)
+    (head,) = launched.wait_for(launched.training_hosts)
     cluster.stop_accounting()
     added = launched.launch("--set", "resources.allocation.cpus=4", "--max-jobs", "2").stdout
     assert "is in the queue already" in added
     assert "submitted job" in added
-    launched.wait_for(lambda: launched.training("n2"))
-    assert launched.head_host() == "n1"
+    (joined,) = launched.wait_for(lambda: launched.training_hosts() - {head})
+    assert launched.head_host() == head
     first = launched.queue()[-1].split()[0]
     subprocess.run(["scancel", first], env={**os.environ, **cluster.environment}, check=True)
     launched.end()
     provenance = json.loads(launched.paths.provenance.read_text())
-    assert [launch["host"] for launch in provenance["launches"]] == ["n1", "n2"]
+    assert [launch["host"] for launch in provenance["launches"]] == [head, joined]
     assert_undisturbed(launched, undisturbed)
 
 

@@ -100,6 +100,13 @@ def test_a_name_that_no_run_could_have_is_refused(tmp_path, name):
         begun(tmp_path, name, None)
 
 
+def test_a_function_that_is_no_training_loop_is_refused(tmp_path):
+    (tmp_path / "toy.py").write_text("def run(hp, seed): ...\n")
+    with pytest.raises(UserError, match="takes hp and seed: a training loop is a function of one argument, the run"):
+        begun(tmp_path, "mine", "toy.py:run")
+    assert not (tmp_path / "mine.yaml").exists()
+
+
 @pytest.mark.parametrize("task", ["toy.py:Line", "nowhere:Line", "toy.py:np"])
 def test_a_task_that_is_not_there_leaves_nothing(tmp_path, task):
     if task == "toy.py:np":
