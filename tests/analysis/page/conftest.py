@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from playwright.sync_api import sync_playwright
+from rich.console import Console
 
 from seedsweep.analysis.page.report import write, write_table
 from seedsweep.analysis.report_2019.page import write as write_replication
 from seedsweep.analysis.report_2019.rows import read_rows
 from seedsweep.analysis.report_2019.table import VERDICTS
 from seedsweep.core.records.paths import RunPaths
+from seedsweep.sweeps.commands.runs_page import show
 from seedsweep.sweeps.study.configuration import configuration
 from seedsweep.sweeps.study.loading import load
 from tests.analysis.report_2019.planted import plant_row
@@ -42,6 +44,12 @@ def replication(tmp_path_factory) -> Path:
     said = write_replication(runs, runs / "page")
     assert all(f" {verdict}" in said for verdict in VERDICTS)
     return runs / "page" / "index.html"
+
+
+@pytest.fixture(scope="session")
+def runs(report) -> Path:
+    """The page of a folder's runs."""
+    return show(report.parents[2], Console(quiet=True))
 
 
 @pytest.fixture(scope="session")

@@ -41,14 +41,14 @@ def test_every_image_is_there_and_has_text(opened, either):
     assert all(drawn)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@both
-def test_axe_finds_nothing(opened, either, scheme):
-    page = opened(either, scheme=scheme)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 390)])
+@pytest.mark.parametrize("either", ["report", "replication", "runs"], indirect=True)
+def test_axe_finds_nothing(opened, either, scheme, width):
+    page = opened(either, width, scheme)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     passed = {rule["id"] for rule in found.response["passes"]}
-    assert {"color-contrast", "image-alt", "document-title", "html-has-lang"} <= passed
+    assert {"color-contrast", "document-title", "html-has-lang"} <= passed
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 4, 7, 9])
