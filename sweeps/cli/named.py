@@ -61,5 +61,9 @@ def existing(name: str | None, runs: Path | None) -> Any:
             raise UserError(f"{folder} has {len(found)} runs: {what}")
         name = found[0]
     run = run_directory(name, runs)
+    if not run.exists and name.endswith((".yaml", ".yml")):
+        # The study's file is what `launch` takes.
+        of_file = run_directory(Path(name).stem, runs)
+        run = of_file if of_file.exists else run
     run.check_begun()
     return run

@@ -208,7 +208,7 @@ def _of_a_task(study: Study) -> dict[str, Any]:
             "no_decay": list(no_decay),
         },
         "schedules": schedules,
-        "hyperparameters": _hyperparameters(study, ranges),
+        "hyperparameters": _hyperparameters(study, ranges, to_jsonable_python(task.settings)),
     }
 
 
@@ -240,8 +240,10 @@ def _training(training: Training) -> Training:
     return Training.model_construct(training.model_fields_set, **{**dict(training), "evaluate_every": every})
 
 
-def _hyperparameters(study: Study, ranges: Mapping[str, Range]) -> dict[str, Scalar]:
+def _hyperparameters(study: Study, ranges: Mapping[str, Range], settings: Mapping[str, Any]) -> dict[str, Scalar]:
     for name in study.hyperparameters:
+        if name not in ranges and name in settings:
+            raise UserError(f"hyperparameters.{name}: is a setting of the task; write settings.{name}")
         if name not in ranges:
             raise UserError(
                 f"hyperparameters.{name}: neither the task nor the optimiser declares it; {choose(name, ranges)}"

@@ -178,7 +178,7 @@ def _dimension(given: _Given) -> str | None:
             return f"{above}.{path}: is one value, not {_yaml(whole)}; that is searched: search.space.{path}"
     if field.startswith("hyperparameters.") and isinstance(value, list | Mapping):
         name, what = field.partition(".")[2], value if isinstance(value, Mapping) else {"choices": value}
-        whole = f"search: {{space: {{{name}: {_yaml(what)}}}}}"
+        whole = f"search: {{explore: 8, space: {{{name}: {_yaml(what)}}}}}"
         return f"{field}: is one value, not {_yaml(value)}; several are searched: {whole}, or compared: configurations"
     if not field.startswith("search.space."):
         return None

@@ -201,6 +201,11 @@ def test_the_record_of_a_report_is_what_it_says(runs):
         assert Path(found[name]).exists()
 
 
+def test_a_run_may_be_named_by_its_studys_file(runs):
+    done = run_here("report", "kept.yaml", "--json", "--runs", runs)
+    assert json.loads(done.stdout) == json.loads(run_here("report", "kept", "--json", "--runs", runs).stdout)
+
+
 def test_a_mistake_leaves_standard_output_empty(runs):
     done = run_here("report", "other", "--json", "--runs", runs, check=False)
     assert (done.returncode, done.stdout) == (2, "")

@@ -44,8 +44,16 @@ SLIPS = [
     (SHRINK, "{low: [0, 1]}", "search.space.shrink.low: is one number, not [0, 1]; a list of values is {choices:"),
     (PLAIN, "{shrink: {low: 0, high: 1}}", "plain.shrink: is one value, not {low: 0, high: 1}; that is searched"),
     (PLAIN, "{shrink: {choices: [0, 1]}}", "plain.shrink: is one value, not {choices: [0, 1]}; that is searched"),
-    (LR, "hyperparameters: {lr: [0.1, 0.2]}", "several are searched: search: {space: {lr: {choices: [0.1, 0.2]}}}"),
-    (LR, "hyperparameters: {lr: {low: 0.1, high: 1}}", "searched: search: {space: {lr: {low: 0.1, high: 1}}}"),
+    (
+        LR,
+        "hyperparameters: {lr: [0.1, 0.2]}",
+        "several are searched: search: {explore: 8, space: {lr: {choices: [0.1, 0.2]}}}",
+    ),
+    (
+        LR,
+        "hyperparameters: {lr: {low: 0.1, high: 1}}",
+        "searched: search: {explore: 8, space: {lr: {low: 0.1, high: 1}}}",
+    ),
     (LR, "lr: 0.02", "lr: there is no such field here; write hyperparameters: {lr: 0.02}"),
     (LR, "optimizer: {lr: 0.02}", "optimizer.lr: there is no such field here; write hyperparameters: {lr: 0.02}"),
     (LR, "settings: {lr: 0.02}", "settings.lr: there is no such field here; write hyperparameters: {lr: 0.02}"),
@@ -100,6 +108,7 @@ def test_a_slip_is_named_with_what_would_be_right(said, old, new, words):
 
 SETTINGS = [
     ("seeds=20", "expected a mapping of fields, not 20; write --set seeds.compare=20"),
+    ("hyperparameters.width=8", "is a setting of the task; write settings.width"),
     ("training.lr=3", "there is no such field here; write --set lr=3"),
     ("metric=f1", "there is no such field here; write --set criterion.metric=f1"),
     ("epochs=3", "there is no such field here; write --set training.epochs=3"),

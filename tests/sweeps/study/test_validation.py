@@ -40,7 +40,10 @@ SETTINGS = [
     ("alpha=1.5", "hyperparameters.alpha: 1.5 is out of range; it must be from 0 to 1"),
     ("lr=.nan", "hyperparameters.lr: '.nan' is no number"),
     ("lr=fast", "hyperparameters.lr: 'fast' is no number"),
-    ("lr=[0.1, 0.2]", "hyperparameters.lr: is one value, not [0.1, 0.2]; several are searched: search: {space: {lr:"),
+    (
+        "lr=[0.1, 0.2]",
+        "hyperparameters.lr: is one value, not [0.1, 0.2]; several are searched: search: {explore: 8, space: {lr:",
+    ),
     ("seeds.compare=0", "seeds.compare: input should be greater than or equal to 1, not 0"),
     ("seeds.least=3", "seeds.least: applies only with until: decided; add that, or remove seeds.least"),
     ("seeds=[]", "seeds: expected a mapping of fields, not []"),
