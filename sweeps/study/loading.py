@@ -110,7 +110,10 @@ def _find(name: str) -> Path:
     if given.suffix in (".yaml", ".yml", ".json"):
         if given.is_file():
             return given
-        raise UserError(f"{given}: there is no such study file")
+        near = choose(name, [str(each) for each in given.parent.glob("*.y*ml")])
+        raise UserError(f"{given}: there is no such study file{f'; {near}' if near.startswith('did') else ''}")
+    if given.is_file():
+        raise UserError(f"{given}: is no study: that is a .yaml file")
     path = STUDIES / f"{name}.yaml"
     if path.is_file():
         return path

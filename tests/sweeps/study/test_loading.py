@@ -184,8 +184,18 @@ def test_the_users_clusters_are_laid_over_the_allocation(write, tmp_path, monkey
 def test_an_unknown_study_names_the_near_ones():
     with pytest.raises(UserError, match=r"no study 'alpha_sed_study' \(did you mean alpha_seed_study"):
         load("alpha_sed_study")
-    with pytest.raises(UserError, match=r"nothing\.yaml: there is no such study file"):
+    with pytest.raises(UserError, match=r"nothing\.yaml: there is no such study file$"):
         load("nothing.yaml")
+
+
+def test_a_slip_in_the_name_of_a_file_is_told(tmp_path):
+    for name in ("blobs.yaml", "blobs.py"):
+        (tmp_path / name).touch()
+    for slip in ("blob.yaml", "blobs.yml"):
+        with pytest.raises(UserError, match=rf"{slip}: there is no such study file; did you mean .*blobs\.yaml\?"):
+            load(str(tmp_path / slip))
+    with pytest.raises(UserError, match=r"blobs\.py: is no study: that is a \.yaml file"):
+        load(str(tmp_path / "blobs.py"))
 
 
 def test_the_record_of_a_run_is_what_it_is(study, tmp_path):
