@@ -345,8 +345,13 @@ def _takes(function: Any, count: int) -> bool:
 def choose(given: str, known: Iterable[str]) -> str:
     """`did you mean ...?`, or all that is known."""
     known = sorted(known)
-    near = difflib.get_close_matches(given, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known) or 'none'}"
+    return near(given, known) or f"known are {', '.join(known) or 'none'}"
+
+
+def near(given: str, known: Iterable[str]) -> str:
+    """`did you mean ...?`; empty where nothing is like it."""
+    found = difflib.get_close_matches(given, sorted(known), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(found)}?" if found else ""
 
 
 @functools.lru_cache(maxsize=1024)

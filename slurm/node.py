@@ -8,6 +8,7 @@ import random
 import secrets
 import shutil
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -105,6 +106,13 @@ def is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def kill(processes: Iterable[psutil.Process]) -> None:
+    """End them at once. One that has ended already is no error."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def descendants() -> list[psutil.Process]:

@@ -80,9 +80,7 @@ def join(head: str, scratch: Path) -> RayNode:
 def end_descendants() -> None:
     """End every descendant of this process: Ray's daemons and workers, and a driver's if it left any."""
     while children := node.descendants():
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
+        node.kill(children)
         with contextlib.suppress(ChildProcessError):
             # A process whose parent died becomes a child of this process, which the next look finds.
             os.waitpid(-1, 0)

@@ -54,8 +54,8 @@ def own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """Makes a cache, with a folder for compiled code. What the C++ compiler makes of its headers takes
-    long, and is the same for all processes of a test run."""
+    """Makes a cache, with a folder for compiled code. What the C++ compiler makes of its headers takes long, and is the
+    same for all processes of a test run."""
     here = tmp_path_factory.getbasetemp()
     headers = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / HEADERS
     headers.mkdir(mode=0o700, exist_ok=True)

@@ -175,8 +175,8 @@ def retry(
         cluster.again(run, console, notify=to)
         return
     on, copy = run.last_launch()
-    again = {"on": on or "here", "runs": run.paths.runs, "to": to, "quiet": quiet, "verbose": verbose}
-    launch(str(run.paths.study), **again, code=copy)
+    study, where = str(run.paths.study), on or "here"
+    launch(study, on=where, runs=run.paths.runs, to=to, quiet=quiet, verbose=verbose, code=copy)
 
 
 def doctor(runs: Runs = None) -> None:

@@ -6,7 +6,6 @@ import dataclasses
 import inspect
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,12 +136,13 @@ def _of_task(task: str) -> str:
     is_class = inspect.isclass(found)
     if is_class and issubclass(found, Task):
         return _of_class(task, task, found)
-    if not is_class and callable(found) and not takes(found, 1) and (required := _required(found)):
+    makes_a_network = not is_class and callable(found) and not takes(found, 1)
+    if makes_a_network and not takes(found, 0):
         raise UserError(
-            f"--task {task}: takes {' and '.join(required)}: a training loop is a function of one argument, the run; "
-            "one that makes a network can be called without arguments"
+            f"--task {task}: takes {' and '.join(inspect.signature(found).parameters)}: a training loop is a function "
+            "of one argument, the run; one that makes a network can be called without arguments"
         )
-    if (is_class and issubclass(found, nn.Module)) or (not is_class and callable(found) and not takes(found, 1)):
+    if makes_a_network or (is_class and issubclass(found, nn.Module)):
         settings = f"""# Or `regression`; `model_settings` has the network's arguments.
 settings: {{model: "{task}", model_settings: {{}}}}
 """
@@ -163,16 +163,6 @@ configurations:
   first: {{lr: 0.01}}
   second: {{lr: 0.001}}
 {_criterion("score", 0.9)}{_end("first", "lr", "0.0001", "0.1")}"""
-
-
-def _required(function: Callable[..., object]) -> list[str]:
-    """Names of the arguments without a default."""
-    given = inspect.signature(function).parameters.values()
-    return [
-        each.name
-        for each in given
-        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-    ]
 
 
 def _of_class(task: str, given: str, found: type[Task], settings: str = "") -> str:

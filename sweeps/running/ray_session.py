@@ -154,9 +154,7 @@ def _connected(
                 break
             # Ray has no error of its own for processes that start too slowly.
             except Exception as error:
-                for started in set(node.descendants()) - running:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        started.kill()
+                node.kill(set(node.descendants()) - running)
                 if not left:
                     # Of a traceback from the cluster the last line says what it is.
                     said = str(error).strip().splitlines()[-1:] if "Traceback" in str(error) else str(error).split()

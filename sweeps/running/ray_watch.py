@@ -128,9 +128,7 @@ def watched(alive: Callable[[], bool]) -> Iterator[None]:
 
 def _end() -> None:
     """End this process and what it started."""
-    for process in node.descendants():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+    node.kill(node.descendants())
     # A live panel hides the cursor.
     cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""
     print(f"{cursor}error: {GONE}; {RESUMES}", file=sys.stderr, flush=True)

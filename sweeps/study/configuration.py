@@ -186,6 +186,7 @@ def _of_a_task(study: Study) -> dict[str, Any]:
     no_decay = study.optimizer.get("no_decay", [])
     if not isinstance(no_decay, list | tuple) or not all(isinstance(each, str) for each in no_decay):
         raise UserError(f'optimizer.no_decay: is a list of patterns, such as ["*.bias"], not {no_decay!r}')
+    settings = to_jsonable_python(task.settings)
     ranges, schedules = declared(study, task), {}
     for name, schedule in schedules_of(study).items():
         if name not in ranges:
@@ -199,7 +200,7 @@ def _of_a_task(study: Study) -> dict[str, Any]:
             schedules[name] |= to_jsonable_python(schedule.settings)
     return {
         "task": canonical("task", study.task),
-        "settings": to_jsonable_python(task.settings),
+        "settings": settings,
         "data": _data(study),
         "training": _training(study.training),
         "optimizer": {
@@ -208,7 +209,7 @@ def _of_a_task(study: Study) -> dict[str, Any]:
             "no_decay": list(no_decay),
         },
         "schedules": schedules,
-        "hyperparameters": _hyperparameters(study, ranges, to_jsonable_python(task.settings)),
+        "hyperparameters": _hyperparameters(study, ranges, settings),
     }
 
 
@@ -242,12 +243,13 @@ def _training(training: Training) -> Training:
 
 def _hyperparameters(study: Study, ranges: Mapping[str, Range], settings: Mapping[str, Any]) -> dict[str, Scalar]:
     for name in study.hyperparameters:
-        if name not in ranges and name in settings:
+        if name in ranges:
+            continue
+        if name in settings:
             raise UserError(f"hyperparameters.{name}: is a setting of the task; write settings.{name}")
-        if name not in ranges:
-            raise UserError(
-                f"hyperparameters.{name}: neither the task nor the optimiser declares it; {choose(name, ranges)}"
-            )
+        raise UserError(
+            f"hyperparameters.{name}: neither the task nor the optimiser declares it; {choose(name, ranges)}"
+        )
     resolved: dict[str, Scalar] = {}
     for name, bounds in ranges.items():
         value: Any = study.hyperparameters.get(name, bounds.default)

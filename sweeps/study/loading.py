@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedsweep.core.component import Component, choose
+from seedsweep.core.component import Component, choose, near
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.resources import Allocation
 from seedsweep.core.records.study import Study, read_study
@@ -110,8 +110,8 @@ def _find(name: str) -> Path:
     if given.suffix in (".yaml", ".yml", ".json"):
         if given.is_file():
             return given
-        near = choose(name, [str(each) for each in given.parent.glob("*.y*ml")])
-        raise UserError(f"{given}: there is no such study file{f'; {near}' if near.startswith('did') else ''}")
+        meant = near(name, [str(each) for each in given.parent.glob("*.y*ml")])
+        raise UserError(f"{given}: there is no such study file{meant and f'; {meant}'}")
     if given.is_file():
         raise UserError(f"{given}: is no study: that is a .yaml file")
     path = STUDIES / f"{name}.yaml"
