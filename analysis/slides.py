@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from seedsweep.analysis.figures.style import Drawn, label_outer, panels, styled, title
+from seedsweep.analysis.figures.style import Drawn, label_outer, panels, styled, tie, title
 from seedsweep.analysis.results import Results
 from seedsweep.core.records.details import parts_of
 from seedsweep.core.records.ledger import Ledger
@@ -96,10 +96,11 @@ def draw(slides: Slides, score: str) -> Drawn | None:
     groups = list(own.groupby("label", sort=False))[:MOST_PANELS]
     figure, axes = panels(len(groups), sharex=True, sharey=True)
     for axis, (label, group) in zip(axes, groups, strict=True):
-        for _, curve in group.groupby("seed"):
-            axis.plot(curve.false_positives, curve.sensitivity, color="0.65", lw=0.8)
+        for seed, curve in group.groupby("seed"):
+            lines = axis.plot(curve.false_positives, curve.sensitivity, color="0.65", lw=0.8)
+            tie(str(label), *lines, words=f"{label}, seed {seed}")
         median = group.groupby("false_positives").sensitivity.median()
-        axis.plot(median.index, median, color="#0072b2", lw=2)
+        tie(str(label), *axis.plot(median.index, median, color="#0072b2", lw=2), words=f"{label}: the median")
         axis.set_xscale("log", base=2)
         axis.set_xticks([0.125, 0.5, 2, 8], ["1/8", "1/2", "2", "8"])
         axis.minorticks_off()

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from seedsweep.analysis.figures import scales
 from seedsweep.analysis.figures import scores as score_figures
-from seedsweep.analysis.figures.curves import NAMES, Banded, banded, name, numbers, reading
+from seedsweep.analysis.figures.curves import MOST_CURVES, NAMES, Banded, banded, name, numbers, reading
 from seedsweep.analysis.figures.style import (
     EXPLORATORY,
     FONT,
@@ -28,6 +28,7 @@ from seedsweep.analysis.figures.style import (
     sampled,
     some,
     styled,
+    tie,
     title,
 )
 from seedsweep.analysis.methods import measured
@@ -37,6 +38,8 @@ from seedsweep.analysis.statistics.survival import Incidence, incidence
 
 #: Configurations that a figure shows: a row each, or a panel each.
 MOST_ROWS, MOST_PANELS = 30, 9
+#: Those at whose points their counts have room.
+MOST_COUNTS = 9
 #: Seeds whose curves one figure shows.
 MOST_LINES = 360
 #: Figures that show nothing of members that were evaluated once.
@@ -56,11 +59,11 @@ def draw(results: Results, configurations: pd.DataFrame, importance: pd.DataFram
     if len(results.compared):
         for name, figure, most in (
             ("p_converge", functools.partial(p_converge, intervals=intervals), MOST_ROWS),
-            ("time_to_convergence", kaplan_meier, MOST_PANELS),
+            ("time_to_convergence", kaplan_meier, MOST_CURVES),
             ("learning_curves", learning_curves, MOST_PANELS),
             ("final_scores", score_figures.final_scores, MOST_ROWS),
-            ("profiles", score_figures.profiles, MOST_PANELS),
-            ("best_of_n", score_figures.best_of_n, MOST_PANELS),
+            ("profiles", score_figures.profiles, MOST_CURVES),
+            ("best_of_n", score_figures.best_of_n, MOST_CURVES),
         ):
             if name in OVER_STEPS and results.evaluations.step.nunique() < 2:
                 continue
@@ -133,7 +136,7 @@ def _on_axis(results: Results, groups: list[pd.DataFrame], axis: Axis, intervals
         own = None if label in said else label
         axes.errorbar(at, k / n, yerr=error, fmt=marker, color=colour, capsize=4, ms=7, label=own)
         said.add(label)
-        if len(groups) <= MOST_PANELS:
+        if len(groups) <= MOST_COUNTS:
             # What the search found may lie beside a named one.
             side, away = ("right", -7) if group.origin.iloc[0] == "search" else ("left", 7)
             axes.annotate(f"{k}/{n}", (at, k / n), (away, 4), textcoords="offset points", color=colour, ha=side)
@@ -180,20 +183,13 @@ def kaplan_meier(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     for group, curve in zip(groups, found, strict=True):
         words = f"{group.label.iloc[0]}: {round(curve.share[-1] * curve.members)}/{curve.members}"
         curves.append(Banded(group, words, curve.steps, curve.share, curve.low, curve.high))
-    figure, every = banded(curves, step=True, sharey=True)
-    for place, panel in enumerate(every):
-        # A little beyond the budget, where a rise at the last step would not be seen.
-        panel.set(ylim=(-0.02, 1.04), xlim=(-0.02 * budget, 1.04 * budget))
-        marks = scales.steps(panel, budget, 5 if len(every) == 1 else 3)
-        own = found if len(every) == 1 else [found[place]]
-        _at_risk(panel, marks, groups, own)
-    for panel in every[-3:]:
-        panel.set_xlabel("training step; seeds at risk")
-    for panel in every[::3]:
-        panel.set_ylabel("share converged")
-    if len(every) == 1:
-        figure.set_figheight(figure.get_figheight() + 1.3 * FONT * len(found) / 72)
-    name(every[0], curves)
+    figure, axes = banded(curves, step=True)
+    # A little beyond the budget, where a rise at the last step would not be seen.
+    axes.set(ylim=(-0.02, 1.04), xlim=(-0.02 * budget, 1.04 * budget))
+    axes.set(xlabel="training step; seeds at risk", ylabel="share converged")
+    _at_risk(axes, scales.steps(axes, budget), curves, found)
+    figure.set_figheight(figure.get_figheight() + 1.3 * FONT * len(found) / 72)
+    name(axes, curves)
     table = numbers(curves, "step", "share").assign(at_risk=np.concatenate([curve.at_risk for curve in found]))
     caption = (
         f"Time to convergence (Kaplan-Meier), {reading(curves, 'time_to_convergence')}. A curve rises "
@@ -203,25 +199,27 @@ def kaplan_meier(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     return Drawn(figure, caption, table)
 
 
-def _at_risk(panel: Axes, marks: np.ndarray, groups: Sequence[pd.DataFrame], found: Sequence[Incidence]) -> None:
+def _at_risk(axes: Axes, marks: np.ndarray, curves: Sequence[Banded], found: Sequence[Incidence]) -> None:
     """Under each mark, how many members are without the event before it: a line a curve, with its name where there are
     several."""
-    panel.tick_params(axis="x", pad=2)
-    panel.xaxis.labelpad = 3 + 1.3 * FONT * len(found)
-    for line, (group, curve) in enumerate(zip(groups, found, strict=False)):
+    axes.tick_params(axis="x", pad=2)
+    axes.xaxis.labelpad = 3 + 1.3 * FONT * len(found)
+    for line, (curve, own) in enumerate(zip(curves, found, strict=True)):
         down = -(16 + 1.3 * FONT * line)
-        waiting = curve.at_risk[np.searchsorted(curve.steps, marks)]
+        waiting = own.at_risk[np.searchsorted(own.steps, marks)]
         for mark, left in zip(marks, waiting, strict=True):
-            panel.annotate(
+            written = axes.annotate(
                 f"{left}", (mark, 0), (0, down), ("data", "axes fraction"), "offset points", ha="center", va="top",
                 annotation_clip=False,
             )  # fmt: skip
+            tie(curve.label, written)
         if len(found) > 1:
-            words = title(group.label.iloc[0], NAME_WIDTH).split("\n")
-            panel.annotate(
+            words = title(curve.label, NAME_WIDTH).split("\n")
+            written = axes.annotate(
                 words[0] + "…" * (len(words) > 1), (NAMES, 0), (0, down), "axes fraction", "offset points", va="top",
                 annotation_clip=False,
             )  # fmt: skip
+            tie(curve.label, written)
 
 
 def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
@@ -230,7 +228,7 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     compared = results.evaluations[results.evaluations.phase == "compare"]
     each = max(MOST_LINES // len(groups), 10)
     figure, every = panels(len(groups), sharex=True, sharey=True)
-    scale = _scale_of_curves(results, compared[metric].to_numpy(float))
+    scale = _scale_of_curves(results, groups, compared[metric].to_numpy(float))
     for panel, group in zip(every, groups, strict=True):
         own = (compared.configuration == group.configuration.iloc[0]) & compared.seed.isin(group.seed)
         curves = compared[own].pivot(index="step", columns="seed", values=metric)
@@ -261,9 +259,9 @@ def learning_curves(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     return Drawn(figure, caption, shown[["label", "seed", "step", metric]])
 
 
-def _scale_of_curves(results: Results, values: np.ndarray) -> scales.ScoreScale:
+def _scale_of_curves(results: Results, groups: list[pd.DataFrame], values: np.ndarray) -> scales.ScoreScale:
     """As of the final scores, from the lowest to the highest value that is drawn within the metric's ends."""
-    scale = scales.of_scores(results, results.scores(results.compared))
+    scale = scales.of_scores(results, [results.scores(group) for group in groups])
     low, high = results.curve_span
     within = np.clip(values[np.isfinite(values)], low, high)
     return scale.reaching(within)

@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seedsweep.analysis.figures.curves import MOST_OVERLAID, height_of, label
-from seedsweep.analysis.figures.style import WIDTH, Drawn, look, styled
+from seedsweep.analysis.figures.curves import MOST_CURVES, End, height_of, label
+from seedsweep.analysis.figures.style import WIDTH, Drawn, look, styled, tie
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sensitivity import Criteria
 
@@ -21,7 +21,7 @@ def draw(results: Results, criteria: Criteria) -> Drawn | None:
     criterion, verdicts = results.study.criterion, criteria.verdicts
     across, down = ("threshold", "hold") if verdicts.threshold.nunique() > 1 else ("hold", "threshold")
     own, held = {"threshold": criterion.threshold, "hold": criterion.hold}, sorted(verdicts[down].unique())
-    names = [group.label.iloc[0] for group in results.configurations[:MOST_OVERLAID]]
+    names = [group.label.iloc[0] for group in results.configurations[:MOST_CURVES]]
     figure = Figure(figsize=(WIDTH, height_of(names) + 0.4 + 0.22 * len(held)))
     ratios = [figure.get_figheight() - 0.9 - 0.22 * len(held), 0.2 + 0.22 * len(held)]
     axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=ratios)
@@ -51,14 +51,13 @@ def draw(results: Results, criteria: Criteria) -> Drawn | None:
 
 def _lines(axes: Axes, results: Results, table: pd.DataFrame, across: str) -> str:
     """A line a configuration; returns what to say of those that are left out."""
-    groups, ends, looks = results.configurations, [], []
-    for place, group in enumerate(groups[:MOST_OVERLAID]):
+    groups, ends = results.configurations, []
+    for place, group in enumerate(groups[:MOST_CURVES]):
         name, line = group.label.iloc[0], look(place, group)
         own = table[table.label == name].sort_values(across)
         shares = (own.converged / own.members).to_numpy(float)
-        axes.plot(own[across], shares, marker="o", ms=4, **line)
-        ends.append((name, float(own[across].iloc[-1]), float(shares[-1])))
-        looks.append(line)
-    label(axes, ends, looks)
-    more = len(groups) > MOST_OVERLAID
-    return f" The first {MOST_OVERLAID} of {len(groups)} configurations are drawn." if more else ""
+        tie(name, *axes.plot(own[across], shares, marker="o", ms=4, **line))
+        ends.append(End(name, name, float(own[across].iloc[-1]), float(shares[-1]), line))
+    label(axes, ends)
+    more = len(groups) > MOST_CURVES
+    return f" The first {MOST_CURVES} of {len(groups)} configurations are drawn." if more else ""

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from seedsweep.analysis.figures.style import WIDTH, Drawn, spread, styled
+from seedsweep.analysis.figures.style import WIDTH, Drawn, spread, styled, tie
 from seedsweep.analysis.results import Results
 from seedsweep.core.errors import SeedsweepError
 from seedsweep.core.records.paths import RunPaths
@@ -131,12 +131,12 @@ def draw(members: Sequence[Watched]) -> Drawn:
         row[-1].set_title("\npaths")
         what = member.outcome.replace("_", " ")
         # Above all panels of the row: it takes no room of the first one.
-        # Above all panels of the row: it takes no room of the first one.
         name = member.label if len(member.label) <= MOST_CHARACTERS else f"{member.label[: MOST_CHARACTERS - 1]}…"
         heading = f"{name}, seed {member.seed}: {what}"
         row[0].annotate(
             heading, (0, 1), (0, 17), "axes fraction", "offset points", fontweight="bold", annotation_clip=False
         ).set_in_layout(False)
+        tie(member.label, *row, words=f"{member.label}, seed {member.seed}: {what}")
     caption = (
         "Glimpses on one image of the validation split, through training: of the configurations that converged "
         "most, least and in between, the member with the best and the one with the worst score. Each window has "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from seedsweep.analysis.results import Results
 
-#: Scores pile up where half of them are within this share of the span from its good end, and some as far as that.
+#: Scores pile up where half of a configuration's are within this share of the span from its good end, and some of any
+#: are as far as that.
 NEAR, FAR = 0.05, 0.2
 #: Share of an axis that two ticks are apart at least; its empty share at either end.
 APART, EMPTY = 0.11, 0.04
@@ -53,7 +55,7 @@ class ScoreScale:
         """For a caption; empty on a linear one."""
         if self.end is None:
             return ""
-        return f" The axis of scores is logarithmic in the distance to {self.end:g}, where most of them lie."
+        return f" The axis of scores is logarithmic in the distance to {self.end:g}, where many of them lie."
 
     def grid(self, count: int) -> np.ndarray:
         """So many scores, evenly on the axis, from one limit to the other, [count]."""
@@ -97,17 +99,19 @@ class ScoreScale:
         return sorted(found)
 
 
-def of_scores(results: Results, scores: np.ndarray) -> ScoreScale:
-    """The scale on which these scores and the criterion's threshold are drawn. scores: [n], finite."""
+def of_scores(results: Results, scores: Sequence[np.ndarray]) -> ScoreScale:
+    """The scale on which scores and the criterion's threshold are drawn. scores: each configuration's, finite."""
     low, high = results.span
-    every = np.append(scores, results.study.criterion.threshold)
+    every = np.append(np.concatenate(scores), results.study.criterion.threshold)
     first, last = float(every.min()), float(every.max())
     end = high if results.sign > 0 else low
-    away = results.sign * (end - scores)
+    distances = [results.sign * (end - own) for own in scores]
+    away = np.concatenate(distances)
     bounded = results.study.criterion.low is not None and results.study.criterion.high is not None
     bounded = bounded or (low, high) == (0.0, 1.0)
     least = away[away > 0].min(initial=np.inf)
-    if bounded and np.isfinite(least) and np.median(away) <= NEAR * (high - low) and away.max() >= FAR * (high - low):
+    piled = any(np.median(own) <= NEAR * (high - low) for own in distances if len(own))
+    if bounded and piled and np.isfinite(least) and away.max() >= FAR * (high - low):
         # The end is on the axis: how far the best ones are from it is what it shows.
         ends = (first, end) if results.sign > 0 else (end, last)
         return ScoreScale(*ends, end, float(max(least, 1e-4 * (high - low))), results.sign)

@@ -16,11 +16,11 @@ from seedsweep.analysis.figures.style import (
     WIDTH,
     Drawn,
     in_rows,
-    label_outer,
     panels,
     sampled,
     sized,
     some,
+    tie,
     title,
 )
 from seedsweep.analysis.methods import measured
@@ -81,12 +81,10 @@ def profiles(results: Results, groups: list[pd.DataFrame]) -> Drawn:
         found = profile(results.sign * results.scores(group), thresholds)
         curves.append(Banded(group, words, results.sign * thresholds, *found))
     side = "above" if results.sign > 0 else "below"
-    side = "above" if results.sign > 0 else "below"
-    figure, every = banded(curves, step=True, sharex=True, sharey=True)
-    every[0].set_ylim(-0.02, 1.04)
-    scale.on(every[0], "x")
-    label_outer(every, results.score_name + scale.word, f"share of seeds {side}")
-    name(every[0], curves, at_ends=False)
+    figure, axes = banded(curves, step=True)
+    scale.on(axes, "x")
+    axes.set(xlabel=results.score_name + scale.word, ylabel=f"share of seeds {side}", ylim=(-0.02, 1.04))
+    name(axes, curves, at_ends=False)
     caption = (
         f"Performance profiles: the share of seeds whose {results.score_name} is {side} each value, "
         f"{reading(curves, 'profiles')} (Clopper-Pearson). A higher curve: more seeds that are so good."
@@ -103,12 +101,12 @@ def best_of_n(results: Results, groups: list[pd.DataFrame]) -> Drawn:
         value, low, high = median_best(results.sign * results.scores(group))
         band = (value, low, high) if results.sign > 0 else (-value, -high, -low)
         curves.append(Banded(group, words, np.arange(1, len(value) + 1), *band))
-    figure, every = banded(curves, sharex=True, sharey=True)
-    every[0].xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    figure, axes = banded(curves)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     scale = _scale(results, groups).around(drawn_values(curves))
-    scale.on(every[0], "y")
-    label_outer(every, "runs", f"{results.metric} of the best{scale.word}")
-    name(every[0], curves)
+    scale.on(axes, "y")
+    axes.set(xlabel="runs", ylabel=f"{results.metric} of the best{scale.word}")
+    name(axes, curves)
     caption = (
         f"Luck: the {results.score_name} that the best of so many seeds reaches in half of all tries, "
         f"{reading(curves, 'best_of_n')}, as far as these seeds have one. Who reports the best of ten runs of one "
@@ -159,7 +157,7 @@ def effects(results: Results) -> Drawn | None:
     # A named configuration may have a 0 where the search takes logarithms.
     kept = np.isfinite(scaled.to_numpy(float)).all(axis=1)
     values, scaled = values.loc[kept], scaled.loc[kept]
-    members = grouped.size().to_numpy()[kept]
+    named, members = grouped.label.first()[kept], grouped.size().to_numpy()[kept]
     converged = grouped.outcome.agg(lambda outcomes: int((outcomes == "converged").sum())).to_numpy()[kept]
     try:
         model = logistic.fit(scaled.to_numpy(float), converged, members)
@@ -174,7 +172,9 @@ def effects(results: Results) -> Drawn | None:
         shown = np.exp(at[:, place]) if column in logs else at[:, place]
         panel.plot(shown, p, color="black", lw=1.8)
         panel.fill_between(shown, low, high, color="0.5", alpha=0.25, lw=0)
-        panel.scatter(values[column], converged / members, s=6 * np.sqrt(members), fc="none", ec="#0072b2", lw=0.9)
+        for label, x, k, n in zip(named, values[column], converged, members, strict=True):
+            circle = panel.plot(x, k / n, "o", ms=2.4 * n**0.25, mfc="none", mec="#0072b2", mew=0.9)
+            tie(label, *circle, words=f"{label}: {k}/{n}")
         panel.set(xlabel=f"{names[path]} (p = {model.p_values()[place]:.2g})", ylim=(-0.03, 1.04))
         if column in logs:
             scales.logarithmic(panel, shown[0], shown[-1])
@@ -208,7 +208,7 @@ def importances(importance: pd.DataFrame) -> Drawn:
 
 
 def _scale(results: Results, groups: list[pd.DataFrame]) -> scales.ScoreScale:
-    return scales.of_scores(results, np.concatenate([results.scores(group) for group in groups]))
+    return scales.of_scores(results, [results.scores(group) for group in groups])
 
 
 def _worst(results: Results, groups: list[pd.DataFrame]) -> str:

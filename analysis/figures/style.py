@@ -8,12 +8,15 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -57,11 +60,16 @@ OUTCOMES = {
 #: Colours of what the search found, and of what was added after results.
 FOUND, EXPLORATORY = "#0072b2", "#b0508a"
 #: Of what a study names, in turn. Lightness differs as well as hue, and dashes repeat it.
-COLOURS = ("#222222", "#d55e00", "#00734d", "#7b4fa3", "#b8860b", "#8c2d04")
-LINES = ("-", "--", "-.", (0, (6, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1.5)))
-#: In the dark a figure is its own negative with its hues kept, on the paper of a dark page; photographs stay.
-DARK = (
-    b"<style>@media screen and (prefers-color-scheme: dark) {"
+COLOURS = ("#222222", "#d55e00", "#00734d", "#7b4fa3", "#b8860b", "#8c2d04", "#0aa3a3", "#8a8a8a", "#6f7d1c")
+LINES = (
+    *("-", "--", "-.", (0, (6, 2)), (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1.5))),
+    *((0, (3, 1)), (0, (8, 2, 2, 2)), (0, (4, 1, 4, 3))),
+)
+#: Of a figure on a page. In the dark it is its own negative with its hues kept, on the paper of a dark page, but for
+#: photographs. Configurations that are not highlighted are dim.
+ON_A_PAGE = (
+    b"<style>[data-configuration] {cursor: pointer} .dim {opacity: .13} "
+    b"@media screen and (prefers-color-scheme: dark) {"
     b"svg.drawn, svg.drawn image {filter: invert(1) hue-rotate(180deg)} "
     b"svg.drawn > g > #patch_1 path {fill: #e5e7ea !important}}</style>"
 )
@@ -99,7 +107,15 @@ def svg(figure: Figure) -> bytes:
     return _for_a_page(_svg(figure))
 
 
+def tie(label: str, *artists: Artist, words: str = "") -> None:
+    """What shows a configuration: on a page the pointer reads its `words`, by default its label, and a click highlights
+    it in every figure."""
+    for artist in artists:
+        artist.set_gid(f"shows:{quote(label, safe='')}/{quote(words or label, safe='')}")
+
+
 _PATH, _DIGITS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
+_TIED = re.compile(rb'<g id="shows:([^"/]*)/([^"/]*)">')
 
 
 def _svg(figure: Figure) -> bytes:
@@ -111,13 +127,19 @@ def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     # Hundredths of a point are enough; further digits would be most of the file.
-    return _PATH.sub(lambda path: _DIGITS.sub(rb"\1", path[0]), buffer.getvalue())
+    picture = _PATH.sub(lambda path: _DIGITS.sub(rb"\1", path[0]), buffer.getvalue())
+    return _TIED.sub(_shown, picture)
+
+
+def _shown(tied: re.Match[bytes]) -> bytes:
+    label, words = (escape(unquote(one.decode())) for one in tied.groups())
+    return f'<g data-configuration="{label}"><title>{words}</title>'.encode()
 
 
 def _for_a_page(picture: bytes) -> bytes:
     before, root, rest = picture.partition(b"<svg ")
     attributes, end, content = rest.partition(b">")
-    return before + root + b'class="drawn" ' + attributes + end + DARK + content
+    return before + root + b'class="drawn" ' + attributes + end + ON_A_PAGE + content
 
 
 def look(place: int, group: pd.DataFrame) -> dict[str, Any]:
@@ -158,10 +180,10 @@ def in_rows(table: pd.DataFrame, marks: Sequence[tuple[str, str]], *, every: flo
     figure = Figure(figsize=(WIDTH, 0.8 + every * len(table)))
     axes = figure.subplots()
     ends = table[["share", "low", "high"]].to_numpy(float)
-    for colour, marker in dict.fromkeys(marks):
-        places = np.flatnonzero([mark == (colour, marker) for mark in marks])
-        share, low, high = ends[places].T
-        axes.errorbar(share, places, xerr=[share - low, high - share], fmt=marker, color=colour, capsize=4, ms=7)
+    for place, (label, (share, low, high), (colour, marker)) in enumerate(zip(table.label, ends, marks, strict=True)):
+        error = [[share - low], [high - share]]
+        bar = axes.errorbar(share, place, xerr=error, fmt=marker, color=colour, capsize=4, ms=7)
+        tie(label, *bar.get_children(), words=f"{label}: {share:.0%} ({low:.0%} to {high:.0%})")
     axes.set_yticks(range(len(table)), [title(label, ROW_WIDTH) for label in table.label])
     axes.set(xlim=(-0.04, 1.04), ylim=(len(table) - 0.5, -0.7))
     return figure, axes

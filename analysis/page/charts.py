@@ -36,7 +36,7 @@ def data(results: Results, comparison: Comparison, said: Answer, varied: Criteri
     chosen = table.loc[best_first(table).index[:MOST_CONFIGURATIONS].sort_values()]
     criterion, steps = results.study.criterion, _Steps()
     # One for all charts, as the figures of scores have it.
-    scale = scales.of_scores(results, np.concatenate([results.scores(group) for group in groups.values()]))
+    scale = scales.of_scores(results, [results.scores(group) for group in groups.values()])
     colours = {label: look(place, group)["color"] for place, (label, group) in enumerate(groups.items())}
     rows: list[Any] = list(chosen.itertuples())
     configurations = [

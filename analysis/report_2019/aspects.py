@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seedsweep.analysis.report_2019.spelling import spelt
 from seedsweep.core.records.criterion import Criterion
 
 Value = str | float
@@ -237,7 +238,7 @@ def _decay(name: str) -> Callable[[Setting], Value | None]:
 def _criterion(setting: Setting) -> Value | None:
     own = setting.criterion
     side = "at least" if own.direction == "max" else "at most"
-    return f"{own.metric} {side} {own.threshold:g} in the last {own.hold} evaluations"
+    return f"{spelt(own.metric)} {side} {own.threshold:g} in the last {own.hold} evaluations"
 
 
 #: By name, in the order in which they are listed.

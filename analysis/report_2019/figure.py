@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from seedsweep.analysis.figures.style import FONT, WIDTH, styled
 from seedsweep.analysis.report_2019.judging import NOT_TESTED
+from seedsweep.analysis.report_2019.spelling import spelt
 from seedsweep.analysis.report_2019.table import Judged
 from seedsweep.analysis.verdicts import REFUTED, SUPPORTED, UNDECIDED
 from seedsweep.analysis.verdicts import VERDICTS as DECIDED
@@ -93,4 +94,4 @@ def _seeds(axes: Axes, place: float, shown: Judged, rng: np.random.Generator) ->
 
 
 def _measure(shown: Judged) -> str:
-    return textwrap.fill(shown.row.measure.replace("_", " "), MEASURE_WIDTH)
+    return textwrap.fill(spelt(shown.row.measure), MEASURE_WIDTH)

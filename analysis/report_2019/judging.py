@@ -28,6 +28,7 @@ import pandas as pd
 from seedsweep.analysis.decisions import Group, Pair, Rules, decide
 from seedsweep.analysis.design.planning import seeds_to_decide
 from seedsweep.analysis.report_2019.rows import OF_MEASURES, OF_SHARES, Condition, Rule
+from seedsweep.analysis.report_2019.spelling import spelt
 from seedsweep.analysis.results import Results, convergence_steps
 from seedsweep.analysis.statistics.proportions import clopper_pearson
 from seedsweep.analysis.verdicts import REFUTED, SUPPORTED, UNDECIDED, Compared, verdict
@@ -117,9 +118,9 @@ def compared(kind: str, names: Sequence[str], groups: Sequence[Group], measure: 
         decided = REFUTED
     if kind in ("close", "ahead"):
         parts = [f"{names[p.second]} (median {p.shift:+.3f}, {p.shift_low:+.3f} to {p.shift_high:+.3f})" for p in pairs]
-        evidence = f"{measure.replace('_', ' ')} against that of {'; '.join(parts)}"
+        evidence = f"{spelt(measure)} against that of {'; '.join(parts)}"
     elif axis == SCORE:
-        what = "met for good sooner than in" if kind == "sooner" else f"{measure.replace('_', ' ')} above that of"
+        what = "met for good sooner than in" if kind == "sooner" else f"{spelt(measure)} above that of"
         parts = [f"{names[p.second]} (with probability {p.estimate:.2f}, {p.low:.2f} to {p.high:.2f})" for p in pairs]
         evidence = f"{what} {'; '.join(parts)}"
     else:

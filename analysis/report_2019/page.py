@@ -13,6 +13,7 @@ from seedsweep.analysis.page.render import inline, render
 from seedsweep.analysis.report_2019.figure import CAPTION, MARKS, draw
 from seedsweep.analysis.report_2019.judging import CLOSE, LEVEL, MARGIN, NOT_TESTED
 from seedsweep.analysis.report_2019.rows import OF_MEASURES, SWEPT
+from seedsweep.analysis.report_2019.spelling import spelt
 from seedsweep.analysis.report_2019.table import NOT_RUN, VERDICTS, Judged, Number, cells, judged
 from seedsweep.analysis.verdicts import UNDECIDED
 from seedsweep.core.records.files import replace
@@ -114,10 +115,10 @@ def _words(each: Judged, claims: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _number(number: Number) -> str:
-    """`f1 0.98 (0.9 to 1); the report's 0.66 is at 4 % of our seeds`."""
+    """`F1 0.98 (0.9 to 1); the report's 0.66 is at 4 % of our seeds`."""
     if not math.isfinite(number.median):
-        return f"{number.measure.replace('_', ' ')}: not measured"
-    words = f"{number.measure.replace('_', ' ')} {number.median:.3g}"
+        return f"{spelt(number.measure)}: not measured"
+    words = f"{spelt(number.measure)} {number.median:.3g}"
     words += f" ({number.low:.3g} to {number.high:.3g})" if math.isfinite(number.low) else ""
     if number.reported is None:
         return words

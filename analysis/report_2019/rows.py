@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from seedsweep.analysis.report_2019.aspects import Value
+from seedsweep.analysis.report_2019.spelling import spelt
 
 ROWS = Path(__file__).with_name("rows.yaml")
 #: Kinds of rules: what compares P(converge), what compares measures, and what is said of a share of the seeds.
@@ -35,11 +36,9 @@ class Condition:
 
     @property
     def words(self) -> str:
-        """`f1 above 0.5`."""
-        name = self.measure.replace("_", " ")
-        if self.of:
-            return f"{name} {self.side} {self.limit:g} of {self.of.replace('_', ' ')}"
-        return f"{name} {self.side} {self.limit:g}"
+        """`F1 above 0.5`."""
+        of = f" of {spelt(self.of)}" if self.of else ""
+        return f"{spelt(self.measure)} {self.side} {self.limit:g}{of}"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Rule:
 
     @property
     def words(self) -> str:
-        """What holds of a seed: `f1 above 0.5 and auc above 0.6`, `converged`."""
+        """What holds of a seed: `F1 above 0.5 and AUC above 0.6`, `converged`."""
         return " and ".join(condition.words for condition in self.conditions) or "converged"
 
 

@@ -1,7 +1,7 @@
 "use strict";
 // Hover, keys, highlight, zoom and the threshold. Without this script, or where it fails, the page shows the figures.
 window.seedsweepCharts = (() => {
-  const { CHARTS, state, forward, farthest, shownBy, identity, itemOf, criteria, isOwn, chosen, word } = seedsweepPlots;
+  const { CHARTS, state, farthest, shownBy, identity, itemOf, criteria, isOwn, chosen, word } = seedsweepPlots;
   let data;
 
   function element(name, attributes = {}, ...children) {
@@ -90,7 +90,29 @@ window.seedsweepCharts = (() => {
     emphasise(name);
   }
 
-  // Highlights a configuration in every chart and in the table; none where the label is empty.
+  // A figure as elements whose parts react. Identifiers in it are its own: figures share some.
+  function unfold(image) {
+    const bytes = Uint8Array.from(atob(image.src.split(",")[1]), (one) => one.codePointAt(0));
+    const svg = new DOMParser().parseFromString(new TextDecoder().decode(bytes), "image/svg+xml").documentElement;
+    if (!svg.querySelector("[data-configuration]")) return;
+    svg.removeAttribute("height");
+    svg.setAttribute("width", "100%");
+    svg.setAttribute("aria-hidden", "true");
+    svg.addEventListener("click", (event) => {
+      const shown = event.target.closest("[data-configuration]");
+      if (!shown) return;
+      // The figure itself is a link to its file.
+      event.preventDefault();
+      const label = shown.dataset.configuration;
+      pick(label === state.picked ? "" : label);
+    });
+    const own = element("div", { class: "unfolded", role: "img", "aria-label": image.alt });
+    own.attachShadow({ mode: "open" }).append(svg);
+    image.replaceWith(own);
+  }
+  const unfolded = () => [...document.querySelectorAll(".unfolded")].flatMap((own) => [...own.shadowRoot.querySelectorAll("[data-configuration]")]);
+
+  // Highlights a configuration in every chart, in every figure and in the table; none where the label is empty.
   function pick(label) {
     state.picked = label;
     const field = document.getElementById("highlight");
@@ -100,6 +122,7 @@ window.seedsweepCharts = (() => {
       one.closest("tr").classList.toggle("picked", one.textContent === label);
     }
     Object.keys(CHARTS).forEach(emphasise);
+    for (const shown of unfolded()) shown.classList.toggle("dim", Boolean(label) && shown.dataset.configuration !== label);
   }
 
   function keys(name, event) {
@@ -117,12 +140,12 @@ window.seedsweepCharts = (() => {
     event.preventDefault();
   }
 
-  // In about the seed that the keys are at, or else about the middle; out until all is there.
+  // In about what the keys are at, or else about the middle; out until all is there.
   function zoomBy(name, factor) {
     const own = place(name), all = farthest(name), ends = CHARTS[name].ends(), zoom = {};
     for (const axis of CHARTS[name].zoom) {
       const [low, high] = own.svg.scale(axis).domain;
-      const at = factor < 1 && own.hot && !(axis === "x" && name === "learning_curves") ? forward(own.hot.score) : null;
+      const at = factor < 1 && own.hot ? CHARTS[name].at(own.hot, axis) : null;
       const middle = at ?? (low + high) / 2, half = ((high - low) * factor) / 2;
       zoom[axis] = [Math.max(all[axis][0], middle - half), Math.min(all[axis][1], middle + half)];
     }
@@ -228,7 +251,7 @@ window.seedsweepCharts = (() => {
       element("option", { value: "" }, "none"), ...labels.map((label) => element("option", { value: label }, label)));
     const left = data.left_out ? ` The charts show ${labels.length} configurations; ${data.left_out} more are in tables/.` : "";
     own.replaceChildren(element("p", { class: "tools" }, element("label", {}, "Highlight ", field),
-      element("span", {}, `Hover names a seed, a click highlights its configuration in every chart that reacts, a drag zooms.${left}`)));
+      element("span", {}, `Hover names a seed, a click highlights its configuration in every figure, a drag zooms.${left}`)));
     own.hidden = false;
     for (const head of document.querySelectorAll("#configurations tbody th")) {
       const label = head.textContent;
@@ -253,6 +276,7 @@ window.seedsweepCharts = (() => {
         console.error(error);
       }
     }
+    for (const image of document.querySelectorAll(".still img")) if (!image.closest(".live")) unfold(image);
     pick(state.picked);
   }
 

@@ -2,7 +2,7 @@
 // The charts, from the numbers in the page, which Python computed.
 const seedsweepPlots = (() => {
   const Plot = window.Plot;
-  const MANY = 6, NARROW = 560, GREY = "#6b7280";
+  const MANY = 9, NARROW = 560, GREY = "#6b7280";
   const SYMBOLS = { converged: "circle", fell_back: "triangle2", never: "times", diverged: "plus" };
   const SIGNS = { converged: "●", fell_back: "▼", never: "×", diverged: "✚" };
   // What the reader has chosen; it stays when new results come in.
@@ -95,6 +95,9 @@ const seedsweepPlots = (() => {
     return { ...axis, transform: forward, ticks: scores.map(forward), tickFormat: (_, i) => String(scores[i]) };
   }
 
+  const SHARES = { x: [-0.02, 1.02] };
+  const shareAxis = (name) => ({ domain: (state.zoom[name] ?? SHARES).x, label: "P(converge), with its 95 % interval", labelAnchor: "center", labelArrow: "none", grid: true, ticks: 5 });
+
   // Rows by configuration: names beside them, or above where the page is narrow.
   function rows(width, items, y = (one) => one.place) {
     const names = { y, text: (one) => one.short ?? one.label, textOverflow: "ellipsis", fill: "currentColor" };
@@ -110,14 +113,15 @@ const seedsweepPlots = (() => {
 
   function pConverge(width) {
     const every = data.configurations;
+    const x = shareAxis("p_converge"), seen = every.filter((one) => within(one.p[0], x.domain));
     return Plot.plot({
-      ...rowFrame(width, every.length), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", labelArrow: "none", grid: true, ticks: 5 },
+      ...rowFrame(width, every.length), x,
       marks: [
         ...rows(width, every),
-        tied(Plot.link, every, { x1: (one) => one.p[1], x2: (one) => one.p[2], y1: "place", y2: "place", stroke: "currentColor", strokeWidth: 2 }),
-        tied(Plot.dot, every, { x: (one) => one.p[0], y: "place", r: 5, fill: "currentColor", symbol: (one) => (one.kind === "search" ? "diamond" : one.kind === "exploratory" ? "square" : "circle") }),
-        Plot.text(every, { x: (one) => one.p[0], y: "place", text: (one) => `${one.converged}/${one.members}`, dy: -11, fill: "currentColor" }),
-        tip(every, Plot.pointerY({ x: (one) => one.p[0], y: "place", maxRadius: 25 })),
+        tied(Plot.link, every, { x1: (one) => one.p[1], x2: (one) => one.p[2], y1: "place", y2: "place", stroke: "currentColor", strokeWidth: 2, clip: true }),
+        tied(Plot.dot, seen, { x: (one) => one.p[0], y: "place", r: 5, fill: "currentColor", symbol: (one) => (one.kind === "search" ? "diamond" : one.kind === "exploratory" ? "square" : "circle") }),
+        Plot.text(seen, { x: (one) => one.p[0], y: "place", text: (one) => `${one.converged}/${one.members}`, dy: -11, fill: "currentColor" }),
+        tip(seen, Plot.pointerY({ x: (one) => one.p[0], y: "place", maxRadius: 25 })),
       ],
     });
   }
@@ -202,15 +206,16 @@ const seedsweepPlots = (() => {
 
   function byCriterion(width) {
     const own = judgedBy(criteria().find(isOwn)), now = judgedBy(chosen());
+    const x = shareAxis("slider"), seen = (every) => every.filter((one) => within(one.p, x.domain));
     return Plot.plot({
-      ...rowFrame(width, now.length, 36), x: { domain: [-0.02, 1.02], label: "P(converge), with its 95 % interval", labelAnchor: "center", labelArrow: "none", grid: true, ticks: 5 },
+      ...rowFrame(width, now.length, 36), x,
       marks: [
         ...rows(width, now),
-        tied(Plot.link, own, { x1: "low", x2: "high", y1: (one) => one.place - 0.17, y2: (one) => one.place - 0.17, stroke: GREY }),
-        tied(Plot.dot, own, { x: "p", y: (one) => one.place - 0.17, stroke: GREY, fill: "var(--paper)", r: 4, strokeWidth: 1.5 }),
-        tied(Plot.link, now, { x1: "low", x2: "high", y1: (one) => one.place + 0.12, y2: (one) => one.place + 0.12, stroke: "var(--accent)", strokeWidth: 2 }),
-        tied(Plot.dot, now, { x: "p", y: (one) => one.place + 0.12, fill: "var(--accent)", r: 5 }),
-        tip(now, Plot.pointerY({ x: "p", y: "place", maxRadius: 25 })),
+        tied(Plot.link, own, { x1: "low", x2: "high", y1: (one) => one.place - 0.17, y2: (one) => one.place - 0.17, stroke: GREY, clip: true }),
+        tied(Plot.dot, seen(own), { x: "p", y: (one) => one.place - 0.17, stroke: GREY, fill: "var(--paper)", r: 4, strokeWidth: 1.5 }),
+        tied(Plot.link, now, { x1: "low", x2: "high", y1: (one) => one.place + 0.12, y2: (one) => one.place + 0.12, stroke: "var(--accent)", strokeWidth: 2, clip: true }),
+        tied(Plot.dot, seen(now), { x: "p", y: (one) => one.place + 0.12, fill: "var(--accent)", r: 5 }),
+        tip(seen(now), Plot.pointerY({ x: "p", y: "place", maxRadius: 25 })),
       ],
     });
   }
@@ -225,11 +230,11 @@ const seedsweepPlots = (() => {
   }
   const threshold = () => ["┄", `the ${word()} threshold, ${data.threshold}`, "currentColor"];
   const CHARTS = {
-    p_converge: { title: "P(converge) of each configuration", draw: pConverge, items: () => data.configurations, key: () => [["●", "converged/seeds above", "currentColor"], ["◆", "found by the search", "currentColor"]].slice(0, data.configurations.some((one) => one.kind === "search") ? 2 : 1) },
-    learning_curves: { title: "Learning curve of each seed", draw: curves, items: () => seeds.filter((one) => one.line), zoom: "xy", ends: endsOfCurves, key: () => [
+    p_converge: { title: "P(converge) of each configuration", draw: pConverge, items: () => data.configurations, zoom: "x", ends: () => SHARES, at: (one) => one.p[0], key: () => [["●", "converged/seeds above", "currentColor"], ["◆", "found by the search", "currentColor"]].slice(0, data.configurations.some((one) => one.kind === "search") ? 2 : 1) },
+    learning_curves: { title: "Learning curve of each seed", draw: curves, items: () => seeds.filter((one) => one.line), zoom: "xy", ends: endsOfCurves, at: (one, axis) => (axis === "y" ? forward(one.score) : null), key: () => [
       ...(state.overlay ? [["╌", "did not converge", "currentColor"]] : outcomes((name) => (name === "converged" ? "—" : "╌"))), ["━", "median of all seeds", "currentColor"], threshold(), ...beyond()] },
-    final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", ends: endsOfScores, key: () => [...outcomes((name) => SIGNS[name]), ["|", "median", "currentColor"], threshold()] },
-    slider: { title: "P(converge) by another criterion", draw: byCriterion, items: () => judgedBy(chosen()), key: () => [["●", `by ${chosen().threshold}, held for ${chosen().hold}`, "var(--accent)"], ["○", `by the ${word()} criterion`, "currentColor"]] },
+    final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", ends: endsOfScores, at: (one) => forward(one.score), key: () => [...outcomes((name) => SIGNS[name]), ["|", "median", "currentColor"], threshold()] },
+    slider: { title: "P(converge) by another criterion", draw: byCriterion, items: () => judgedBy(chosen()), zoom: "x", ends: () => SHARES, at: (one) => one.p, key: () => [["●", `by ${chosen().threshold}, held for ${chosen().hold}`, "var(--accent)"], ["○", `by the ${word()} criterion`, "currentColor"]] },
   };
 
   return { CHARTS, state, read, forward, farthest, shownBy, identity, itemOf, criteria, isOwn, chosen, word };

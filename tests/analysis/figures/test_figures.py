@@ -141,12 +141,25 @@ def test_text_has_one_size_on_a_page(tmp_path, make_run):
             assert all(text.get_rotation() in (0, 90) for text in one.figure.findobj(Text))
 
 
-@pytest.mark.parametrize(("count", "panels"), [(2, 1), (6, 1), (7, 7)])
-def test_few_curves_are_on_one_panel_and_many_on_a_panel_each(tmp_path, make_run, count, panels):
+@pytest.mark.parametrize("count", [2, 9, 11])
+def test_curves_are_on_one_panel_and_no_two_look_alike(tmp_path, make_run, count):
     figures = drawn(make_run(tmp_path / "run", {round(0.1 * i, 1): i for i in range(count)}, found=False))
     for name in ("time_to_convergence", "profiles", "best_of_n"):
-        assert len([axes for axes in figures[name].figure.axes if axes.get_visible()]) == panels
-        assert ("grey: the other configurations" in figures[name].caption) == (panels > 1)
+        (axes,) = figures[name].figure.axes
+        assert len({(line.get_color(), str(line.get_linestyle())) for line in axes.lines}) == min(count, 9)
+        assert ("Of 11 configurations the 9 that converged most often" in figures[name].caption) == (count > 9)
+
+
+@pytest.mark.pictures
+def test_what_shows_a_configuration_says_so_in_the_picture(tmp_path, make_run):
+    names = {"u": 'a "quoted" & <b>', "v": "b"}
+    for name, one in drawn(make_run(tmp_path / "run", {"u": 3, "v": 9}, names=names, found=False)).items():
+        one.save(tmp_path, name)
+        picture = ElementTree.parse(tmp_path / f"{name}.svg")
+        tied = [each for each in picture.iter() if "data-configuration" in each.attrib]
+        if name in ("time_to_convergence", "profiles", "best_of_n", "named_best"):
+            assert {each.get("data-configuration") for each in tied} == set(names.values())
+            assert all(each[0].tag.endswith("title") and each[0].text for each in tied)
 
 
 def boxes(figure, found):
@@ -159,18 +172,19 @@ def boxes(figure, found):
 
 
 def test_names_beside_curves_that_end_alike_do_not_overlap(tmp_path, make_run):
-    names = {f"v{i}": f"configuration {i} with a name that takes more than a line" for i in range(6)}
+    names = {f"v{i}": f"configuration {i} with a name that takes more than a line" for i in range(9)}
     figures = drawn(make_run(tmp_path / "run", dict.fromkeys(names, 12), names=names, found=False))
     for name in ("time_to_convergence", "profiles", "best_of_n"):
         found = boxes(figures[name].figure, lambda text: text.startswith("configuration") and "\n" in text)
-        assert len(found) == 6
+        assert len(found) == 9
         tops = sorted((box.y0, box.y1) for box in found)
         assert all(above[0] >= below[1] - 1 for below, above in itertools.pairwise(tops))
 
 
 def test_what_piles_up_at_the_end_is_told_apart():
     scores = np.array([0.6, 0.97, 0.98, 0.99, 0.995, 0.998, 1.0, 1.0])
-    scale = of_scores(results_of(scores), scores)
+    # One configuration that piles up is enough.
+    scale = of_scores(results_of(scores), [scores, np.full(20, 0.7)])
     assert scale.end == 1
     assert scale.inverse(scale.forward(scores)) == pytest.approx(scores)
     axes = Figure().subplots()
@@ -185,7 +199,7 @@ def test_what_piles_up_at_the_end_is_told_apart():
 
 @pytest.mark.parametrize("scores", [[0.5, 0.7, 0.9], [0.96, 0.97, 0.98], [0.0, 0.2, 1.0], [1.0, 1.0]])
 def test_other_scores_are_on_a_linear_axis_that_they_fill(scores):
-    scale = of_scores(results_of(scores), np.array(scores))
+    scale = of_scores(results_of(scores), [np.array(scores)])
     assert scale.word == ""
     low, high = scale.limits
     every = [*scores, F1.threshold]

@@ -2,6 +2,8 @@
 
 #: Charts, and how many marks of one configuration each has: an interval and a point, or lines and dots of 12 seeds.
 CHARTS = {"p_converge": 2, "learning_curves": 12 + 1, "final_scores": 12 + 1, "slider": 4}
+#: Figures that are no charts, in which configurations are marked.
+FIGURES = ("time_to_convergence", "profiles", "best_of_n", "named_best", "effects", "glimpses", "criteria")
 
 
 def column(page, place: int, table: str = "configurations") -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from seedsweep.analysis.figures.scales import ScoreScale
 from seedsweep.analysis.page.report import write_table
-from tests.analysis.page.in_browser import CHARTS, domain, said
+from tests.analysis.page.in_browser import CHARTS, FIGURES, domain, said
 
 pytestmark = pytest.mark.pictures
 
@@ -56,14 +56,31 @@ def test_a_configuration_is_highlighted_everywhere(shown, by):
     for chart, own in CHARTS.items():
         marks = page.locator(f"[data-chart={chart}] .mark")
         assert marks.count() - page.locator(f"[data-chart={chart}] .dim").count() == own
+    for figure in FIGURES:
+        shown_there = page.locator(f"h3#{figure} + figure .still [data-configuration]")
+        assert shown_there.count() > 0, figure
+        lit = shown_there.evaluate_all("all => all.map(one => [one.dataset.configuration, one.matches('.dim')])")
+        assert all(dim == (label != row) for label, dim in lit)
     page.select_option("#highlight", "")
     assert page.locator(".dim, tr.picked").count() == 0
+
+
+def test_a_click_on_a_curve_of_a_figure_highlights_its_configuration(shown):
+    page = shown
+    curve = page.locator("h3#best_of_n + figure [data-configuration]").first
+    label = curve.get_attribute("data-configuration")
+    assert label in curve.locator("title").text_content()
+    where, before = page.url, page.context.pages
+    for expected in (label, ""):
+        curve.locator("path").first.dispatch_event("click", {"bubbles": True, "composed": True, "cancelable": True})
+        assert page.input_value("#highlight") == expected
+    assert (page.url, page.context.pages) == (where, before)
 
 
 @pytest.mark.parametrize("either", ["report", "piled"], indirect=True)
 def test_a_drag_zooms_and_a_button_takes_it_back(opened, either):
     page = opened(either)
-    for chart, axes in (("final_scores", "x"), ("learning_curves", "xy")):
+    for chart, axes in (("final_scores", "x"), ("learning_curves", "xy"), ("p_converge", "x"), ("slider", "x")):
         before = {axis: domain(page, chart, axis) for axis in axes}
         plot = page.locator(f"#{chart}-chart")
         plot.scroll_into_view_if_needed()

@@ -42,7 +42,7 @@ def read(aspect, **values):
         ("data", {"data__name": "packed"}, "patches of slides"),
         ("background", {"data__name": "packed"}, "tissue"),
         ("background", {"data__name": "pattern1", "data__background": "tissue"}, "tissue"),
-        ("criterion", {}, "f1 at least 0.9 in the last 3 evaluations"),
+        ("criterion", {}, "F1 at least 0.9 in the last 3 evaluations"),
         ("seeds", {}, 24),
     ],
 )  # fmt: skip
