@@ -60,7 +60,8 @@ class Resources(Part):
     reuse:      take members from other runs of the folder that have trained the same ones; false: train all anew.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.
     most_hours: budget of the study, over all its launches: a trial that would pass it, at the rate so far, does not
-        begin; failed attempts count. GPU hours where a trial has GPUs, else core hours.
+        begin, and those that run end when it is used up; failed attempts count. GPU hours where a trial has GPUs, else
+        core hours.
     allocation: what is asked of SLURM on a cluster.
     """
 

@@ -185,7 +185,7 @@ def _find(study: Study, run: RunDirectory, on: str, console: Console, asked_of: 
             OneSeed(one.of.name, one.measured.engine, one.measured.at_once(size), _seconds_of(one, 1, size))
             for one in timed
         ),
-        Budget(study, run.ledger).planned() or None,
+        Budget(study, run.ledger).planned(None if counted else seconds) or None,
         shown,
     )
     return plan, cost

@@ -1,4 +1,4 @@
-"""The budget of a study, `resources.most_hours`: what is spent, and whether the next trial fits in."""
+"""The budget of a study, `resources.most_hours`: what is spent, whether the next trial fits in, when it is used up."""
 
 from __future__ import annotations
 
@@ -83,6 +83,14 @@ class Budget:
         for folder in list(self._running):
             self.end(folder)
 
+    @property
+    def used_up(self) -> bool:
+        """Whether all of it is spent, with what runs as of its last report."""
+        if self._most is None:
+            return False
+        running = sum(each.record.spent() - each.before for each in self._running.values())
+        return self._hours(self._seconds + running) >= self._most
+
     def allows(self, agenda: Agenda) -> bool:
         """Whether the agenda's next trial may begin beside what runs: all of it together does not pass the budget, if a
         member's step takes as long as it did so far. Until something has finished, or reported twice, nobody knows how
@@ -96,22 +104,22 @@ class Budget:
         whole = self._seconds + running + second * sum(map(_steps, agenda.upcoming()))
         return self.spent < self._most and self._hours(whole) <= self._most
 
-    def planned(self) -> str:
-        """In words; empty without a budget."""
+    def planned(self, seconds: float | None) -> str:
+        """In words; empty without a budget. seconds: of all trials, as estimated; None where that is not known."""
         if self._most is None:
             return ""
         used = f", of which {self.spent:.2g} are used" if self._seconds else ""
-        return (
-            f"budget: at most {self._most:g} {self._unit}{used}; no trial begins that would exceed it, but for the "
-            "first, whose time nobody knows yet"
-        )
+        whole = self._hours(seconds) if seconds is not None else None
+        takes = f"; the study takes about {whole:.2g}" if whole is not None else ""
+        ends = "" if whole is not None and whole <= self._most else "; when they are used up, the launch ends"
+        return f"budget: at most {self._most:g} {self._unit}{used}{takes}{ends}"
 
     def said(self) -> str:
         """Why a launch ended before the study did, and how to go on."""
         most = self._most or 0.0
         return (
-            f"the budget ended the launch: {self.spent:.3g} of {most:g} {self._unit} are used, and another "
-            f"cohort would exceed it; to resume, run the same command with --set "
+            f"the budget ended the launch: {self.spent:.3g} of {most:g} {self._unit} are used, and what is left would "
+            f"exceed it; to resume, run the same command with --set "
             f"resources.most_hours={2 * max(most, self.spent):.3g}"
         )
 

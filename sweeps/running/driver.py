@@ -108,7 +108,14 @@ def launch(
             if compiling:
                 console.print("compiling the training steps: a minute or two the first time on a machine, else seconds")
             # Without a budget there is nothing to count.
-            done = execute(dataclasses.replace(job, budget=budget) if study.resources.most_hours else job, on)
+            try:
+                done = execute(dataclasses.replace(job, budget=budget) if study.resources.most_hours else job, on)
+            except KeyboardInterrupt:
+                if stop.is_set() or not budget.used_up:
+                    raise
+                # The cohorts that ran resume from their last checkpoints.
+                budget.end_all()
+                done = agenda()
         before = {spec.key for spec in first.finished}
         if said := in_words(taken_by([run.ledger.record(spec) for spec in done.finished if spec.key not in before])):
             console.print(escape(said), highlight=False, soft_wrap=True)

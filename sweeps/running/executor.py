@@ -110,6 +110,8 @@ def run_inline(dispatcher: Dispatcher) -> None:
             except Exception:
                 # The worker has put the reason on record.
                 dispatcher.check()
+            finally:
+                worker.close()
             dispatcher.worker_exited(assignment.folders)
     finally:
         # A worker sets the study's number.
@@ -223,8 +225,8 @@ class Dispatcher:
             self.job.console.print(f"[yellow]{line}[/]", highlight=False, soft_wrap=True)
 
     def check(self) -> None:
-        """Errors: KeyboardInterrupt if the launch is to stop."""
-        if self.job.stop.is_set():
+        """Errors: KeyboardInterrupt if the launch is to stop, or has used up its budget."""
+        if self.job.stop.is_set() or (self.job.budget and self.job.budget.used_up):
             raise KeyboardInterrupt
 
     def _lost(self, spec: CohortSpec, owner_before: dict[str, Any], failed_before: float) -> bool:

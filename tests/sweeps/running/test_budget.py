@@ -23,6 +23,7 @@ from tests.sweeps.launching import contents, run, run_here, run_inline
 SMALL = ("search.explore=0", "seeds.compare=2", "resources.cohort=1")
 #: Hours that the first cohort passes.
 TINY = 1e-9
+HOUR = 3600.0
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_it_ends_a_launch_and_a_larger_one_goes_on_to_the_same_results(study, tm
         last = done.stdout.strip().splitlines()[-1]
         assert last.startswith("the budget ended the launch: ")
         assert (
-            "of 1e-09 core hours are used, and another cohort would exceed it; to resume, run the same command "
+            "of 1e-09 core hours are used, and what is left would exceed it; to resume, run the same command "
             "with --set resources.most_hours=" in last
         )
         assert len(list((runs / "toy" / "cohorts").glob("*/*/outcome.json"))) == 1
@@ -53,7 +54,35 @@ def test_it_ends_a_launch_and_a_larger_one_goes_on_to_the_same_results(study, tm
     assert contents(runs / "toy") == contents(whole.paths.folder)
 
 
-HOUR, STEPS = 3600.0, 100
+def test_a_trial_ends_when_it_is_used_up_and_resumes_from_its_checkpoint(study, tmp_path):
+    """A cohort takes three seconds, and the budget is one."""
+    slow = ("search.explore=0", "seeds.compare=1", "settings.pause=0.12")
+    run, failed, _ = run_inline(study, tmp_path / "runs", *slow, "resources.most_hours=2.8e-4")
+    assert failed == []
+    (record,) = run.ledger.records()
+    assert not record.finished
+    assert 1 <= record.spent() < 3
+    steps = record.curves().steps
+    _, failed, _ = run_inline(study, tmp_path / "runs", *slow, "resources.most_hours=1")
+    assert failed == []
+    # What it had trained it did not train again.
+    assert 0 < record.run()["resumed_at"] < 24
+    assert steps == [4, 8, 12, 16, 20, 24][: len(steps)] != record.curves().steps
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "at most 2 core hours; when they are used up, the launch ends"),
+        (HOUR, "at most 2 core hours; the study takes about 1"),
+        (3 * HOUR, "at most 2 core hours; the study takes about 3; when they are used up, the launch ends"),
+    ],
+)
+def test_a_plan_says_whether_it_is_enough(tmp_path, seconds, words):
+    assert budget(Ledger(tmp_path), 2).planned(seconds) == f"budget: {words}"
+
+
+STEPS = 100
 
 
 def spec(number, members=4, phase="compare"):
@@ -131,7 +160,7 @@ def test_a_trial_fits_in_by_what_members_took_so_far(made, resources, most, comi
     found = budget(ledger, most, **resources)
     assert found.allows(agenda(*(spec(9 + place, members) for place, members in enumerate(coming)))) is fits
     unit = "GPU" if "gpus" in resources else "core"
-    assert f"{most:g} {unit} hours, of which {found.spent:.2g} are used" in found.planned()
+    assert f"{most:g} {unit} hours, of which {found.spent:.2g} are used" in found.planned(None)
 
 
 def test_what_runs_counts_as_long_as_it_will_take_or_has_taken(made, monkeypatch):
@@ -273,4 +302,5 @@ def test_what_the_study_has_no_more_was_spent_all_the_same(made):
 def test_without_one_nothing_is_said_of_it():
     budget = Budget(Mock(resources=Resources()), Mock())
     assert budget.allows(Mock())
-    assert budget.planned() == ""
+    assert budget.planned(9.0) == ""
+    assert not budget.used_up
