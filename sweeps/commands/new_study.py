@@ -1,4 +1,5 @@
-"""A new study: a commented file that runs, and, where no task is named, one beside it to put an own model into."""
+"""A new study: a commented file that runs, and, where no task is named, or a network has no data, one beside it to put
+them into."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from seedsweep.core.errors import UserError
 from seedsweep.core.task import Task
 from seedsweep.core.user_modules import use_folder
 from seedsweep.shards.data_set import DataSet
+from seedsweep.sweeps.commands import stand_in_data
 from seedsweep.sweeps.study.components import component
 from seedsweep.sweeps.study.loading import load
 
@@ -86,7 +88,8 @@ seeds: {compare: 8}
 
 
 def write(name: str, task: str | None, folder: Path, console: Console) -> None:
-    """Write `NAME.yaml`, and `NAME.py` where no task is named, and say what comes next.
+    """Write `NAME.yaml`, and `NAME.py` where no task is named, or a network's data are not there, and say what comes
+    next.
 
     Errors: UserError where one of the files is there, or the task is not.
     """
@@ -94,23 +97,30 @@ def write(name: str, task: str | None, folder: Path, console: Console) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
         raise UserError(f"new {name!r}: a study's name has letters, digits, '_', '-' and '.', a letter or digit first")
     study, module = folder / f"{name}.yaml", folder / f"{name}.py"
-    for path in (study, *([] if task else [module])):
-        if path.exists() or path.is_symlink():
-            raise UserError(f"{path} is there already: choose another name, or remove it")
+    _check_new(study)
     if task:
         use_folder(folder.absolute())
-        text = _of_task(task)
+        text, beside = _of_task(task)
     else:
-        module.write_text(OWN_MODEL.replace("NAME", name))
-        text = _own()
+        text, beside = _own(), OWN_MODEL.replace("NAME", name)
+    if beside:
+        _check_new(module)
+        module.write_text(beside)
     study.write_text(text.replace("NAME.", f"{name}."))
-    written = study.name if task else f"{study.name} and {module.name}"
-    console.print(f"wrote {escape(written)}{'' if task else ': put your own data and model into the second'}")
+    written = study.name
+    if beside:
+        written += f" and {module.name}: put your own data{'' if task else ' and model'} into the second"
+    console.print(f"wrote {escape(written)}")
     try:
         load(str(study))
     except UserError as error:
         console.print(f"before it runs: {escape(str(error))}")
     console.print(f"next:  seedsweep check {escape(study.name)}, then plan, then launch")
+
+
+def _check_new(path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise UserError(f"{path} is there already: choose another name, or remove it")
 
 
 def _own() -> str:
@@ -130,12 +140,13 @@ configurations:
 {_criterion("accuracy", 0.94)}{_end("noisy", "lr", "0.001", "0.1")}"""
 
 
-def _of_task(task: str) -> str:
-    """Of a task, a function or a network that is there. Errors: UserError."""
+def _of_task(task: str) -> tuple[str, str | None]:
+    """Of a task, a function or a network that is there: the study, and a module with data where it needs one. Errors:
+    UserError."""
     found = component("task", task)
     is_class = inspect.isclass(found)
     if is_class and issubclass(found, Task):
-        return _of_class(task, task, found)
+        return _of_class(task, _data(task), found), None
     makes_a_network = not is_class and callable(found) and not takes(found, 1)
     if makes_a_network and not takes(found, 0):
         raise UserError(
@@ -146,12 +157,18 @@ def _of_task(task: str) -> str:
         settings = f"""# Or `regression`; `model_settings` has the network's arguments.
 settings: {{model: "{task}", model_settings: {{}}}}
 """
-        return _of_class(NETWORK, task, component("task", NETWORK), settings)
+        beside = None if _sets_beside(task) else stand_in_data.module_for(found)
+        data = 'data: {name: "NAME.py:Data"}\n' if beside else _data(task)
+        return _of_class(NETWORK, data, component("task", NETWORK), settings), beside
     if is_class or not callable(found):
         raise UserError(
             f"--task {task}: is neither a task, `class ...(seedsweep.Task)`, nor a function, `def ...(run)`, nor a "
             "torch.nn.Module"
         )
+    return _of_function(task), None
+
+
+def _of_function(task: str) -> str:
     return f"""# Which is better, or is it the seed?
 #
 {BEGINNING}question: Which is better, or is it the seed?
@@ -165,8 +182,8 @@ configurations:
 {_criterion("score", 0.9)}{_end("first", "lr", "0.0001", "0.1")}"""
 
 
-def _of_class(task: str, given: str, found: type[Task], settings: str = "") -> str:
-    """Of a Task. given: by the user, whose file may have data, too.  Errors: UserError."""
+def _of_class(task: str, data: str, found: type[Task], settings: str = "") -> str:
+    """Of a Task. data: the study's lines on them.  Errors: UserError."""
     try:
         made = found()
         metrics, ranges = dict(made.metrics), dict(made.hyperparameters)
@@ -177,7 +194,7 @@ def _of_class(task: str, given: str, found: type[Task], settings: str = "") -> s
 #
 {BEGINNING}question: Which learning rate is better, or is it the seed?
 task: {task}
-{settings}{_data(given)}# Steps of `batch` samples each, or `epochs` in their place.
+{settings}{data}# Steps of `batch` samples each, or `epochs` in their place.
 training: {{steps: 300, batch: 32, evaluate_every: 30}}
 optimizer: {{name: adam}}
 # What is compared: a name, and what differs from the fields above.
@@ -191,17 +208,23 @@ optimizer: {{name: adam}}
 def _data(given: str) -> str:
     """The data set that stands beside a task, if one does."""
     where, own, _ = given.rpartition(":")
-    module = sys.modules[component("task", given).__module__]
-    sets = [
-        name
-        for name, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, DataSet) and not name.startswith("_") and value is not DataSet
-    ]
-    if own and sets:
+    if sets := _sets_beside(given):
         return f'data: {{name: "{where}:{sets[0]}"}}\n'
     return f"""# Your data set, as file.py:Name, or a built-in one.
 data: {{name: {"" if own else "pattern1"}}}
 """
+
+
+def _sets_beside(given: str) -> list[str]:
+    """Names of the data sets in the user's module of a task."""
+    if ":" not in given:
+        return []
+    module = sys.modules[component("task", given).__module__]
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, DataSet) and not name.startswith("_") and value is not DataSet
+    ]
 
 
 def _may_differ(found: type[Task], ranges: dict[str, Range]) -> str:

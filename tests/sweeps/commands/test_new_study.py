@@ -32,6 +32,13 @@ class Points(DataSet):
         return None if split == "test" else {"image": x, "label": (x[:, 0] > 0).astype(np.int64)}
 """
 
+IMAGES = """
+from torch import nn
+
+def net():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 26 * 26, 5))
+"""
+
 
 def begun(folder, *words):
     console = Console(file=io.StringIO(), width=200)
@@ -47,6 +54,9 @@ def begun(folder, *words):
         ("toy:Line", toy.MODULE, {"mine.yaml", "toy.py"}),
         ("toy.py:train", FUNCTION, {"mine.yaml", "toy.py"}),
         ("toy.py:Net", NETWORK, {"mine.yaml", "toy.py"}),
+        # Without a data set there are random numbers in the shape that the network takes.
+        ("toy.py:Net", NETWORK[: NETWORK.index("class Points")], {"mine.yaml", "mine.py", "toy.py"}),
+        ("toy.py:net", IMAGES, {"mine.yaml", "mine.py", "toy.py"}),
     ],
 )
 def test_what_is_written_is_checked_and_trains(tmp_path, task, module, files):
