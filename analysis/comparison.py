@@ -28,7 +28,7 @@ from seedsweep.analysis.statistics.scores import (
 from seedsweep.analysis.statistics.survival import incidence
 from seedsweep.analysis.verdicts import Compared, pairs_of, share_interval
 from seedsweep.core.records.criterion import OUTCOMES
-from seedsweep.core.records.decision import CONVERGING, SCORE
+from seedsweep.core.records.decision import AXES, CONVERGING, SCORE
 
 PAIR_COLUMNS = (
     *("first", "second", "exploratory", "difference", "low", "high", "adjusted", "differs"),
@@ -38,6 +38,13 @@ PAIR_COLUMNS = (
 MOST_ESTIMATED = 400
 #: Above so many configurations the correlation of equal seeds is not looked for.
 MOST_CORRELATED = 30
+
+
+#: Columns of `Comparison.measured_pairs`.
+MEASURED_PAIRS = [
+    *("measure", "first", "second", "better", "better_low", "better_high"),
+    *("shift", "shift_low", "shift_high", "adjusted", "differs"),
+]
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,23 @@ class Comparison:
         """The configurations that decide the answer."""
         table = self.configurations
         return table[~table.exploratory] if len(table) else table
+
+    @property
+    def measured_pairs(self) -> pd.DataFrame:
+        """The pairs by each measure that a claim names beside the score, those with the smallest p first. Its columns
+        are as those of `pairs` on the score. Empty before the first look."""
+        names = self.compared.names
+        rows = [
+            (
+                *(measure, names[pair.first], names[pair.second], pair.estimate, pair.low, pair.high),
+                *(pair.shift, pair.shift_low, pair.shift_high, pair.adjusted, pair.differs),
+            )
+            for measure, axis in self.compared.decisions.axes.items()
+            if measure not in AXES
+            for pair in sorted(axis.pairs, key=lambda pair: pair.adjusted)
+            if pair.estimate == pair.estimate
+        ]
+        return pd.DataFrame(rows, columns=MEASURED_PAIRS)
 
 
 def compare(results: Results) -> Comparison:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from seedsweep.analysis import methods
+from seedsweep.analysis import methods, strata
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.sentences import number
@@ -26,8 +26,9 @@ def write(
     formats: Iterable[str] = FORMATS,
     more: Mapping[str, pd.DataFrame] | None = None,
 ) -> list[Path]:
-    """Members, evaluations, configurations, pairs, where the study names some secondary measures, and more tables by
-    name, in each of some FORMATS; returns the files.
+    """Members, evaluations, configurations and pairs; where there are some, secondary measures, pairs by another
+    measure than the score, settings over several data sets, and more tables by name. In each of some FORMATS; returns
+    the files.
 
     As LaTeX, which is for readers, without members and evaluations, with the columns of a paper (needs booktabs).
     """
@@ -38,9 +39,12 @@ def write(
         "configurations": comparison.configurations,
         "pairs": comparison.pairs,
     }
-    if len(comparison.secondary):
-        every["secondary"] = comparison.secondary
-    every |= more or {}
+    there = {
+        "secondary": comparison.secondary,
+        "measured_pairs": comparison.measured_pairs,
+        "data_sets": strata.together(results),
+    }
+    every |= {name: table for name, table in there.items() if len(table)} | dict(more or {})
     written = []
     for kind in formats:
         for name, table in every.items():

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace as replace_fields
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -25,7 +24,6 @@ from seedsweep.analysis.page import cells, charts, live, seed_curves
 from seedsweep.analysis.page.render import TEMPLATES, inline, render
 from seedsweep.analysis.results import Results
 from seedsweep.analysis.together import together
-from seedsweep.core.records.decision import AXES
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import ReportPaths, RunPaths
 from seedsweep.core.records.provenance import read_provenance
@@ -222,20 +220,11 @@ def _likeliest(comparison: Comparison) -> pd.DataFrame:
 
 def _measured_pairs(comparison: Comparison) -> list[cells.Table]:
     """The pairs by each measure that a claim names beside the score."""
-    compared = comparison.compared
-    found: list[cells.Table] = []
-    for name, axis in compared.decisions.axes.items():
-        pairs = [pair for pair in axis.pairs if name not in AXES and pair.estimate == pair.estimate]
-        rows = [
-            SimpleNamespace(
-                **{**vars(pair), "first": compared.names[pair.first], "second": compared.names[pair.second]}
-                | {"better": pair.estimate, "better_low": pair.low, "better_high": pair.high}
-            )
-            for pair in sorted(pairs, key=lambda pair: pair.adjusted)[:MOST_PAIRS]
-        ]
-        if rows:
-            found.append(cells.measured_pairs(name, len(found), rows))
-    return found
+    every = comparison.measured_pairs.groupby("measure", sort=False)
+    return [
+        cells.measured_pairs(str(measure), place, list(pairs[:MOST_PAIRS].itertuples()))
+        for place, (measure, pairs) in enumerate(every)
+    ]
 
 
 def importance_of(run: RunPaths) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from seedsweep.core.records.decision import RULES, Claim, Decision, SeedCounts
 from seedsweep.core.records.ledger import Ledger
 from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.registration import read_registration
+from seedsweep.core.records.study import Measure
 
 #: What a user may call a configuration.
 ODD = {1.0: "$x_1$ [x] <b>", 0.5: "_a{b}^2", 0.0: "100 % & \\alpha", 0.87: "[bold]:M:"}
@@ -377,3 +378,28 @@ def test_where_something_was_added_after_results_the_page_says_what_was_register
     late = results.members.assign(exploratory=(results.members.number == 1) & (results.members.phase == "compare"))
     (said,) = methods.registration(replace(results, members=late))
     assert said.endswith(": 3 configurations and the best that the search finds, 12 seeds of each.")
+
+
+def test_every_table_of_the_page_is_a_file_that_a_link_leads_to(tmp_path, make_run):
+    """Of two data sets, with a claim on another measure."""
+    values = {1: (0.5, "a"), 2: (0.5, "b"), 3: (1.0, "a"), 4: (1.0, "b")}
+    claim = Claim(better=("number 1", "number 3"), axis="score", measure="auc")
+    folder = make_run(
+        tmp_path / "run",
+        dict.fromkeys(values, 6),
+        path="number",
+        found=False,
+        values=lambda number: {"alpha": values[number][0], "data.train": values[number][1]},
+        claims=(claim,),
+        measures={"auc": Measure()},
+    )
+    write(folder)
+    page = RunPaths(folder).report.page.read_text()
+    links = set(re.findall(r'href="(tables/[^"]*|figures/)"', page))
+    assert {"tables/measured_pairs.csv", "tables/data_sets.parquet", "tables/pairs.csv", "tables/", "figures/"} <= links
+    assert all((RunPaths(folder).report.folder / link).exists() for link in links)
+    assert "<code>tables" not in page
+    pairs = pd.read_csv(RunPaths(folder).report.tables / "measured_pairs.csv")
+    assert pairs.measure.tolist() == ["auc"] * 6
+    assert (pairs.better_low <= pairs.better).all()
+    assert len(pd.read_csv(RunPaths(folder).report.tables / "data_sets.csv")) == 2
