@@ -5,13 +5,14 @@ import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from seedsweep.analysis import export, methods, tables
-from seedsweep.analysis.comparison import compare
+from seedsweep.analysis import export, methods, strata, tables
+from seedsweep.analysis.comparison import MEASURED_PAIRS, compare
 from seedsweep.analysis.page import seed_curves
 from seedsweep.analysis.page.report import write, write_table
 from seedsweep.core.records.cohort_spec import CohortSpec
@@ -23,6 +24,7 @@ from seedsweep.core.records.paths import RunPaths
 from seedsweep.core.records.registration import read_registration
 from seedsweep.core.records.study import Measure
 
+ROOT = Path(__file__).parents[3]
 #: What a user may call a configuration.
 ODD = {1.0: "$x_1$ [x] <b>", 0.5: "_a{b}^2", 0.0: "100 % & \\alpha", 0.87: "[bold]:M:"}
 FIGURES = {
@@ -403,3 +405,18 @@ def test_every_table_of_the_page_is_a_file_that_a_link_leads_to(tmp_path, make_r
     assert pairs.measure.tolist() == ["auc"] * 6
     assert (pairs.better_low <= pairs.better).all()
     assert len(pd.read_csv(RunPaths(folder).report.tables / "data_sets.csv")) == 2
+
+
+def test_every_column_of_the_files_is_documented(tmp_path, make_run, mixed):
+    folder = make_run(tmp_path / "run", mixed, secondary=("auc",), measures={"auc": Measure()})
+    write(folder)
+    text = (ROOT / "docs" / "report.md").read_text()
+    documented = set(re.findall(r"`(\w+)`", text[text.index("## The columns") :]))
+    found = {
+        column
+        for name in ("configurations", "pairs", "secondary")
+        for column in pd.read_csv(RunPaths(folder).report.tables / f"{name}.csv")
+    }
+    found |= {*strata.COLUMNS, *MEASURED_PAIRS}
+    plain = {re.sub(r"_(low|high)$", "", column) for column in found - {"alpha", "batch", "rank_low", "rank_high"}}
+    assert plain - {"diverged"} <= documented
