@@ -1,4 +1,4 @@
-"""What a shell completes: names of studies and of runs."""
+"""What a shell completes: names of studies, of runs, of their cohorts, and of places."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from seedsweep.core.records.paths import RunPaths, runs_folder
+from seedsweep.sweeps.places import PLACES
 
 _STUDIES = Path(__file__).parents[1] / "studies"
 
@@ -25,3 +26,16 @@ def runs(ctx: typer.Context, incomplete: str) -> list[str]:
     """Those of the folder that the command names."""
     found = RunPaths.all_of(runs_folder(ctx.params.get("runs")))
     return [each.name for each in found if each.name.startswith(incomplete)]
+
+
+def cohorts(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Those of the run that the command names."""
+    runs = runs_folder(ctx.params.get("runs"))
+    below = RunPaths.of(runs, ctx.params.get("name") or "").cohorts
+    names = sorted(str(folder.relative_to(below)) for folder in below.glob("*/*") if folder.is_dir())
+    return [each for each in names if each.startswith(incomplete)]
+
+
+def places(incomplete: str) -> list[str]:
+    """Those that have a name."""
+    return [each for each in PLACES if each.startswith(incomplete)]

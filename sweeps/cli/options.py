@@ -29,6 +29,7 @@ On = Annotated[
         help="Where: here (Ray on this machine), inline (this process, no Ray), slurm, or a Ray cluster's address: "
         "host:port where this machine is one of its nodes, else ray://host:port "
         "\\[default: slurm where sbatch is found, else here]",
+        autocompletion=completion.places,
     ),
 ]
 Overrides = Annotated[

@@ -215,12 +215,17 @@ def rm(
 def logs(
     name: RunName = None,
     cohort: Annotated[
-        Optional[str], typer.Argument(metavar="COHORT", help="A cohort's folder or the beginning of its name.")
+        Optional[str],
+        typer.Argument(
+            metavar="COHORT",
+            help="A cohort's folder or the beginning of its name.",
+            autocompletion=completion.cohorts,
+        ),
     ] = None,
     runs: Runs = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Last lines of each file.")] = 40,
 ) -> None:
-    """Show the end of what a run's jobs printed, or a cohort's last error and where it ran."""
+    """Show the end of what a run's jobs printed, and its cohorts, or a cohort's last error and where it ran."""
     from seedsweep.sweeps.commands import logs as shown
 
     if name and cohort is None and len(known := RunPaths.all_of(runs_folder(runs))) == 1 and name != known[0].name:

@@ -15,10 +15,13 @@ from seedsweep.sweeps.running.run_directory import RunDirectory
 
 #: Cohorts that are named where it is not clear which is meant.
 MOST_NAMES = 4
+#: Cohorts that are listed where none is asked for.
+MOST_COHORTS = 40
 
 
 def show(run: RunDirectory, cohort: str | None, lines: int, console: Console) -> None:
-    """Print the last lines of every job's log, or of one cohort what its folder knows. Errors: UserError."""
+    """Print the last lines of every job's log, and which cohorts there are, or of one cohort what its folder knows.
+    Errors: UserError."""
     if cohort is not None:
         _show_cohort(_find(run, cohort), console)
         return
@@ -29,6 +32,16 @@ def show(run: RunDirectory, cohort: str | None, lines: int, console: Console) ->
         console.print(f"[bold]{escape(str(file))}[/]")
         for line in file.read_text(errors="replace").splitlines()[-lines:]:
             console.print(escape(line))
+    records = run.ledger.records()
+    for record in records[:MOST_COHORTS]:
+        spec = record.spec()
+        name = record.folder.relative_to(run.ledger.folder)
+        what = f"{spec.phase} {spec.name or spec.number}, {which(spec.seeds)}, {_state(record)}"
+        console.print(escape(f"{name}: {what}"))
+    if len(records) > MOST_COHORTS:
+        console.print(f"and {len(records) - MOST_COHORTS} more cohorts")
+    if records:
+        console.print(f"of one: seedsweep logs {escape(run.name)} {records[0].folder.relative_to(run.ledger.folder)}")
 
 
 def _find(run: RunDirectory, cohort: str) -> CohortRecord:
@@ -47,14 +60,17 @@ def _find(run: RunDirectory, cohort: str) -> CohortRecord:
 
 def _show_cohort(record: CohortRecord, console: Console) -> None:
     spec, owner = record.spec(), record.owner()
-    state = "finished" if record.finished else "failed" if record.error() else "not finished"
     job = f", job {owner['job']}" if owner.get("job") else ""
     values = ", ".join(f"{path} {value}" for path, value in spec.overrides.items()) or "the study as it is"
     for line in (
-        f"{record.folder}: {state}",
+        f"{record.folder}: {_state(record)}",
         f"{spec.phase} {spec.number} {spec.name}".rstrip() + f", {which(spec.seeds)}, {values}",
         f"ran on {owner['host']}{job}, from {owner['since']}" if owner else "never ran",
         record.error() or "",
         *(str(path) for path in sorted(Path(record.folder).iterdir())),
     ):
         console.print(escape(line.rstrip()))
+
+
+def _state(record: CohortRecord) -> str:
+    return "finished" if record.finished else "failed" if record.error() else "not finished"

@@ -254,6 +254,8 @@ def _show_unfinished(found: Status, run: RunDirectory, retries: int, console: Co
     if found.failed or opened:
         first = (*found.failed, *opened)[0].cohort
         console.print(f"look:   seedsweep logs {escape(run.name)} {first}")
+    elif found.cohorts_done:
+        console.print(f"look:   seedsweep logs {escape(run.name)} (names the cohorts)")
     if found.failed:
         itself = f"the launch tries again by itself (resources.retries: {retries}); then " if found.runner else ""
         console.print(f"retry:  {itself}seedsweep retry {escape(run.name)}")

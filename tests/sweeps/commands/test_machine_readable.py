@@ -17,7 +17,7 @@ from seedsweep.analysis.as_json import as_json
 from seedsweep.sweeps import cli
 from seedsweep.sweeps.cli import reference
 from tests.sweeps import toy
-from tests.sweeps.launching import run_here
+from tests.sweeps.launching import SEEDSWEEP, run, run_here
 
 PAGE = reference.PAGE
 #: The command line, and its commands by name.
@@ -171,6 +171,29 @@ def test_logs_takes_the_beginning_of_a_cohort_and_the_only_run_may_be_left_out(r
     assert ", job " not in shown
     assert refused("/") == f"2 cohorts of kept begin with '/'; write more of one: {cohort}, {other}\n"
     assert refused("zzz") == f"no cohort of kept begins with 'zzz'; there are: {cohort}, {other}\n"
+
+
+def test_without_a_cohort_logs_names_them_and_status_says_so(runs):
+    names = sorted(str(path.relative_to(runs / "kept" / "cohorts")) for path in runs.glob("kept/cohorts/*/*"))
+    lines = run_here("logs", "kept", "--runs", runs).stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines[1:-1]] == names
+    assert all(line.endswith("seeds 0 to 2, finished") for line in lines[1:-1])
+    assert lines[-1] == f"of one: seedsweep logs kept {names[0]}"
+    assert "look:   seedsweep logs kept (names the cohorts)" in run_here("status", "kept", "--runs", runs).stdout
+
+
+def completed(typed, runs):
+    """What a shell offers after these words."""
+    word = {"COMP_WORDS": f"seedsweep {typed}", "COMP_CWORD": str(len(typed.split())), "SEEDSWEEP_RUNS": str(runs)}
+    return run(command=SEEDSWEEP, environ={**word, "_SEEDSWEEP_COMPLETE": "complete_bash"}, check=False).stdout.split()
+
+
+def test_a_shell_completes_runs_cohorts_studies_and_places(runs):
+    names = sorted(str(path.relative_to(runs / "kept" / "cohorts")) for path in runs.glob("kept/cohorts/*/*"))
+    assert completed("logs k", runs) == ["kept"]
+    assert completed(f"logs kept {names[0][:6]}", runs) == names[:1]
+    assert completed("launch alpha_s", runs) == ["alpha_seed_study"]
+    assert completed("launch alpha_seed_study --on s", runs) == ["slurm"]
 
 
 def test_of_several_runs_the_first_word_of_logs_is_a_run(runs):

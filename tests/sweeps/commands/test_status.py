@@ -213,7 +213,7 @@ def test_the_look_is_said(tmp_path, seeds, finished, said):
 
 @pytest.mark.parametrize("seeds", [SeedCounts(compare=12), SeedCounts(compare=12, looks="any")])
 def test_a_study_of_one_look_says_none(tmp_path, seeds):
-    assert "\nlook" not in looked_at(tmp_path / "made", seeds, (12, 12))
+    assert "\nlook " not in looked_at(tmp_path / "made", seeds, (12, 12))
 
 
 @pytest.mark.parametrize("finished", [(12, 12), (6, 6), (6, 5), (12, 12, 2), (6, 6, 3), (6, 6, 48), (5, 5, 6), (24, 6)])
