@@ -22,6 +22,7 @@ FAST := $(TWO_AT_ONCE) --dist=worksteal $(addprefix --ignore=,$(SLOW))
 ## Everything that this machine can check.
 test:
 	$(MAKE) -j 2 --output-sync=target .venv/.installed-test debian
+	$(MAKE) docs
 	$(MAKE) -j 2 --output-sync=target test-nodes test-rest
 
 # SLURM's tests mostly wait: they run beside all others. (Target names must not contain the word by which the nodes'
