@@ -15,6 +15,7 @@ import importlib
 import inspect
 import math
 import pkgutil
+import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Range:
 
     def problem(self, value: Any) -> str | None:
         """What is wrong with a value, in words, or None."""
+        if isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", value, re.I):
+            return f"{value!r} is text; without quotes, as {float(value)!r}, it is a number"
         if isinstance(value, bool) or not isinstance(value, int | float):
             return f"{value!r} is no number"
         if self.low <= value <= self.high:

@@ -320,9 +320,11 @@ class Cohort:
 
     def _column(self, metric: str) -> int:
         if metric not in self.columns:
+            recorded = self.members[0].hyperparameters.keys()
+            own = [name for name in self.columns if name not in recorded and not name.startswith("train_")]
             raise UserError(
                 f"{named(self.task, 'measure')} does not give {metric}, which `metrics` declares; it gives "
-                f"{', '.join(self.columns)}"
+                f"{', '.join(own) or 'nothing'}"
             )
         return self.columns.index(metric)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from seedsweep.core.component import near
 from seedsweep.core.errors import SeedsweepError, UserError
 from seedsweep.core.training.memory import ran_out
 
@@ -40,7 +41,15 @@ def failed(component: Any, method: str, error: BaseException) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
     said = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())[:300]
     name = named(component, method, lines[-1] if lines else None)
-    return f"{name}: {type(error).__name__}{f': {said}' if said else ''}{_of_dtypes(component, error)}"
+    return f"{name}: {type(error).__name__}{f': {said}' if said else ''}{_meant(error)}{_of_dtypes(component, error)}"
+
+
+def _meant(error: BaseException) -> str:
+    """Of an attribute that is not there, one that is and has nearly its name."""
+    if not isinstance(error, AttributeError) or not error.name or error.obj is None:
+        return ""
+    found = near(error.name, [name for name in dir(error.obj) if not name.startswith("_")])
+    return f"; {found}" if found else ""
 
 
 def _of_dtypes(component: Any, error: BaseException) -> str:

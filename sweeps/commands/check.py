@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -60,7 +59,7 @@ def show(study: Study, folder: Path, console: Console, runs: Path | None = None)
     files_of(study, folder)
     check_gpus(study)
     torch.set_num_threads(study.resources.cpus)
-    well = True
+    seen: set[str] = set()
     own = functools.partial(_lines, RunPaths.of(runs_folder(runs), study.name))
     trying = contextlib.nullcontext(own) if kind(study) == "task" else _own_loops(study, folder)
     with nothing_beside(), trying as lines_of:
@@ -71,10 +70,11 @@ def show(study: Study, folder: Path, console: Console, runs: Path | None = None)
                 for line in lines:
                     console.print(escape(line), emoji=False)
             except SeedsweepError as error:
-                well = False
+                line = "the same" if str(error) in seen else str(error)
+                seen.add(str(error))
                 # `train.py:train: ...` would become a tram.
-                console.print(f"{escape(each.name)}: [red]{escape(str(error))}[/]", emoji=False)
-    return well
+                console.print(f"{escape(each.name)}: [red]{escape(line)}[/]", emoji=False)
+    return not seen
 
 
 @contextlib.contextmanager
@@ -155,7 +155,7 @@ def _lines(paths: RunPaths, each: Configuration) -> list[str]:
         f"  after {STEPS} steps: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()),
     ]
     said += [*_warnings(study, values, f"after {STEPS} steps"), *_long_warm_ups(study, steps)]
-    return said if math.isfinite(values[study.criterion.metric]) or not lost else [*said, f"  warning: {lost}"]
+    return [*said, f"  warning: {lost}"] if lost else said
 
 
 def _start(init: InitFrom | None, paths: RunPaths, model: nn.Module) -> list[dict[str, Tensor]]:

@@ -116,6 +116,8 @@ def _sizes(study: Study, design: Design, axes: Sequence[str], asked: Assumed) ->
     designs = {axis: of_scores(design, axis) for axis in axes}
     sizes, shows, needed = {seeds.compare, 2 * seeds.compare}, 2, dict[str, int | None]()
     if _plain(seeds):
+        # One seed shows nothing, nor do two.
+        sizes = sizes if seeds.compare > 1 else set()
         shows = seeds_that_show(study.compared, design.level(CONVERGING)) or MOST_WITHOUT
         needed = {axis: seeds_needed(truth, [(0, 1)], design.level(axis)) for axis, truth in truths.items()}
         sizes |= {size for size in needed.values() if size}

@@ -21,9 +21,9 @@ BEST_FOUND = "best found"
 
 def write(run: RunDirectory, configuration: str | None, seed: int, to: Path, console: Console) -> None:
     """Write a compared member's weights, tensors by name, and say how to load them. Errors: UserError."""
+    record = _record(run, configuration, seed)
     if to.exists():
         raise UserError(f"--to {to}: is there already: remove it, or write elsewhere")
-    record = _record(run, configuration, seed)
     tensors = _tensors(run, record, seed)
     to.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(to, tensors)

@@ -245,6 +245,10 @@ def _missing(given: _Given) -> str | None:
     if given.field == "criterion":
         return "criterion: is missing: when has a seed converged? Write {metric: NAME, threshold: NUMBER}"
     section = given.field.rpartition(".")[0]
+    if re.fullmatch(r"claims\.\d+\.(better|alike|below)\.1", given.field):
+        first = _value(given.layers, f"{section}.0")
+        other = "SHARE" if section.endswith("below") else "OTHER"
+        return f"{section}: has one part, of two; write [{'NAME' if first is _ABSENT else _yaml(first)}, {other}]"
     there, known = _value(given.layers, section), [field.name for field in dataclasses.fields(Criterion)]
     for key in there if section == "criterion" and isinstance(there, Mapping) else ():
         if key not in known:

@@ -131,8 +131,8 @@ def _hold(study: Study, training: Training) -> Iterable[str]:
     for where, hold in holds.items():
         if hold > training.evaluations:
             yield (
-                f"{where}: {training.evaluations} evaluations can never hold for {hold}; hold fewer, or evaluate more "
-                "often (training.evaluate_every)"
+                f"{where}: {training.evaluations} evaluation{'s' * (training.evaluations != 1)} can never hold for "
+                f"{hold}; hold fewer, or evaluate more often (training.evaluate_every)"
             )
 
 

@@ -88,6 +88,10 @@ WRONG = {
         {"model": lambda s: nn.Linear(20, s.width)},
         r"^test_wrong_tasks\.py line \d+: Wrong\.model: AttributeError: .*'width'",
     ),
+    "a misspelt name": (
+        {"model": lambda s: s.modle()},
+        r"^test_wrong_tasks\.py line \d+: Wrong\.model: AttributeError: .*'modle'; did you mean model",
+    ),
     "a model that nothing trains": (
         {"model": lambda s: nn.Linear(20, 3).requires_grad_(False)},
         r"^test_wrong_tasks\.py: Wrong\.model gives a model without trained weights",

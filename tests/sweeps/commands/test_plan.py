@@ -54,6 +54,15 @@ def test_the_whole_plan(study_file, tmp_path):
     assert max(shares(said).values()) >= 78
 
 
+def test_one_seed_has_no_row_of_its_own(study_file, tmp_path):
+    study = load(study_file, None, ["seeds.compare=1"], None, "inline")
+    console = Console(file=io.StringIO(), width=200)
+    show(study, RunDirectory(RunPaths.of(tmp_path / "runs", study.name)), "inline", console)
+    said = console.file.getvalue()
+    assert "up to 3" in said
+    assert min(shares(said)) > 3
+
+
 @pytest.mark.parametrize(
     ("of_one", "words"),
     [

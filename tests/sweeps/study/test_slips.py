@@ -93,6 +93,7 @@ SLIPS = [
     (TASK, "task: toy.Line", "task: there is no 'toy.Line'; write toy.py:Line or toy:Line"),
     (CLAIMS, "claims: {best: plain}", "claims: input should be a list, not {'best': 'plain'}; write [{best: plain}]"),
     (CLAIMS, "claims: [plain]", "claims.0: expected a mapping of fields, not 'plain'; write {best: plain}"),
+    (CLAIMS, "claims: [{better: [plain]}]", "claims.0.better: has one part, of two; write [plain, OTHER]"),
     (CLAIMS, "claims: [{better: plain}]", "claims.0.better: input should be a list, not 'plain'; write [plain, OTHER]"),
     (CONFIGURATIONS, "configurations: [{shrink: 0}]", "each has a name, and what it changes: write {name_1: {shrink:"),
     (CONFIGURATIONS, "configurations: [plain, b]", "each has a name, and what it changes: write {plain: {...}, b:"),

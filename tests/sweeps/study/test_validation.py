@@ -40,6 +40,7 @@ SETTINGS = [
     ("alpha=1.5", "hyperparameters.alpha: 1.5 is out of range; it must be from 0 to 1"),
     ("lr=.nan", "hyperparameters.lr: '.nan' is no number"),
     ("lr=fast", "hyperparameters.lr: 'fast' is no number"),
+    ("lr='1e-2'", "hyperparameters.lr: '1e-2' is text; without quotes, as 0.01, it is a number"),
     (
         "lr=[0.1, 0.2]",
         "hyperparameters.lr: is one value, not [0.1, 0.2]; several are searched: search: {explore: 8, space: {lr:",
