@@ -99,7 +99,8 @@ def _not_yet(results: Results, comparison: Comparison) -> str:
     """Between looks there are counts, and no verdict."""
     table, sizes = comparison.decided, results.seeds.sizes
     counts = [f"{row.label} {row.converged} of {row.members}" for row in table.itertuples()]
-    have, known = f"there are {seeds_each(list(table.members))} so far", set(table.label)
+    known, are = set(table.label), "is" if set(table.members) == {1} else "are"
+    have = f"there {are} {seeds_each(list(table.members))} so far"
     if without := [name for name in results.study.configurations if name not in known]:
         of_each = [f"{row.members} of {row.label}" for row in table.itertuples()]
         have = f"so far there are {join([*of_each, *(f'none of {name}' for name in without)])}"

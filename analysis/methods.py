@@ -172,5 +172,5 @@ def missing_scores(results: Results) -> str:
     it = "it is" if without == 1 else "they are"
     return (
         f"{without} {have} no finite {results.score_name}: in tests {it} below every number, in medians and means "
-        f"{'it counts' if without == 1 else 'they count'} as {results.worst:.4g}."
+        f"{'it counts' if without == 1 else 'they count'} as {results.worst:.4g}, {results.worst_is}."
     )

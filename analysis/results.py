@@ -271,6 +271,13 @@ class Results:
             return low if known.low is not None or not len(scores) or (low, high) == (0.0, 1.0) else float(scores.min())
         return high if known.high is not None or not len(scores) else float(scores.max())
 
+    @property
+    def worst_is(self) -> str:
+        """What `worst` is, in words."""
+        known = self.study.criterion
+        end = known.low if self.sign > 0 else known.high
+        return "the end of the metric" if end is not None and end == self.worst else "the worst that there is"
+
     def scores(self, members: pd.DataFrame) -> np.ndarray:
         """The score of each of some members, [n]; of one that diverged the worst, whatever it had reached before."""
         ended = members[self.score_column].mask(members.outcome == "diverged")

@@ -13,7 +13,7 @@ from seedsweep.analysis import claims
 from seedsweep.analysis.comparison import Comparison
 from seedsweep.analysis.decisions import decide
 from seedsweep.analysis.results import Results
-from seedsweep.analysis.sentences import join, unbeaten
+from seedsweep.analysis.sentences import join, separator, unbeaten
 from seedsweep.analysis.verdicts import Compared, needs_intervals
 from seedsweep.core.records.criterion import Criterion, judge
 
@@ -24,6 +24,10 @@ MOST_EVALUATIONS, MOST_SEEDS = 3_000_000, 300_000
 EASIER, HARDER = (0.1, 0.05), (0.25, 0.5)
 #: Of the final scores in a table of others.
 QUARTILES = (0.25, 0.5, 0.75)
+#: Of the scores' range, within which two thresholds are one.
+BESIDE = 0.05
+#: Of the way from the only end of a metric to the threshold.
+AROUND = (-0.5, -0.25, 0.25, 0.5)
 COLUMNS = ("threshold", "hold", "label", "converged", "members", "verdict", "holds")
 
 
@@ -91,8 +95,8 @@ def grid(results: Results, evaluations: int) -> tuple[list[float], list[int]]:
     """Thresholds and holds that are tried, growing; the study's own are always among them.
 
     evaluations: the fewest of a member that did not diverge, beyond which no hold is tried. What the study does not
-    declare: the own threshold and some on both sides of it, where the metric has both ends, or, in a table of others,
-    where the scores lie; a hold of 1, the own one and twice that.
+    declare: the own threshold and some on both sides of it, by the distance between the ends of the metric, or from its
+    only end, or, in a table of others, where the scores lie; a hold of 1, the own one and twice that.
     """
     own, declared = results.study.criterion, results.sensitivity
     thresholds, holds = list(declared.threshold), list(declared.hold) or [1, 2 * own.hold]
@@ -104,7 +108,12 @@ def grid(results: Results, evaluations: int) -> tuple[list[float], list[int]]:
         thresholds += [own.threshold + share * (good - own.threshold) for share in HARDER]
     if not thresholds and not results.designed:
         finals = results.compared[results.score_column].dropna().to_numpy(float)
-        thresholds = np.quantile(finals, QUARTILES).tolist() if len(finals) else []
+        found = [float(f"{one:.3g}") for one in np.quantile(finals, QUARTILES)] if len(finals) else []
+        # One beside the own one would say the same.
+        thresholds = [one for one in found if abs(one - own.threshold) > BESIDE * np.ptp(finals)]
+    if not thresholds and results.designed and (low is None) != (high is None):
+        end = low if high is None else high
+        thresholds = [own.threshold + share * abs(own.threshold - (end or 0.0)) for share in AROUND]
     tried = {float(f"{threshold:.10g}") for threshold in thresholds} | {own.threshold}
     return sorted(tried), sorted({hold for hold in holds if 0 < hold <= evaluations} | {own.hold})
 
@@ -171,8 +180,9 @@ def _content(compared: Compared) -> tuple[bytes, ...]:
 
 
 def _decided(compared: Compared, results: Results) -> Compared:
-    """Decided anew, at the looks that were taken; intervals, which take most of the time, where a claim asks them."""
-    wanted = needs_intervals(results.claims)
+    """Decided anew, at the looks that were taken; intervals, which take most of the time, where a claim asks them, or,
+    without claims, which scores are better."""
+    wanted = not results.claims or needs_intervals(results.claims)
     return replace(compared, decisions=decide(compared.groups, compared.rules, compared.reached, estimates=wanted))
 
 
@@ -183,7 +193,8 @@ def _verdict(results: Results, comparison: Comparison) -> str:
         return ", ".join(one.verdict for one in judged[: len(results.claims)])
     names, shares = comparison.compared.names, comparison.compared.rules.shares
     axes = [axis for name, axis in comparison.compared.decisions.axes.items() if shares[name]]
-    return "; ".join(f"{axis.name}: {', '.join(names[place] for place in unbeaten(comparison, axis))}" for axis in axes)
+    best = {axis.name: [names[place] for place in unbeaten(comparison, axis)] for axis in axes}
+    return "; ".join(f"{name}: {separator(found).join(found)}" for name, found in best.items())
 
 
 def _sentence(results: Results, table: pd.DataFrame) -> str:

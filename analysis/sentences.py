@@ -62,7 +62,15 @@ def join(words: Sequence[str], last: str = "and") -> str:
     """`a, b and c`; of many the first ones."""
     if len(words) > MOST_NAMED:
         words = [*words[: MOST_NAMED - 1], f"{len(words) - MOST_NAMED + 1} others"]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+    if len(words) == 1:
+        return words[0]
+    of = separator(words)
+    return f"{of.join(words[:-1])}{';' if of == '; ' else ''} {last} {words[-1]}"
+
+
+def separator(words: Sequence[str]) -> str:
+    """Between names: one that no name has."""
+    return "; " if any(", " in word for word in words) else ", "
 
 
 def seeds_each(sizes: Sequence[int]) -> str:

@@ -353,8 +353,13 @@ def choose(given: str, known: Iterable[str]) -> str:
 
 def near(given: str, known: Iterable[str]) -> str:
     """`did you mean ...?`; empty where nothing is like it."""
-    found = difflib.get_close_matches(given, sorted(known), n=3, cutoff=0.5)
+    found = near_names(given, known)
     return f"did you mean {' or '.join(found)}?" if found else ""
+
+
+def near_names(given: str, known: Iterable[str]) -> list[str]:
+    """Those that are nearly alike, the nearest first."""
+    return difflib.get_close_matches(given, sorted(known), n=3, cutoff=0.5)
 
 
 @functools.lru_cache(maxsize=1024)

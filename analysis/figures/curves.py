@@ -17,8 +17,8 @@ from seedsweep.analysis.figures.style import COLOURS, FONT, NAME_WIDTH, WIDTH, l
 
 #: Curves on a panel, of which no two look alike; so many of which each has its band.
 MOST_CURVES, MOST_BANDS = len(COLOURS), 3
-#: Where names begin, in widths of the panel.
-NAMES = 1.06
+#: Where names begin, in widths of the panel, and the piece of a line before each.
+NAMES, PIECE = 1.1, 1.04
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def reading(curves: Sequence[Banded], name: str) -> str:
 
 
 def name(axes: Axes, curves: Sequence[Banded], *, at_ends: bool = True) -> None:
-    """The names of the curves beside them, each on the height where its curve ends, or the highest curve's first; a
-    line in the curve's own look leads there. Limits and labels of the panel are to be set before."""
+    """The names of the curves beside them, each on the height where its curve ends, or the highest curve's first.
+    Limits and labels of the panel are to be set before."""
     order = range(len(curves)) if at_ends else np.argsort([-curve.value.mean() for curve in curves], kind="stable")
     ends = [
         End(curve.label, curve.title, float(curve.x[-1]), float(curve.value[-1]), look(place, curve.members))
@@ -100,14 +100,18 @@ def label(axes: Axes, ends: Sequence[End], *, at_ends: bool = True) -> None:
     heights = np.array([_height(text) for text in names]) * axes.figure.dpi / 72 / axes.get_window_extent().height
     places = _apart(points[:, 1], heights) if at_ends else 1 - np.cumsum(heights) + heights / 2
     for end, text, point, place in zip(ends, names, points, places, strict=True):
+        # A piece of the line beside its name, as in a legend. What leads there is none of the curve.
+        piece = axes.plot([PIECE, NAMES - 0.01], [place, place], transform=axes.transAxes, clip_on=False, **end.look)
+        piece[0].set_in_layout(False)
+        leader: dict[str, Any] = {"arrowstyle": "-", "color": "0.7", "lw": 0.6, "shrinkA": 4, "shrinkB": 0}
         written = axes.annotate(
-            text, point if at_ends else (NAMES - 0.05, place), (NAMES, place), "axes fraction", va="center",
-            annotation_clip=False, arrowprops={
-                "arrowstyle": "-", "color": end.look["color"], "ls": end.look["ls"], "lw": end.look["lw"],
-                "shrinkA": 2, "shrinkB": 0, "relpos": (0, 0.5),
-            },
-        )  # fmt: skip
-        tie(end.label, *filter(None, (written, written.arrow_patch)), words=end.name)
+            text, (NAMES, place), (NAMES, place), "axes fraction", va="center", annotation_clip=False
+        )
+        leads = [
+            axes.annotate("", point, (PIECE, place), "axes fraction", annotation_clip=False, arrowprops=leader)
+            for _ in range(at_ends)
+        ]
+        tie(end.label, *piece, written, *(each.arrow_patch for each in leads if each.arrow_patch), words=end.name)
 
 
 def _lines(text: str) -> str:

@@ -47,6 +47,8 @@ def data(results: Results, comparison: Comparison, said: Answer, varied: Criteri
         "metric": results.metric,
         "score": results.score_name,
         "registered": results.registered is not None,
+        # Of a table of others it is what its reader gave.
+        "own": "study's own" if results.designed else "given",
         "side": "above" if results.sign > 0 else "below",
         "threshold": criterion.threshold,
         "hold": criterion.hold,

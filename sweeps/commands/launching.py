@@ -38,12 +38,18 @@ def launch_here(
     goes on.
     Errors: as of `running.driver.launch`; SystemExit 130 where it is stopped.
     """
+    trained = False
     try:
         with machine_readable.alone(console, asked=quiet):
             ended = run_study(study, run, files, console, on=on, fresh=fresh, verbose=verbose)
+        trained = True
         verdict = results.show_results(run.paths, study, console, quiet=quiet)
     except KeyboardInterrupt:
-        stopped = "stopped; nothing finished is lost, and the same command goes on from the last checkpoints"
+        stopped = (
+            f"stopped while the report was written: all else is done, and `seedsweep report {run.name}` writes it"
+            if trained
+            else "stopped; nothing finished is lost, and the same command goes on from the last checkpoints"
+        )
         console.print(f"\n{stopped}")
         if not detect.head():
             _tell(to(), study, stopped, console)
@@ -72,5 +78,6 @@ def _undone(ended: Ended, run: RunDirectory, *, seen: bool) -> list[str]:
     if count := len(ended.failed):
         what = f"{count} cohort{'s' if count > 1 else ''} failed"
         where = f" (see above, or `seedsweep status {run.name}`)" if seen else ""
-        lines.append(f"{what}{where}; the same command tries them again")
+        own = "" if run.last_launch()[1] == "" else "; where you changed your files since, with --accept-code"
+        lines.append(f"{what}{where}; the same command tries them again{own}")
     return lines

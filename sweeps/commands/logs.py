@@ -41,7 +41,8 @@ def show(run: RunDirectory, cohort: str | None, lines: int, console: Console) ->
     if len(records) > MOST_COHORTS:
         console.print(f"and {len(records) - MOST_COHORTS} more cohorts")
     if records:
-        console.print(f"of one: seedsweep logs {escape(run.name)} {records[0].folder.relative_to(run.ledger.folder)}")
+        first = records[0].folder.relative_to(run.ledger.folder)
+        console.print(f"more of one cohort: seedsweep logs {escape(run.name)} {first}")
 
 
 def _find(run: RunDirectory, cohort: str) -> CohortRecord:

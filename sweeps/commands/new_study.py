@@ -104,9 +104,12 @@ def write(name: str, task: str | None, folder: Path, console: Console) -> None:
     else:
         text, beside = _own(), OWN_MODEL.replace("NAME", name)
     if beside:
+        if task and module.exists():
+            # It may be the network's own.
+            module = module.with_stem(f"{name}_data")
         _check_new(module)
         module.write_text(beside)
-    study.write_text(text.replace("NAME.", f"{name}."))
+    study.write_text(text.replace("NAME.py", module.name).replace("NAME.", f"{name}."))
     written = study.name
     if beside:
         written += f" and {module.name}: put your own data{'' if task else ' and model'} into the second"
@@ -143,6 +146,8 @@ configurations:
 def _of_task(task: str) -> tuple[str, str | None]:
     """Of a task, a function or a network that is there: the study, and a module with data where it needs one. Errors:
     UserError."""
+    if task.endswith(".py"):
+        raise UserError(f"--task {task}: is a file; name what is in it: {task}:NAME")
     found = component("task", task)
     is_class = inspect.isclass(found)
     if is_class and issubclass(found, Task):

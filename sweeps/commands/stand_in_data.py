@@ -23,7 +23,9 @@ class Data(DataSet):
             return None
         rng = np.random.default_rng({{"train": 0, "validation": 1}}[split])
         label = rng.integers(self.classes, size=128)
-        image = rng.normal(size={shape}) + (label % 2).reshape({ones})
+        # A pattern for each class, under noise.
+        pattern = np.random.default_rng(2).normal(size=(self.classes, {shape}))
+        image = pattern[label] + 0.5 * rng.normal(size=(128, {shape}))
         return {{"image": image.astype(np.float32), "label": label}}
 '''
 #: Sides of an image that are tried.
@@ -43,7 +45,7 @@ def module_for(make: Callable[[], nn.Module]) -> str | None:
                 # Not of this shape.
                 continue
             if isinstance(out, torch.Tensor) and out.ndim == 2 and len(out) == 2 and out.shape[1] > 1:
-                return MODULE.format(classes=out.shape[1], shape=(128, *shape), ones=(-1, *(1 for _ in shape)))
+                return MODULE.format(classes=out.shape[1], shape=", ".join(map(str, shape)))
     except Exception:
         # What is wrong with the network, `check` says.
         return None

@@ -126,6 +126,7 @@ def number(name: str, value: Any) -> float:
     """A reported metric as a float; it may be an array or a tensor of one number. Errors: UserError."""
     with contextlib.suppress(TypeError, ValueError, RuntimeError):
         if not isinstance(value, str | bytes | bool):
-            return float(value)
+            # torch warns of a number that still has its gradient.
+            return float(value.detach() if hasattr(value, "detach") else value)
     shown = " ".join(repr(value).split())
     raise UserError(f"{name} is {shown if len(shown) <= 60 else f'{shown[:57]}...'}; it must be a number")

@@ -137,7 +137,8 @@ class FunctionRun(ReportingRun):
             raise self._described(self._error) from self._error
         if not self.curves().steps:
             raise OwnCodeError(
-                f"{self._name} never reported {self.metric}: call run.report(step, {self.metric}=...) with it"
+                f"{self._name} never reported {self.metric} in {self.spec.steps} steps (training.steps): call "
+                f"run.report(step, {self.metric}=...) with it"
             )
         with contextlib.suppress(OSError):
             # Removed only where it is empty.

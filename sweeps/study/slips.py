@@ -206,6 +206,8 @@ def _unknown(given: _Given) -> str | None:
     if not given.words.startswith(("there is no such field", "neither the task nor", "no configuration changes it")):
         return None
     last = given.field.rpartition(".")[2]
+    if match := re.fullmatch(r"(\w+) (\S.*)", last):
+        return f"{given.field}: a colon is missing; write {match[1]}: {match[2]}"
     wanted = ALIASES.get(last.lower(), last)
     path = wanted if "." in wanted or wanted in Study.model_fields else _homes(given.layers).get(wanted, "")
     if path in ("", given.field) or given.words.startswith("no configuration") or given.value is _ABSENT:

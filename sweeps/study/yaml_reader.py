@@ -90,7 +90,9 @@ def value(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise UserError(f"{place}malformed YAML: {error.problem}") from None
+        # As where a line begins further to the left or right than the one before.
+        indented = "; is it indented as the lines around it?" if "block" in str(error.problem) else ""
+        raise UserError(f"{place}malformed YAML: {error.problem}{indented}") from None
     except yaml.YAMLError as error:
         raise UserError(f"malformed YAML: {' '.join(str(error).split())}") from None
 

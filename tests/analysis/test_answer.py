@@ -367,3 +367,15 @@ def test_how_many_seeds_would_decide_a_claim_is_said_of_independent_seeds_alone(
 )
 def test_a_number_that_is_0_has_no_sign_of_its_own(form, value, text):
     assert sentences.number(form, value) == text
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a"], "a"),
+        (["a", "b", "c"], "a, b and c"),
+        (["lr 0.1, alpha 0", "b", "c"], "lr 0.1, alpha 0; b; and c"),
+    ],
+)
+def test_names_in_a_row_are_told_apart_whatever_is_in_them(names, said):
+    assert sentences.join(names) == said

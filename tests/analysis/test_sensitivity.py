@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -101,6 +102,21 @@ def test_of_others_tables_too_and_without_claims_who_is_unbeaten_counts(others):
     assert counts.loc["early"].tolist() == [14, 14]
 
 
+def test_without_claims_the_best_scores_are_the_same_by_every_threshold(tmp_path):
+    """Scores do not hang on the threshold, and here no axis leaves the other its part of the level."""
+    rng, rows = np.random.default_rng(0), []
+    for label, middle in (("a", 0.8), ("b", 0.9)):
+        rows += [(label, seed, 1, middle + 0.04 * rng.normal()) for seed in range(10)]
+    pd.DataFrame(rows, columns=["configuration", "seed", "step", "score"]).to_csv(tmp_path / "t.csv", index=False)
+    results = read(str(tmp_path / "t.csv"), 0.85, 1)
+    verdicts = vary(results, compare(results)).verdicts
+    assert len(verdicts) > 2
+    assert {verdict.partition("; score: ")[2] for verdict in verdicts.verdict} == {"b"}
+    # Plain thresholds, none of which nearly repeats the own one.
+    assert all(float(f"{one:.3g}") == one for one in verdicts.threshold)
+    assert np.diff(np.sort(verdicts.threshold.unique())).min() > 0.005
+
+
 def test_what_is_not_whole_thresholds_or_holds_is_said_one_by_one(others):
     tried = others.study.model_copy(update={"sensitivity": Sensitivity(threshold=(0.5, 0.8, 0.95), hold=(1, 2, 3))})
     results = replace(others, study=tried)
@@ -117,7 +133,8 @@ def test_what_is_not_whole_thresholds_or_holds_is_said_one_by_one(others):
         (Criterion("f1", 0.07, 1, "max", 0.0, 1.0), 50, [0.02, 0.07, 0.3025, 0.535], [1, 2]),
         (Criterion("accuracy", 90.0, 3, "max", 0.0, 100.0), 50, [80, 85, 90, 92.5, 95], [1, 3, 6]),
         (Criterion("error", 0.2, 3, "min", 0.0, 1.0), 50, [0.1, 0.15, 0.2, 0.25, 0.3], [1, 3, 6]),
-        (Criterion("loss", 0.2, 3, "min", 0.0), 50, [0.2], [1, 3, 6]),
+        (Criterion("loss", 0.2, 3, "min", 0.0), 50, [0.1, 0.15, 0.2, 0.25, 0.3], [1, 3, 6]),
+        (Criterion("loss", 0.0, 3, "min", 0.0), 50, [0.0], [1, 3, 6]),
         (Criterion("score", 0.7, 1), 50, [0.7], [1, 2]),
     ],
 )

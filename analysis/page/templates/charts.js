@@ -162,9 +162,10 @@ window.seedsweepCharts = (() => {
       const { left, top } = plot.getBoundingClientRect();
       return [event.clientX - left, event.clientY - top];
     };
-    // Before Plot, which keeps it for itself.
     plot.addEventListener("pointerdown", (event) => {
       own.dragged = false;
+      // Plot would pin what it shows at the first click.
+      event.stopPropagation();
       if (event.pointerType !== "touch" && event.button === 0) from = at(event);
     }, { capture: true });
     plot.addEventListener("pointermove", (event) => {

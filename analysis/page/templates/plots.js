@@ -3,7 +3,12 @@
 const seedsweepPlots = (() => {
   const Plot = window.Plot;
   const MANY = 9, NARROW = 560, GREY = "#6b7280";
-  const SYMBOLS = { converged: "circle", fell_back: "triangle2", never: "times", diverged: "plus" };
+  // As in the figures: its tip is below.
+  const DOWN = { draw(context, size) {
+    const side = Math.sqrt(size) * 0.6824;
+    context.moveTo(0, side); context.lineTo(side * 0.866, -side / 2); context.lineTo(-side * 0.866, -side / 2); context.closePath();
+  } };
+  const SYMBOLS = { converged: "circle", fell_back: DOWN, never: "times", diverged: "plus" };
   const SIGNS = { converged: "●", fell_back: "▼", never: "×", diverged: "✚" };
   // What the reader has chosen; it stays when new results come in.
   const state = { picked: "", overlay: false, threshold: null, hold: null, zoom: {} };
@@ -220,7 +225,7 @@ const seedsweepPlots = (() => {
     });
   }
 
-  const word = () => (data.registered ? "registered" : "study's own");
+  const word = () => (data.registered ? "registered" : data.own);
   const outcomes = (sign) => Object.entries(data.outcomes).filter(([name]) => seeds.some((one) => one.outcome === name)).map(([name, { label, colour }]) => [sign(name), label, colour]);
   // Curves that leave the panel do so without a word else.
   function beyond() {

@@ -65,6 +65,25 @@ def test_a_configuration_is_highlighted_everywhere(shown, by):
     assert page.locator(".dim, tr.picked").count() == 0
 
 
+def test_after_a_click_the_pointer_goes_on_and_the_next_click_counts(opened, report):
+    page = opened(report)
+    seen = []
+    for row in (0, 2):
+        mark = page.locator("[data-chart=final_scores] path.mark").nth(12 * row + 5)
+        mark.scroll_into_view_if_needed()
+        box = mark.bounding_box()
+        page.mouse.move(box["x"] + 3, box["y"] + 3)
+        seen.append((said(page, "final_scores"), page.evaluate("seedsweepPlots.state.picked")))
+        page.mouse.down()
+        page.mouse.up()
+        seen.append((said(page, "final_scores"), page.input_value("#highlight")))
+    (first, _), (_, one), (second, still), (_, other) = seen
+    assert first != second
+    assert first.startswith(one)
+    assert second.startswith(other)
+    assert still == one != other
+
+
 def test_a_click_on_a_curve_of_a_figure_highlights_its_configuration(shown):
     page = shown
     curve = page.locator("h3#best_of_n + figure [data-configuration]").first

@@ -341,7 +341,7 @@ def test_what_seeds_without_a_score_count_as(tmp_path, make_run, diverged):
     assert ("no finite final f1" in page) == (diverged > 0)
     assert ("drawn at 0." in page) == (diverged > 0)
     if diverged:
-        said = "in tests they are below every number, in medians and means they count as 0."
+        said = "in tests they are below every number, in medians and means they count as 0, the end of the metric."
         assert f"{2 * diverged} seeds have no finite final f1: {said}" in page
 
 

@@ -178,7 +178,7 @@ def test_without_a_cohort_logs_names_them_and_status_says_so(runs):
     lines = run_here("logs", "kept", "--runs", runs).stdout.splitlines()
     assert [line.partition(":")[0] for line in lines[1:-1]] == names
     assert all(line.endswith("seeds 0 to 2, finished") for line in lines[1:-1])
-    assert lines[-1] == f"of one: seedsweep logs kept {names[0]}"
+    assert lines[-1] == f"more of one cohort: seedsweep logs kept {names[0]}"
     assert "look:   seedsweep logs kept (names the cohorts)" in run_here("status", "kept", "--runs", runs).stdout
 
 
