@@ -75,7 +75,8 @@ def label(spec: CohortSpec, number: int, paths: Sequence[str]) -> str:
 
 def short_label(spec: CohortSpec, paths: Sequence[str]) -> str:
     """As `label`, where phase and number are said beside it."""
-    return spec.name or ", ".join(_words(spec, paths))
+    words = ", ".join(_words(spec, paths))
+    return spec.name or (f"best found ({words})" if spec.phase == "compare" else words)
 
 
 def _words(spec: CohortSpec, paths: Sequence[str]) -> list[str]:

@@ -186,7 +186,7 @@ def resolve(name: str, home: str, base: type | None = None, more: Iterable[str] 
             if own.replace("_", "").lower() == wanted:
                 return member
         known = choose(name, [*short_names(home, base), *more])
-        raise UserError(f"there is no {name!r}; {known}, or an own one as file.py:Name or package.module:Name")
+        raise UserError(f"there is no {name!r}; {known}; your own is named file.py:Name or package.module:Name")
     module = user_file(where) if where.endswith(".py") else imported(where)
     found: Any = module
     for part in attribute.split("."):

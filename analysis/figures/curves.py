@@ -57,6 +57,8 @@ def banded(curves: Sequence[Banded], *, step: bool = False) -> tuple[Figure, Axe
 
 def reading(curves: Sequence[Banded], name: str) -> str:
     """What to say of bands. name: of the figure's files."""
+    if not any(np.isfinite(curve.high - curve.low).sum() > 1 for curve in curves):
+        return f"for whose bands there are too few seeds; bounds that there are stand in {name}.csv"
     if len(curves) > MOST_BANDS:
         return f"whose pointwise 95 % bands are in {name}.csv"
     return "with pointwise 95 % bands"
@@ -139,9 +141,12 @@ def _apart(points: np.ndarray, heights: np.ndarray) -> np.ndarray:
 
 
 def drawn_values(curves: Sequence[Banded]) -> np.ndarray:
-    """All heights that `banded` draws, [n]."""
-    values = [(c.value, c.low, c.high) if len(curves) <= MOST_BANDS else (c.value,) for c in curves]
-    return np.concatenate([one for of_curve in values for one in of_curve])
+    """All heights that `banded` draws, [n]. A band has both bounds."""
+    values = [c.value for c in curves]
+    if len(curves) <= MOST_BANDS:
+        ends = [np.stack([c.low, c.high]) for c in curves]
+        values += [both[:, np.isfinite(both).all(0)].ravel() for both in ends]
+    return np.concatenate(values)
 
 
 def numbers(curves: Sequence[Banded], x: str, value: str) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from seedsweep.analysis.imported_results.columns import (
     Columns,
 )
 from seedsweep.analysis.imported_results.rows import Cell, Rows
+from seedsweep.core.component import near
 
 #: Names that an error shows.
 MOST_NAMES = 20
@@ -126,7 +127,9 @@ def _known(rows: Rows, name: str, what: str) -> str:
     there = [column for column in rows.columns if column not in (*COLUMNS, rows.run)] or list(rows.columns)
     shown = ", ".join(there[:MOST_NAMES]) + (", ..." if len(there) > MOST_NAMES else "")
     option = "--configuration" if what == CONFIGURATION else f"--{what}-column"
-    said = f"{rows.what}: there is no column {name!r}; which is the {what}? Say {option} NAME, of {shown}"
+    # One that the user named is a slip; else nobody knows which it is.
+    meant = near(name, map(str, rows.columns)) if name not in COLUMNS else ""
+    said = f"{rows.what}: there is no column {name!r}; {meant or f'which is the {what}?'} Say {option} NAME, of {shown}"
     # Of a search of Optuna or Ray Tune nothing can be said, whatever the column.
     searched = name == SEED and bool(rows.parameters)
     raise TableError(f"{said}; a search has no second seed: repeat the best ones with several" if searched else said)

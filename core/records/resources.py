@@ -56,7 +56,7 @@ class Resources(Part):
         with a step that is compiled once on each machine, on a CPU; auto, which of them is fastest, as measured.
     cohort:     most members of one cohort, or auto: as many as the device trains well together.
     checkpoint_seconds: at most this much work of a cohort is lost when it is killed, beside one evaluation interval.
-    keep_weights: keep what each member has learnt, for `init_from` of another study.
+    keep_weights: keep what each member of a Task has learnt, for `seedsweep weights` and another study's `init_from`.
     reuse:      take members from other runs of the folder that have trained the same ones; false: train all anew.
     retries:    of a failed cohort within one launch; one that went down with its node does not count.
     most_hours: budget of the study, over all its launches: a trial that would pass it, at the rate so far, does not

@@ -41,7 +41,8 @@ def failed(component: Any, method: str, error: BaseException) -> str:
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
     said = " ".join(str(error.args[0] if isinstance(error, KeyError) and error.args else error).split())[:300]
     name = named(component, method, lines[-1] if lines else None)
-    return f"{name}: {type(error).__name__}{f': {said}' if said else ''}{_meant(error)}{_of_dtypes(component, error)}"
+    hints = f"{_meant(error)}{_of_dtypes(component, error)}{_of_classes(component, error)}"
+    return f"{name}: {type(error).__name__}{f': {said}' if said else ''}{hints}"
 
 
 def _meant(error: BaseException) -> str:
@@ -60,6 +61,17 @@ def _of_dtypes(component: Any, error: BaseException) -> str:
     others = {name: str(array.dtype) for name, array in train.items() if array.dtype not in _TAKEN}
     said = ", ".join(f"{name!r} is {dtype.removeprefix('torch.')}" for name, dtype in others.items())
     return f"; in the data {said}: networks take float32, and classes are int64" if said else ""
+
+
+def _of_classes(component: Any, error: BaseException) -> str:
+    """Where a class is out of bounds: which array of a task's data has more of them than the data set says."""
+    data: Any = getattr(component, "data", None)
+    classes = getattr(data, "classes", None)
+    if not isinstance(error, IndexError) or not classes:
+        return ""
+    whole = {name: array for name, array in data.train.items() if array.dtype == torch.int64 and array.numel()}
+    beyond = [f"{name!r} is {a.min()} to {a.max()}" for name, a in whole.items() if a.min() < 0 or a.max() >= classes]
+    return f"; in the data {', '.join(beyond)}, and the data set has {classes} classes" if beyond else ""
 
 
 def named(component: Any, method: str = "", line: int | None = None) -> str:

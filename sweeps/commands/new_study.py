@@ -82,7 +82,8 @@ seeds: {compare: 8}
 # claims: [{best: NAME OF A CONFIGURATION}]
 # Others are looked for, and the best one is compared, too:
 # search: {explore: 8, space: {SPACE: {low: LOW, high: HIGH, log: true}}}
-# Each member's weights are kept, for `seedsweep weights`:
+"""
+WEIGHTS = """# Each member's weights are kept, for `seedsweep weights`:
 # resources: {keep_weights: true}
 """
 
@@ -184,7 +185,7 @@ metrics: {{score: max}}
 configurations:
   first: {{lr: 0.01}}
   second: {{lr: 0.001}}
-{_criterion("score", 0.9)}{_end("first", "lr", "0.0001", "0.1")}"""
+{_criterion("score", 0.9)}{_end("first", "lr", "0.0001", "0.1", kept=False)}"""
 
 
 def _of_class(task: str, data: str, found: type[Task], settings: str = "") -> str:
@@ -252,9 +253,9 @@ criterion: {{metric: {metric}, threshold: {threshold:g}, hold: 3}}
 """
 
 
-def _end(best: str, path: str, low: str, high: str) -> str:
+def _end(best: str, path: str, low: str, high: str, *, kept: bool = True) -> str:
     filled: dict[str, Any] = {"NAME OF A CONFIGURATION": best, "SPACE": path, "LOW": low, "HIGH": high}
-    text = END
+    text = END + WEIGHTS * kept
     for word, value in filled.items():
         text = text.replace(word, value)
     return text

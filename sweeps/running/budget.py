@@ -110,9 +110,15 @@ class Budget:
             return ""
         used = f", of which {self.spent:.2g} are used" if self._seconds else ""
         whole = self._hours(seconds) if seconds is not None else None
-        takes = f"; the study takes about {whole:.2g}" if whole is not None else ""
-        ends = "" if whole is not None and whole <= self._most else "; when they are used up, the launch ends"
-        return f"budget: at most {self._most:g} {self._unit}{used}{takes}{ends}"
+        if self.spent >= self._most:
+            fits = "it is used up: a launch would train nothing"
+        elif whole is None:
+            fits = "when it is used up, the launch ends"
+        elif whole <= self._most:
+            fits = f"the whole study takes about {whole:.2g}, which fits"
+        else:
+            fits = f"the whole study takes about {whole:.2g}, which does not fit: the launch ends when it is used up"
+        return f"budget: {self._most:g} {self._unit}{used}; {fits}"
 
     def said(self) -> str:
         """Why a launch ended before the study did, and how to go on."""

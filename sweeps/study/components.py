@@ -78,7 +78,7 @@ def component(path: str, name: Any, where: str = "") -> Any:
     home, base = HOMES[path.partition(".")[0]]
     where = where or path
     if not name:
-        raise UserError(f"{where}: is missing; {choose('', short_names(home, base))}, or an own one as file.py:Name")
+        raise UserError(f"{where}: is missing; {choose('', short_names(home, base))}; your own is named file.py:Name")
     try:
         return resolve(name, home, base)
     except UserError as error:

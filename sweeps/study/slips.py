@@ -143,8 +143,9 @@ def _model(given: _Given) -> str | None:
                 "docs/your_model.md"
             )
         return (
-            f"{field}: {name} is a model of torchvision, and a task says besides how it is trained and measured: write "
-            "a class with `model`, `loss` and `measure`, and task: file.py:Class; see seedsweep's docs/your_model.md"
+            f"{field}: {name} is a model of torchvision: to train it as a classifier, write task: classification and "
+            f'settings: {{model: "torchvision.models:{name}"}}; else write a task of your own, see seedsweep\'s '
+            "docs/your_model.md"
         )
     if given.field == "model":
         return "model: a model is part of a task: write task: file.py:Class; see seedsweep's docs/your_model.md"
@@ -157,7 +158,7 @@ def _component(given: _Given) -> str | None:
     if given.field not in ("task", "data.name", "optimizer.name"):
         return None
     if value is _ABSENT or value in ("", None):
-        missing = f"{given.field}: is missing; {given.words.partition('; ')[2]}, or an own one as file.py:Name"
+        missing = f"{given.field}: is missing; {given.words.partition('; ')[2]}; your own is named file.py:Name"
         return missing if "is no name" in given.words else None
     if not isinstance(value, str) or ":" in value:
         return None

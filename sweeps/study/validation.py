@@ -89,6 +89,9 @@ def _resources(study: Study) -> Iterable[str]:
     resources, where = study.resources, "resources.allocation"
     if kind(study) != "task" and resources.engine in ("fused", "compiled"):
         yield f"resources.engine: a {kind(study)} trains one member at a time by code of its own: loop, or auto"
+    if kind(study) != "task" and resources.keep_weights:
+        how = "by run.save" if kind(study) == "function" else "in its folder"
+        yield f"resources.keep_weights: a {kind(study)} keeps its weights itself, {how}: remove the field"
     if resources.engine == "compiled" and resources.gpus:
         yield "resources.engine: compiled is for a CPU; on a GPU fused, or auto"
     if resources.gpus > 1 and kind(study) == "task":

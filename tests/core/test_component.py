@@ -66,7 +66,7 @@ def test_a_users_module_hides_none_of_pythons(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("adamm", r"there is no 'adamm'; did you mean adam or adamw\?, or an own one as file\.py:Name"),
+        ("adamm", r"there is no 'adamm'; did you mean adam or adamw\?; your own is named file\.py:Name"),
         ("", "'' is no name; known are adam, adamw, sgd"),
         ("nowhere.py:Net", "there is no file .*nowhere.py"),
         ("mine.py:Nett", "mine.py has no 'Nett'; did you mean Net"),

@@ -83,5 +83,5 @@ def test_what_is_no_database_of_optuna_is_refused(tmp_path, database):
     (tmp_path / "cut.db").write_bytes(database.read_bytes()[:20000])
     with pytest.raises(TableError, match=re.escape("cut.db is no database of Optuna, or a damaged one")):
         read(tmp_path / "cut.db", THRESHOLD)
-    with pytest.raises(TableError, match="no column 'seeed'; which is the seed"):
+    with pytest.raises(TableError, match="no column 'seeed'; did you mean seed"):
         read(database, THRESHOLD, columns=Columns(seed="seeed"))

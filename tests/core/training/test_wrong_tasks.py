@@ -1,6 +1,7 @@
 """Each wrong way to write a task is one line with the method and what would be right."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.criterion import Criterion
+from seedsweep.core.training.failures import told
 
 
 def accuracy(model, batch):
@@ -203,3 +205,14 @@ def test_a_loss_without_a_gradient_alone_and_together(group, make, classifier, m
     task = make(type("Wrong", (classifier,), {"loss": lambda s, m, b, hp: m(b["x"]).detach().mean()}))
     with pytest.raises(UserError, match="gives a loss without a gradient"):
         trained(task, members(task, *group))
+
+
+def test_classes_that_the_data_set_does_not_have_are_named():
+    class Wrong:
+        data = SimpleNamespace(classes=2, train={"x": torch.zeros(3, 4), "label": torch.tensor([0, 5, 1])})
+
+    with pytest.raises(
+        UserError, match=r"IndexError: Target 5 .*; in the data 'label' is 0 to 5, and the data set has 2"
+    ):
+        with told(Wrong(), "loss"):
+            F.cross_entropy(torch.zeros(3, 2), Wrong.data.train["label"])

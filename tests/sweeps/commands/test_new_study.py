@@ -57,13 +57,14 @@ def begun(folder, *words):
         # Without a data set there are random numbers in the shape that the network takes.
         ("toy.py:Net", NETWORK[: NETWORK.index("class Points")], {"mine.yaml", "mine.py", "toy.py"}),
         ("toy.py:net", IMAGES, {"mine.yaml", "mine.py", "toy.py"}),
+        ("mine.py:net", IMAGES, {"mine.yaml", "mine.py", "mine_data.py"}),
     ],
 )
 def test_what_is_written_is_checked_and_trains(tmp_path, task, module, files):
     folder = tmp_path / "mine"
     folder.mkdir()
     if module:
-        (folder / "toy.py").write_text(module)
+        (folder / task.partition(":")[0].removesuffix(".py")).with_suffix(".py").write_text(module)
     study, said = begun(folder, "mine", task)
     assert {path.name for path in folder.glob("*.*")} == files
     assert "before it runs" not in said
@@ -108,6 +109,22 @@ def test_nothing_is_overwritten(tmp_path, there):
 def test_a_name_that_no_run_could_have_is_refused(tmp_path, name):
     with pytest.raises(UserError, match="a study's name has letters"):
         begun(tmp_path, name, None)
+
+
+def test_random_numbers_can_be_learnt(tmp_path):
+    """So that a first launch shows what an answer looks like."""
+    (tmp_path / "nets.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(10, 3)\n")
+    study, _ = begun(tmp_path, "mine", "nets.py:net")
+    run, failed, _ = run_inline(study, tmp_path / "runs", "seeds.compare=2")
+    assert failed == []
+    outcomes = [outcome.outcome for record in run.ledger.records() for outcome in record.outcomes()]
+    assert outcomes.count("converged") >= 2
+
+
+def test_a_file_in_place_of_what_is_in_it_is_told(tmp_path):
+    (tmp_path / "nets.py").write_text("net = 1\n")
+    with pytest.raises(UserError, match=r"--task nets\.py: is a file; name what is in it: nets\.py:NAME"):
+        begun(tmp_path, "mine", "nets.py")
 
 
 def test_a_function_that_is_no_training_loop_is_refused(tmp_path):

@@ -161,7 +161,7 @@ ENDS = {
     "a bug": (RuntimeError("no such thing"), 1, "toy: RuntimeError('no such thing')"),
     "a full disk": (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
     "a mistake": (UserError("a field is wrong"), 2, "toy: a field is wrong"),
-    "stopped": (KeyboardInterrupt(), 130, "toy: stopped; nothing finished is lost"),
+    "stopped": (KeyboardInterrupt(), 130, "toy: stopped"),
 }
 
 
@@ -179,6 +179,9 @@ def test_any_end_is_told_and_raised(study, tmp_path, told, monkeypatch, end, whe
     else:
         assert run_here(*arguments, check=False).returncode == code
     assert words in out.read_text()
+    if end == "stopped":
+        # Training is over while the report is written.
+        assert ("`seedsweep report toy` writes it" in out.read_text()) == (where[0] is results)
 
 
 def test_a_job_that_is_stopped_goes_on_and_tells_nobody(study, tmp_path, told, monkeypatch):

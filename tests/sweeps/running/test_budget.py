@@ -73,9 +73,12 @@ def test_a_trial_ends_when_it_is_used_up_and_resumes_from_its_checkpoint(study, 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (None, "at most 2 core hours; when they are used up, the launch ends"),
-        (HOUR, "at most 2 core hours; the study takes about 1"),
-        (3 * HOUR, "at most 2 core hours; the study takes about 3; when they are used up, the launch ends"),
+        (None, "2 core hours; when it is used up, the launch ends"),
+        (HOUR, "2 core hours; the whole study takes about 1, which fits"),
+        (
+            3 * HOUR,
+            "2 core hours; the whole study takes about 3, which does not fit: the launch ends when it is used up",
+        ),
     ],
 )
 def test_a_plan_says_whether_it_is_enough(tmp_path, seconds, words):

@@ -256,7 +256,9 @@ def test_a_mistake_is_one_line_with_its_place(bench, line, said):
 @pytest.mark.parametrize("body", ["pass", "run.report(1, loss=0.5)"])
 def test_a_function_that_never_reports_the_criterions_metric_is_told(bench, body):
     run = bench.open(f"def train(run):\n    {body}\n")
-    with pytest.raises(OwnCodeError, match=r"train.py:train never reported accuracy: call run.report\(step, accuracy"):
+    with pytest.raises(
+        OwnCodeError, match=r"train.py:train never reported accuracy in 30 steps .*: call run.report\(step, accuracy"
+    ):
         run.advance(10.0)
 
 

@@ -28,7 +28,7 @@ LR, SHRINK = "hyperparameters: {lr: 0.02}", "{low: 0.0, high: 1.0}"
 SEEDS, CLAIMS, PLAIN = "seeds: {search: 2, compare: 4}", "claims: [{best: plain}]", "{shrink: 0.0}"
 CRITERION, TASK = "criterion: {metric: error, threshold: 0.5, hold: 2}", "task: toy.py:Line"
 CONFIGURATIONS = "configurations: {plain: {shrink: 0.0}, shrunk: {shrink: 0.5}}"
-MODEL = "resnet18 is a model of torchvision, and a task says besides how it is trained and measured"
+MODEL = "resnet18 is a model of torchvision: to train it as a classifier, write task: classification and settings:"
 SLIPS = [
     (SEEDS, "seeds: 20", "seeds: expected a mapping of fields, not 20; write seeds: {compare: 20}"),
     (SEEDS, "seeds: [0, 1, 2]", "seeds are counted from 0: write seeds: {compare: 3}"),

@@ -50,7 +50,7 @@ SETTINGS = [
     ("seeds=[]", "seeds: expected a mapping of fields, not []"),
     ("seeds=20", "seeds: expected a mapping of fields, not 20; write --set seeds.compare=20"),
     ("data.name=", "data.name: is missing; known are camelyon16, "),
-    ("data.name=", "pattern2_rgb, or an own one as file.py:Name"),
+    ("data.name=", "pattern2_rgb; your own is named file.py:Name"),
     ("data.name=patern1", "data.name: there is no 'patern1'; did you mean pattern1"),
     ("data.balance=skewd", "data.balance: there is no 'skewd'; did you mean skewed?"),
     ("data.field=64", "data.field: 64 is larger than data.size, 32"),
@@ -197,6 +197,7 @@ def test_two_ways_to_say_one_configuration(study):
         ({"optimizer": {"name": "sgd"}}, "optimizer: a function has none"),
         ({"training": {"batch": 8}}, "training.batch: a function trains by itself; give it a hyperparameter"),
         ({"resources": {"engine": "fused"}}, "resources.engine: a function trains one member at a time"),
+        ({"resources": {"keep_weights": True}}, "resources.keep_weights: a function keeps its weights itself"),
         ({"search": {"together": 2}}, "search.together: a function trains one member a trial; leave it out"),
         ({"resources": {"gpus": 1.5}}, "resources.gpus: 1.5 is no share of one device"),
         (
