@@ -58,7 +58,7 @@ def _record(run: RunDirectory, configuration: str | None, seed: int) -> CohortRe
 def _tensors(run: RunDirectory, record: CohortRecord, seed: int) -> dict[str, Tensor]:
     """Of one member, each in storage of its own. Errors: UserError."""
     if not record.weights.exists():
-        if record.run().get("engine") in ("function", "command"):
+        if record.has_files or record.run().get("engine") in ("function", "command"):
             raise UserError(
                 f"{run.name}: its members are trained by a program of your own, which keeps their weights where it "
                 f"saves them; what it left is below {record.folder}"

@@ -211,8 +211,10 @@ def test_classes_that_the_data_set_does_not_have_are_named():
     class Wrong:
         data = SimpleNamespace(classes=2, train={"x": torch.zeros(3, 4), "label": torch.tensor([0, 5, 1])})
 
-    with pytest.raises(
-        UserError, match=r"IndexError: Target 5 .*; in the data 'label' is 0 to 5, and the data set has 2"
+    with (
+        pytest.raises(
+            UserError, match=r"IndexError: Target 5 .*; in the data 'label' is 0 to 5, and the data set has 2"
+        ),
+        told(Wrong(), "loss"),
     ):
-        with told(Wrong(), "loss"):
-            F.cross_entropy(torch.zeros(3, 2), Wrong.data.train["label"])
+        F.cross_entropy(torch.zeros(3, 2), Wrong.data.train["label"])
