@@ -187,8 +187,8 @@ def _facts(results: Results, comparison: Comparison) -> list[str]:
         if honest < seen:
             facts.append(
                 f"The highest share that converged, {100 * seen:.0f} %, was picked from {len(groups)}, so it is "
-                "too high on average: picked by one half of the seeds, it reaches "
-                f"{100 * honest:.0f} % in the other half."
+                "too high on average: where one half of the seeds picks the best, in the other half it reaches "
+                f"{100 * honest:.0f} %."
             )
     if results.same_best is not None and (table.origin == "search").any():
         facts.append(

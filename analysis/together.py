@@ -127,7 +127,7 @@ def _without_copies(runs: Sequence[Results], names: Sequence[str]) -> tuple[list
             left[place].add(configuration)
             said.setdefault((twin, place), []).append(f"{names[place]}: {members.label.iloc[0]}")
     sentences = [
-        f"Left out, as {names[twin]} has the same members: {', '.join(labels)}."
+        f"Left out, because {names[twin]} has the same members: {', '.join(labels)}."
         for (twin, _), labels in sorted(said.items())
     ]
     return [_without(run, gone) for run, gone in zip(runs, left, strict=True)], sentences

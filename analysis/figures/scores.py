@@ -109,8 +109,8 @@ def best_of_n(results: Results, groups: list[pd.DataFrame]) -> Drawn:
     name(axes, curves)
     caption = (
         f"Luck: the {results.score_name} that the best of so many seeds reaches in half of all tries, "
-        f"{reading(curves, 'best_of_n')}, as far as these seeds have one. Who reports the best of ten runs of one "
-        "configuration and a single run of another compares a curve's right end with another's left."
+        f"{reading(curves, 'best_of_n')}, as far as these seeds have one. To report the best of ten runs of one "
+        "configuration beside a single run of another is to compare one curve at 10 with the other at 1."
         + scale.sentence
         + _worst(results, groups)
     )

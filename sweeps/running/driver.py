@@ -29,7 +29,7 @@ from seedsweep.sweeps.running.launch_code import UserFiles, use_files
 from seedsweep.sweeps.running.log_elsewhere import LogElsewhere
 from seedsweep.sweeps.running.log_places import MODULES, TENSORBOARD, wanted
 from seedsweep.sweeps.running.prepared_task import check_gpus
-from seedsweep.sweeps.running.progress import describe, last_error, left_out, say_where
+from seedsweep.sweeps.running.progress import describe, doing, last_error, left_out, say_where
 from seedsweep.sweeps.running.ray_session import check_answers, cores
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.slots import slots_of_allocation, slots_of_machine
@@ -158,7 +158,7 @@ def _members_together(
             raise UserError(f"configurations.{each.name}.{problem}" if each.name else problem)
     of_ray = slots_of_allocation if detect.head() else slots_of_machine
     slots = 1 if on == INLINE else of_ray(study)
-    with console.status("trying which engine trains the members, and how many together"):
+    with doing(console, "trying which engine trains the members, and how many together"):
         found = sizes(study, configurations, run.paths, copy, data, slots)
     # One line where all configurations are alike, else one each.
     same = len(set(found.engines.values())) == 1

@@ -26,7 +26,7 @@ from seedsweep.sweeps.running import ray_session, ray_watch
 from seedsweep.sweeps.running.budget import Budget
 from seedsweep.sweeps.running.inputs import Inputs
 from seedsweep.sweeps.running.live_report import LiveReport
-from seedsweep.sweeps.running.progress import Progress, Watcher
+from seedsweep.sweeps.running.progress import Progress, Watcher, doing
 from seedsweep.sweeps.running.run_directory import RunDirectory
 from seedsweep.sweeps.running.source_copy import copy_source
 from seedsweep.sweeps.running.worker import Assignment, CohortWorker
@@ -125,7 +125,10 @@ def _on_ray(job: Job, agenda: Agenda, on: str) -> Agenda:
         session = ray_session.joined_ray(head, job.study.resources.allocation.min_nodes)
     else:
         session = ray_session.local_ray(copy_source(job.run.paths))
-    with session as there, _watchers(job, agenda) as watchers:
+    with contextlib.ExitStack() as ray:
+        with doing(job.console, "starting Ray" if on == HERE else "reaching Ray"):
+            there = ray.enter_context(session)
+        watchers = ray.enter_context(_watchers(job, agenda))
         # Ray is imported only where it is needed, and reads the settings that the session has made.
         from seedsweep.sweeps.running.ray_trials import run_trials
 

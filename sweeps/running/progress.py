@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -164,6 +165,15 @@ class Progress(Watcher):
             return f"{so_far} so far"
         left = (members - self._members_done - self._partial()) / done * (time.monotonic() - self._first_step)
         return f"{so_far} so far, about {duration(left)} left"
+
+
+@contextlib.contextmanager
+def doing(console: Console, what: str) -> Iterator[None]:
+    """Around what takes a while: on a terminal until it is done, elsewhere a line."""
+    if not console.is_terminal:
+        console.print(f"{what} ...", highlight=False, soft_wrap=True)
+    with console.status(what):
+        yield
 
 
 def left_out(cohorts: int) -> str:

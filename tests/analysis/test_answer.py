@@ -30,6 +30,7 @@ SAME = {1.0: 6, 0.5: 7, 0.0: 5, 0.2: 6}
 ONE_BETTER = {1.0: 0, 0.5: 12, 0.0: 1, 0.2: 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rates", "words"),
     [
@@ -132,9 +133,8 @@ def test_named_best_leaves_out_what_the_search_found(tmp_path, make_run):
 
 def test_the_facts(tmp_path, make_run):
     facts = said(make_run(tmp_path / "run", SAME)).facts
-    assert re.search(
-        r"58 %, was picked from 4, .* picked by one half of the seeds, it reaches (39|4\d) % in the other", facts[0]
-    ), facts
+    honest = r"58 %, was picked from 4, .* in the other half it reaches (39|4\d) %"
+    assert re.search(honest, facts[0]), facts
     assert re.search(r"\d+ % is between configurations and \d+ % between seeds of one\.", facts[-1])
 
 
@@ -189,6 +189,7 @@ def test_the_verdict_on_two_names_the_other(tmp_path, make_run, converged, short
     assert said(make_run(tmp_path / "run", {1.0: 12, 0.0: converged}, found=False)).verdict == short
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("claim", "words"),
     [

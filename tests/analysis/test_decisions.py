@@ -227,6 +227,7 @@ class TestPairsOfSeeds:
         assert signs(decide(groups, RULES), SCORE) == [0, 0, 0]
         assert signs(decide(groups, self.paired), SCORE) == [1, 1, -1]
 
+    @pytest.mark.slow
     def test_seeds_that_are_unlike_keep_the_level(self):
         """Each seed converges under exactly one of three equal configurations."""
         rng, found = np.random.default_rng(0), []

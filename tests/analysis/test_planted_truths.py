@@ -319,6 +319,7 @@ def signs(comparison):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.name)
 def test_sentences(tmp_path, truth):
     results = made(tmp_path, truth.groups, truth.threshold)
@@ -332,6 +333,7 @@ def test_sentences(tmp_path, truth):
     assert {pair: found[pair] for pair in truth.pairs} == truth.pairs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [truth for truth in TRUTHS if truth.judged], ids=lambda truth: truth.name)
 def test_verdicts(tmp_path, truth):
     """Each claim on its own: what else is claimed does not matter to it."""
@@ -342,6 +344,7 @@ def test_verdicts(tmp_path, truth):
         assert judged.verdict == verdict, claim
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", TRUTHS, ids=lambda truth: truth.name)
 def test_figures(tmp_path, truth):
     """Each pair's interval holds its estimate, and leaves out no difference just where the pair is told apart."""
@@ -361,6 +364,7 @@ def test_figures(tmp_path, truth):
     assert ((table.low <= table.p) & (table.p <= table.high)).all()
 
 
+@pytest.mark.slow
 def test_200_configurations(tmp_path):
     """One is good: it is told apart from each; 12 seeds are enough for 19900 pairs."""
     rng = np.random.default_rng(0)
@@ -439,6 +443,7 @@ def test_lower_is_better(tmp_path, make_run):
     assert pair.shift < 0 < comparison.configurations.set_index("label").median_score["alpha 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", range(13))
 def test_names_and_order_do_not_matter(tmp_path, rate):
     first = compare(made(tmp_path, {"x": seeds(rate, 12), "y": seeds(6, 12), "z": seeds(11, 12)}, 0.9))

@@ -51,6 +51,7 @@ def assert_decides_the_same(before, after):
     return other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", [Criterion("f1", 0.9, 2, "max", 0.0, 1.0), Criterion("loss", 0.1, 2, "min")])
 def test_a_configuration_and_a_claim_that_are_added_later_decide_nothing(grown, criterion):
     settings = {"found": False, "criterion": criterion}
@@ -139,6 +140,7 @@ def test_without_a_result_nothing_is_lost(tmp_path, make_run):
     assert write(folder).changes == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("length", "registered", "then"),
     [

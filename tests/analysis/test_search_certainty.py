@@ -83,6 +83,7 @@ def test_of_equal_ones_each_is_named_about_as_often(count, share):
     assert 0.8 / count < np.mean(shares) < 1 / count + 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("quality", [0.0, 0.1])
 @pytest.mark.parametrize(

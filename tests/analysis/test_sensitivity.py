@@ -30,6 +30,7 @@ def varied(folder) -> sensitivity.Criteria:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["max", "min"])
 @pytest.mark.parametrize(("threshold", "hold"), [(0.7, 1), (0.93, 1), (0.93, 3), (0.9, 2), (0.96, 3)])
 def test_it_is_as_if_the_study_had_that_criterion(tmp_path, make_run, direction, threshold, hold):

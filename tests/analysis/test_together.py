@@ -17,6 +17,7 @@ from seedsweep.core.records.study import Training
 LAUNCH = {"time": "", "command": [], "commit": "", "host": "", "devices": [], "python": "", "versions": {}}
 
 
+@pytest.mark.slow
 def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     first = make_run(tmp_path / "first", mixed, name="first")
     second = make_run(tmp_path / "second", {1.0: 3, 0.5: 12}, name="second")
@@ -40,6 +41,7 @@ def test_two_runs_side_by_side(tmp_path, make_run, mixed):
     assert "second: " in answer
 
 
+@pytest.mark.slow
 def test_of_runs_that_have_not_ended_the_page_says_so_and_promises_nothing(tmp_path, make_run):
     ended = make_run(tmp_path / "ended", {1.0: 9, 0.5: 4}, found=False, name="ended")
     one, other = (
@@ -65,7 +67,7 @@ def test_copies_of_members_are_no_second_sample(tmp_path, make_run):
     both = together([tables.read(first), tables.read(second)])
     # Of alpha 0.5 the seeds have other results: another code, or another machine.
     assert both.members.label.unique().tolist() == ["first: alpha 1", "first: alpha 0.5", "second: alpha 0.5"]
-    assert both.changes[0] == "Left out, as first has the same members: second: alpha 1."
+    assert both.changes[0] == "Left out, because first has the same members: second: alpha 1."
     assert len(compare(both).pairs) == 3
     assert "second: alpha 1" not in set(both.evaluations.label)
 
@@ -114,8 +116,8 @@ def test_of_three_runs_the_one_with_most_seeds_keeps_what_all_have(tmp_path, mak
     every = together([tables.read(run) for run in runs])
     assert every.members.label.unique().tolist() == ["a: alpha 0.5", "b: alpha 1", "b: alpha 0.5", "c: alpha 0.5"]
     assert every.changes == [
-        "Left out, as b has the same members: a: alpha 1.",
-        "Left out, as b has the same members: c: alpha 1.",
+        "Left out, because b has the same members: a: alpha 1.",
+        "Left out, because b has the same members: c: alpha 1.",
     ]
     assert every.study.question == "a, b or c: which configuration is better?"
     assert len(compare(every).pairs) == 6

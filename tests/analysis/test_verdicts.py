@@ -115,6 +115,7 @@ def test_a_verdict_stays_at_every_later_look(claim):
     assert said != {"undecided"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margin", [0.4, 0.6])
 def test_a_verdict_stays_after_every_seed(margin):
     rules = Rules(0.05, {CONVERGING: 1.0}, (120,), AfterEverySeed())

@@ -105,6 +105,7 @@ def planted_froc(patches: dict[str, list[tuple[float, int, int, int]]]) -> float
     return float(np.interp([0.25, 0.5, 1, 2, 4, 8], *zip(*curve, strict=True)).mean())
 
 
+@pytest.mark.slow
 def test_what_is_planted_is_what_the_report_says(slides, tmp_path):
     (tmp_path / "dark.py").write_text(DARK)
     study = tmp_path / "dark.yaml"
@@ -156,6 +157,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_the_study_of_the_challenge_runs_by_one_command(slides, tmp_path):
     settings = ("data.train=16", "data.validation=8", "training.batch=8", *SMALL)
     given = [f"--set={setting}" for setting in (f"data.slides={slides}", *DATA, *settings)]

@@ -79,6 +79,7 @@ def test_a_search_comes_back_with_what_mattered_in_it(tmp_path):
     assert {"p_converge", "importance"} <= set(report.figures)
 
 
+@pytest.mark.slow
 def test_tables_figures_and_an_answer_come_back(finished, tmp_path):
     by_label = finished.members.groupby("label").outcome.apply(lambda outcomes: (outcomes == "converged").sum())
     assert by_label.to_dict() == {"slow": 0, "fast": 5}
@@ -90,6 +91,7 @@ def test_tables_figures_and_an_answer_come_back(finished, tmp_path):
     assert set(read_evaluations("line", tmp_path).step) == {10, 20, 30, 40}
 
 
+@pytest.mark.slow
 def test_the_same_call_goes_on(finished, tmp_path):
     """With more seeds; what is finished is not trained again."""
     more = run_study({**STUDY, "seeds": {"compare": 7}}, runs=tmp_path, quiet=True)
@@ -98,6 +100,7 @@ def test_the_same_call_goes_on(finished, tmp_path):
     assert old.tolist() == finished.members.sort_values(["label", "seed"]).final.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [True, False])
 def test_more_steps_are_as_if_all_had_been_asked_for(tmp_path, keep):
     """From the state that was kept, or, where none was, anew."""
@@ -113,6 +116,7 @@ def test_more_steps_are_as_if_all_had_been_asked_for(tmp_path, keep):
         run_study(study, runs=tmp_path / "grown", quiet=True)
 
 
+@pytest.mark.slow
 def test_where_nothing_says_so_a_grown_run_is_evaluated_as_it_began(tmp_path):
     training = {name: value for name, value in STUDY["training"].items() if name != "evaluate_every"}
     study = {**STUDY, "training": {**training, "steps": 200}, "seeds": {"compare": 1}}
@@ -130,6 +134,7 @@ def test_epochs_of_other_batches_are_other_numbers_of_steps_and_all_are_compared
     assert found.evaluations.groupby("label").step.max().nunique() == 2
 
 
+@pytest.mark.slow
 def test_what_is_added_after_results_is_exploratory(finished, tmp_path):
     """A configuration, a claim and seeds: the answer stays, and says beside it what was added."""
     configurations = {**STUDY["configurations"], "faster": {"lr": 0.2}}
@@ -146,6 +151,7 @@ def test_what_is_added_after_results_is_exploratory(finished, tmp_path):
     assert found.members.groupby("label").exploratory.sum().to_dict() == {"slow": 1, "fast": 1, "faster": 6}
 
 
+@pytest.mark.slow
 def test_changed_code_is_refused_unless_it_is_accepted(tmp_path):
     code = tmp_path / "line.py"
     code.write_text("def train(run):\n    run.report(1, error=run.seed)\n")
@@ -160,6 +166,7 @@ def test_changed_code_is_refused_unless_it_is_accepted(tmp_path):
     assert sorted(found.members.final) == [0, 2]
 
 
+@pytest.mark.slow
 def test_steps_that_a_schedule_reads_do_not_grow(tmp_path):
     study = {**STUDY, "schedules": {"lr": {"name": "cosine"}}}
     run_study(study, runs=tmp_path, quiet=True)
@@ -194,6 +201,7 @@ def test_a_wrong_place_is_refused(on, tmp_path):
         run_study(STUDY, runs=tmp_path, on=on, quiet=True)
 
 
+@pytest.mark.slow
 def test_a_script_beside_its_study_keeps_its_names(tmp_path):
     """Whatever is imported of the study's folder anew, the script that runs stays `__main__`."""
     (tmp_path / "own.py").write_text("def train(run):\n    run.report(1, error=run.seed)\n")

@@ -252,7 +252,7 @@ window.seedsweepCharts = (() => {
       element("option", { value: "" }, "none"), ...labels.map((label) => element("option", { value: label }, label)));
     const left = data.left_out ? ` The charts show ${labels.length} configurations; ${data.left_out} more are in tables/.` : "";
     own.replaceChildren(element("p", { class: "tools" }, element("label", {}, "Highlight ", field),
-      element("span", {}, `Hover names a seed, a click highlights its configuration in every figure, a drag zooms.${left}`)));
+      element("span", {}, `${matchMedia("(hover: hover)").matches ? "Hover names a seed, a click highlights its configuration in every figure, a drag zooms." : "A tap names a seed, and highlights its configuration in every figure; buttons zoom."}${left}`)));
     own.hidden = false;
     for (const head of document.querySelectorAll("#configurations tbody th")) {
       const label = head.textContent;

@@ -8,6 +8,7 @@ from tests.calibration.row import Row, Seen, holds, run, table
 from tests.calibration.rows import ROWS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "seeds"),
     [pytest.param(row, n, id=f"{row.name}, {n} seeds") for row in ROWS for n in row.seeds if n not in row.heavy],

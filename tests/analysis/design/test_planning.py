@@ -47,6 +47,7 @@ def test_all_tables_at_once_are_the_test_of_each(seeds):
         assert table[k, l] == pytest.approx(boschloo((k, seeds), (l, seeds)), rel=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sizes", "groups"), [((12,), 2), ((12,), 4), ((30,), 5), ((6, 12, 24), 4), ((6, 12), 2)])
 def test_studies_at_once_are_decided_as_each_one(sizes, groups):
     rng = np.random.default_rng(1)
@@ -93,6 +94,7 @@ def test_little_is_false_where_all_are_equal(share, seeds):
     assert found.told.sum() / 2 <= 6 * LEVEL
 
 
+@pytest.mark.slow
 def test_a_study_that_stops_is_as_one_by_one():
     truth = Truth((0.9, 0.3, 0.3), ("a", "b", "c"), claims=(BEST, BELOW))
     seeds = SeedCounts(until="decided", least=6, most=24)
@@ -246,6 +248,7 @@ def test_claims_of_likeness_at_once_are_decided_as_each_one(margin):
         assert verdict(claim, compared(*[(int(k), seeds) for k in study]), "f1") == said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", [Claim(best="a", margin=0.3), Claim(alike=("a", "b"), margin=0.3)])
 def test_looks_at_claims_with_a_margin_at_once_are_those_of_each(claim):
     """The first look that decides counts, of shares as of scores."""

@@ -98,6 +98,7 @@ def test_the_order_of_configurations_does_not_matter(seed):
     assert found.stopped == turned.stopped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claims", [(), (Claim(best="a"),), (Claim(better=("a", "b"), axis="score"),)])
 @pytest.mark.parametrize("seed", range(3))
 def test_more_seeds_later_do_not_change_an_earlier_look(seed, claims):
@@ -201,6 +202,7 @@ def test_alike_is_a_claim_that_can_be_decided(margin):
 EASY, HOPELESS = Claim(best="a"), Claim(alike=("a", "b"), margin=0.35)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_hopeless_claim_about_the_same_pair_takes_nothing_from_an_easy_one(order):
     said = []
@@ -213,6 +215,7 @@ def test_a_hopeless_claim_about_the_same_pair_takes_nothing_from_an_easy_one(ord
     assert said.count("supported") >= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", [HOPELESS, Claim(better=("a", "b")), Claim(best="b", margin=0.2)])
 @pytest.mark.parametrize("first", [EASY, Claim(better=("a", "b"), margin=0.5), Claim(better=("c", "b"))])
 def test_a_second_claim_never_shortens_the_first(first, second):
@@ -222,6 +225,7 @@ def test_a_second_claim_never_shortens_the_first(first, second):
         assert all(own <= other for own, other in zip(alone.reached, both.reached, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "claims",
     [(EASY, HOPELESS), (Claim(best="a", margin=0.5), Claim(below=("b", 0.7))), (EASY, Claim(better=("a", "b")))],
@@ -257,6 +261,7 @@ def test_looks_any_goes_on_in_steps():
     assert found.wanted[0] in (8, 16)
 
 
+@pytest.mark.slow
 def test_intervals_of_what_left_early_hold():
     """P(converge) of each, and all differences, of studies that stopped whenever they were decided; few of them here,
     many in the calibration."""

@@ -80,6 +80,7 @@ def test_bars_are_the_intervals_of_the_table_with_all_looks_counted(tmp_path, ma
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["made", ""])
 def test_captions_say_no_more_than_is_so(tmp_path, make_run, task):
     figures = drawn(make_run(tmp_path / "run", {1.0: 9, 0.5: 4, 0.0: 0}, task=task, diverged=1))
@@ -106,6 +107,7 @@ def explored(folder, make_run, space, values):
     return make_run(folder, rates, values=values, search=Search(explore=8, space=space))
 
 
+@pytest.mark.slow
 def test_effects_are_of_the_numbers_that_were_searched(tmp_path, make_run):
     space = {
         "alpha": Dimension(low=0, high=1),
@@ -131,6 +133,7 @@ def test_without_a_number_in_the_search_there_are_no_effects(tmp_path, make_run)
     assert "effects" not in drawn(explored(tmp_path / "run", make_run, space, lambda a: {"kind": str(a), "alpha": "x"}))
 
 
+@pytest.mark.slow
 def test_text_has_one_size_on_a_page(tmp_path, make_run):
     """All figures are equally wide, so that a page scales them alike; little text is smaller than the rest."""
     for rates in ({1.0: 9, 0.5: 4}, {round(0.1 * i, 1): i for i in range(11)}):
@@ -171,6 +174,7 @@ def boxes(figure, found):
     return [Text.get_window_extent(text, canvas.get_renderer()) for text in every]
 
 
+@pytest.mark.slow
 def test_names_beside_curves_that_end_alike_do_not_overlap(tmp_path, make_run):
     names = {f"v{i}": f"configuration {i} with a name that takes more than a line" for i in range(9)}
     figures = drawn(make_run(tmp_path / "run", dict.fromkeys(names, 12), names=names, found=False))
@@ -227,6 +231,7 @@ def test_a_page_has_a_figure_that_is_dark_in_the_dark_and_a_paper_the_light_one(
     ElementTree.fromstring(picture)
 
 
+@pytest.mark.slow
 def test_importing_the_figures_changes_no_settings(tmp_path):
     code = (
         "import matplotlib; before = dict(matplotlib.rcParams)\n"

@@ -135,6 +135,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 def test_a_name_is_what_stands_there(tmp_path):
     names = ODD
     rows = [(name, seed, step, step / 100) for name in names for seed in range(2) for step in (50, 100)]

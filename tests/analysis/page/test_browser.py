@@ -21,6 +21,7 @@ pytestmark = pytest.mark.pictures
 both = pytest.mark.parametrize("either", ["report", "replication"], indirect=True)
 
 
+@pytest.mark.slow
 @both
 def test_it_asks_for_nothing_and_complains_of_nothing(opened, either):
     page = opened(either)
@@ -41,6 +42,7 @@ def test_every_image_is_there_and_has_text(opened, either):
     assert all(drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 390)])
 @pytest.mark.parametrize("either", ["report", "replication", "runs"], indirect=True)
 def test_axe_finds_nothing(opened, either, scheme, width):
@@ -51,6 +53,7 @@ def test_axe_finds_nothing(opened, either, scheme, width):
     assert {"color-contrast", "document-title", "html-has-lang"} <= passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1, 2, 4, 7, 9])
 def test_a_click_sorts_and_another_turns_it_round(shown, place):
     page = shown
@@ -68,6 +71,7 @@ def test_a_click_sorts_and_another_turns_it_round(shown, place):
     assert page.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "word", "left"), [("configurations", "ALPHA 0", 3), ("pairs", "best found", 3)])
 def test_a_filter_shows_what_has_its_words(shown, table, word, left):
     page = shown
@@ -86,6 +90,7 @@ def test_a_phone_scrolls_tables_and_not_the_page(opened, either):
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+@pytest.mark.slow
 def test_names_as_long_as_a_phone_do_not_make_the_page_scroll(opened, tmp_path, make_run, mixed):
     names = {alpha: f"{'a_name_without_a_space_' * 3}{alpha} " + "and words, " * 8 for alpha in mixed}
     folder = make_run(tmp_path / "run", mixed, names=names, found=False)
@@ -162,6 +167,7 @@ def more_seeds(folder: Path) -> None:
         added.claim(1).commit(Curves(curves.steps, values, curves.columns, [12, 13]), outcomes, run)
 
 
+@pytest.mark.slow
 def test_an_open_page_takes_in_what_is_new_and_keeps_what_was_set(opened, tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, wanted=14)
     report = RunPaths(folder).report
@@ -213,6 +219,7 @@ def test_an_open_page_takes_in_what_is_new_and_keeps_what_was_set(opened, tmp_pa
     assert page.complaints == []
 
 
+@pytest.mark.slow
 def test_a_page_whose_results_are_gone_takes_in_others(opened, tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, wanted=40)
     write(folder, tables.Reader(folder))

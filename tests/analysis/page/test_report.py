@@ -125,6 +125,7 @@ def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason
     assert 'http-equiv="refresh"' not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", [False, True])
 def test_while_seeds_are_missing_the_page_takes_in_what_is_new(tmp_path, make_run, mixed, change_study, reader):
     folder = make_run(tmp_path / "run", mixed, wanted=40)
@@ -172,6 +173,7 @@ def test_a_curve_beyond_the_picture_lies_on_its_edge(tmp_path, make_run, mixed):
     assert [seed_curves.height(score, results) for score in (-3, 0, 1, 1e30)] == [34, 34, 0, 0]
 
 
+@pytest.mark.slow
 def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, make_run, monkeypatch):
     rates = {round(0.05 * i, 2): i for i in range(13)}
     folder = make_run(tmp_path / "run", rates, found=False)
@@ -202,6 +204,7 @@ def test_members_that_look_are_shown_with_what_they_see(tmp_path, make_run, mixe
     assert (RunPaths(folder).report.figures / "glimpses.svg").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [{"name": "gone"}, {"name": "csv", "folder": "/nowhere"}, {}])
 def test_where_the_images_are_not_here_the_page_has_none(tmp_path, make_run, mixed, data):
     folder = make_run(tmp_path / "run", mixed, windows=True, data=data)
@@ -302,6 +305,7 @@ def test_of_others_results_nothing_is_said_that_is_not_known(tmp_path):
     assert "no finite" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("converged", "looks", "level"), [(4, (6, 12, 24), 5), (9, (4, 8, 24), 5), (12, (6, 12), 10)])
 def test_looks_and_the_level_that_is_spent(tmp_path, make_run, change_study, converged, looks, level):
     """Between looks a page has counts, and no verdict and no pair that differs before the first."""
@@ -333,6 +337,7 @@ def test_what_is_bold_differs(tmp_path, make_run, mixed):
     assert html.count('class="real"') == 2 * (pairs.differs != 0).sum() + 3 * (pairs.score_differs != 0).sum() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("diverged", [0, 1, 3])
 def test_what_seeds_without_a_score_count_as(tmp_path, make_run, diverged):
     folder = make_run(tmp_path / "run", {1.0: 9, 0.0: 3}, diverged=diverged, found=False)

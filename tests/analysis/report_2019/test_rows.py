@@ -67,6 +67,7 @@ def test_at_the_reports_scale_no_row_differs_in_what_it_is_about(row, inception)
     assert all(each.beside for each in apart)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", sorted({row.study for row in ROWS}))
 @pytest.mark.parametrize("scale", ["laptop", "cluster", "report"])
 def test_the_designs_are_those_of_the_studies(study, scale, inception):
@@ -109,6 +110,7 @@ def test_rows_are_told_apart_and_say_what_they_must():
             assert row.control, row.row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["laptop", "report"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.row)
 def test_either_verdict_can_be_reached_with_the_seeds_of_the_study(row, scale, tmp_path):
@@ -119,6 +121,7 @@ def test_either_verdict_can_be_reached_with_the_seeds_of_the_study(row, scale, t
         assert found.verdict == verdict, found.why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [row for row in ROWS if row.control], ids=lambda row: row.row)
 def test_nothing_is_tested_where_the_control_fails(row, tmp_path):
     plant_row(tmp_path, row, holds=True, control=False)

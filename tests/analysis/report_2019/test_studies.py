@@ -19,6 +19,7 @@ def as_claimed(claim, name, *, holds):
     return (name == claim.names[0]) == (holds if claim.below is None else not holds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["laptop", "report"])
 @pytest.mark.parametrize("study", STUDIES)
 def test_what_a_study_registers_can_come_out_either_way(study, scale, inception):

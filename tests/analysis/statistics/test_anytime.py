@@ -41,6 +41,7 @@ def test_equal_scores_are_ever_told_apart_in_at_most_5_percent(levels):
     assert ever_rejected(scoring(0.0, levels, 1000, np.random.default_rng(1))) <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second"), [(0.5, 0.5), (0.9, 0.5), (0.98, 0.02), (0.98, 0.9), (1.0, 0.0)])
 def test_intervals_hold_the_mean_after_every_seed_in_at_least_95_percent(first, second):
     values = converging(first, second, 150, np.random.default_rng(2))

@@ -86,6 +86,7 @@ def test_many_groups_are_quick():
     assert len(adjusted_pairs(p_values, 200, omnibus=0.0)) == 19900
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(4,), (3, 1), (2, 2), (2, 1, 1), (5,), (3, 2), (4, 1)])
 def test_a_true_pair_is_rejected_at_most_at_the_level(sizes):
     """Means of known variance: clusters of equal groups, far apart or near each other."""

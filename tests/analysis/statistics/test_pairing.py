@@ -23,6 +23,7 @@ def positive_ranks(differences):
     return stats.rankdata(np.abs(own))[own > 0].sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [1, 2, 5, 11])
 @pytest.mark.parametrize("levels", [2, 4, 50])
 def test_signed_ranks_against_all_signs(seeds, levels):

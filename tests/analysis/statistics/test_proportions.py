@@ -68,6 +68,7 @@ def bounds(m, n, confidence=0.95):
     return np.moveaxis(np.array(table), -1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "n", "confidence"),
     [(size, size, confidence) for size in (1, 3, 5, 12) for confidence in (0.6, 0.95, 0.999)]
@@ -85,6 +86,7 @@ def test_one_seed_that_converged_is_not_better_than_38_of_40():
     assert low < -0.9 < 0 < high < 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [5, 12, 20, 30])
 def test_the_interval_of_a_difference_holds_at_least_as_often_as_it_says(members):
     """Exact, over both P(converge)."""
@@ -96,6 +98,7 @@ def test_the_interval_of_a_difference_holds_at_least_as_often_as_it_says(members
         assert chance[i] @ holds @ chance[j] >= 0.95, (p[i], p[j])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "n", "confidence"), [(5, 5, 0.99), (12, 12, 0.95), (3, 12, 0.95), (5, 20, 0.8), (30, 30, 0.95), (40, 1, 0.99)]
 )
@@ -110,6 +113,7 @@ def test_each_side_holds_where_it_is_tightest(m, n, confidence):
         assert missed.max() <= (1 - confidence) / 2 + 1e-7, at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n"), [(6, 6), (12, 12), (4, 11)])
 def test_more_confidence_gives_a_wider_interval(m, n):
     intervals = [bounds(m, n, confidence) for confidence in (0.8, 0.9, 0.95, 0.99, 0.999)]

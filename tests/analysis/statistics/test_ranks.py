@@ -57,6 +57,7 @@ def test_rank_sum_of_many_is_approximate_and_near():
     assert rank_sum(first, second) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(5, 5), (12, 12), (5, 12)])
 @pytest.mark.parametrize("kind", ["grid", "clumps", "diverged"])
 def test_rank_sum_keeps_its_level_with_ties(sizes, kind):
@@ -185,6 +186,7 @@ def test_shift_where_diverged_members_decide():
     assert -12 < low < 1 < high < 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("kind", ["clumps", "grid", "diverged"])
 def test_shift_holds_a_difference_of_location(sizes, kind):
@@ -227,6 +229,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(5, 5), (12, 12), (5, 40), (40, 40)])
 @pytest.mark.parametrize("kind", PAIRS)
 def test_superiority_holds_the_truth(sizes, kind):
@@ -251,6 +254,7 @@ def test_scores_of_more_seeds_are_surer():
         assert (np.diff(widths) < 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "seeds"), [(2, 12), (6, 5)])
 def test_same_scores_keeps_its_level_with_ties(groups, seeds):
     rng = np.random.default_rng(10)

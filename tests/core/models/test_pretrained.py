@@ -81,6 +81,7 @@ def test_a_frozen_backbone_is_one_for_all_members_and_stays_as_it_is(settings, c
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "weights", "name"),
     [

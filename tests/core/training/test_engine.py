@@ -237,6 +237,7 @@ def stepped(task: Task, who, group: int) -> torch.Tensor:
     return one.state()["weights"][-1] - before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "name", "words"),
     [

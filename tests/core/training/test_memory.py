@@ -67,6 +67,7 @@ def test_what_says_that_memory_ran_out():
     assert not ran_out(ValueError("out of memory"))
 
 
+@pytest.mark.slow
 def test_a_cohort_too_large_for_real_memory_is_split():
     done = subprocess.run([sys.executable, "-c", LIMITED, "90"], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr

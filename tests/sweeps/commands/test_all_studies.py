@@ -47,6 +47,7 @@ def test_another_scale_has_runs_of_its_own(studies, tmp_path, monkeypatch, scale
     assert command[2:] == [str(path), *name, "--runs", str(tmp_path / "runs"), "--scale", scale]
 
 
+@pytest.mark.slow
 def test_all_run_and_what_fails_does_not_stop_the_others(studies, tmp_path, monkeypatch):
     printed = []
 
@@ -95,6 +96,7 @@ def test_each_study_is_read_once(studies, tmp_path, monkeypatch):
     assert sorted(Path(path).stem for path in read) == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["laptop", "cluster"])
 def test_ours_are_in_order(scale):
     """The one that starts from another's weights is the last."""

@@ -155,6 +155,7 @@ def first(tmp_path_factory):
         yield study
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "well", "words"),
     [

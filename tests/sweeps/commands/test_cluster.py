@@ -31,6 +31,7 @@ def end(found):
     found[:] = [Job("7", "CANCELLED", "Resources", "", "1:00:00")]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_in_the_queue_is_told_once(kept, queue):
     _, told = queue
     assert cluster.cancel(kept) == ["7"]

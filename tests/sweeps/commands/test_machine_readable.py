@@ -128,6 +128,7 @@ def answered(request, runs, trained):
     return name, said(name, *more, "--runs", runs)
 
 
+@pytest.mark.slow
 def test_it_is_one_object_and_the_page_names_its_keys(answered):
     name, found = answered
     # Names of configurations, of axes and of searched fields are no keys.

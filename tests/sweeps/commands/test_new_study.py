@@ -46,6 +46,7 @@ def begun(folder, *words):
     return folder / f"{words[0]}.yaml", console.file.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "module", "files"),
     [

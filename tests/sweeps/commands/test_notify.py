@@ -68,6 +68,7 @@ def said_of(to: str, line: str = "toy: all well") -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_a_webhook_gets_the_verdict_and_its_address_is_not_on_record(study, tmp_path, webhook):
     address, posted = webhook
     done = run_here("launch", study, "--on", "inline", "--runs", tmp_path, *SMALL, "--notify", f"{address}/secret")
@@ -99,6 +100,7 @@ def test_what_failed_is_told_too(study, tmp_path, told):
     assert "2 cohorts failed" in out.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("to", "words"),
     [

@@ -32,6 +32,7 @@ def shares(said):
     return {int(seeds): int(share) for seeds, share in re.findall(r"│ (\d+)[^│]*│ in (\d+) %", said)}
 
 
+@pytest.mark.slow
 def test_the_whole_plan(study_file, tmp_path):
     condition = "search.space.schedules.lr.every={if: {schedules.lr.name: step}}"
     study = load(study_file, None, ["criterion.hold=6", condition], None, "inline")
@@ -97,6 +98,7 @@ def test_power_grows_with_seeds_to_what_is_asked(study_file, pair):
     assert re.search(r"│ 24 days +│ 576 ", said)
 
 
+@pytest.mark.slow
 def test_stopping_when_decided_saves_seeds(study_file):
     settings = ["seeds.until=decided", "seeds.least=6", "seeds.most=48"]
     said = words(load(study_file, None, settings, None, "here"), Assumed(0.95, 0.3))
@@ -118,6 +120,7 @@ def test_nothing_is_said_of_one_configuration(study_file):
     assert lines(alone, Assumed(), None) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("on", "trials"), [("inline", 1), ("slurm", 6)])
 def test_trials_at_once_are_those_of_where_it_runs(study_file, tmp_path, monkeypatch, on, trials):
     """Three nodes of two CPUs, whatever this machine has."""
@@ -128,6 +131,7 @@ def test_trials_at_once_are_those_of_where_it_runs(study_file, tmp_path, monkeyp
     assert plan.find(study, run, on, Console(quiet=True)).trials == trials
 
 
+@pytest.mark.slow
 def test_what_is_asked_together_takes_less_time(study_file, tmp_path, monkeypatch):
     from seedsweep.sweeps.commands import plan
 
@@ -182,6 +186,7 @@ def test_power_of_scores_grows_with_seeds_and_with_the_difference(study_file, wi
     assert any(74 <= share <= 90 for share in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("claim", "words_of_it"),
     [
@@ -211,6 +216,7 @@ def test_each_claim_is_simulated_where_it_holds(study_file, claim, words_of_it):
 BELOW, BY_LOSS = "{below: [alpha 0, 0.4]}", "{best: alpha 1, measure: loss}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("claim", "shared", "table"),
     [
@@ -255,6 +261,7 @@ BETTER, BEST = "{better: [alpha 1, alpha 0]}", "{best: alpha 1}"
 BY_SCORE, ALIKE = "{best: alpha 1, axis: score}", "{alike: [alpha 1, alpha 0], margin: 0.5}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claims", [(BETTER, BELOW), (BY_SCORE, BELOW), (BETTER, BY_SCORE)])
 def test_any_claim_keeps_a_study_going(study_file, claims):
     """On one axis, or on both."""

@@ -18,6 +18,7 @@ def study(tmp_path):
     return toy.write(tmp_path / "mine")
 
 
+@pytest.mark.slow
 def test_the_answer_has_a_line_for_each_claim(study, tmp_path):
     claims = "claims=[{best: plain}, {alike: [plain, shrunk], margin: 0.2}]"
     run, *_ = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2", claims)
@@ -29,6 +30,7 @@ def test_the_answer_has_a_line_for_each_claim(study, tmp_path):
     assert lines[-1] == f"report:  {run.paths.report.page}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminal", [True, False])
 def test_lines_are_wrapped_on_a_terminal_alone(study, tmp_path, terminal):
     run, *_ = run_inline(study, tmp_path, "search.explore=0", "seeds.compare=2")
@@ -49,6 +51,7 @@ def test_a_replication_of_nothing_says_what_to_run(tmp_path):
     assert not (tmp_path / "to").exists()
 
 
+@pytest.mark.slow
 def test_what_had_converged_before_steps_grew_is_said_as_it_was(study, tmp_path):
     small = ("search.explore=0", "seeds.compare=3")
     run, *_ = run_inline(study, tmp_path, *small)

@@ -3,6 +3,7 @@
 import io
 import re
 
+import pytest
 from rich.console import Console
 
 from seedsweep.sweeps.commands.results import show_report
@@ -11,6 +12,7 @@ from tests.sweeps import toy
 from tests.sweeps.launching import run_inline
 
 
+@pytest.mark.slow
 def test_each_run_is_a_row_that_links_its_report(tmp_path):
     small = ("search.explore=0", "seeds.compare=2", "question=Is 1 < 2?")
     study = toy.write(tmp_path / "mine")

@@ -216,6 +216,7 @@ def test_a_study_of_one_look_says_none(tmp_path, seeds):
     assert "\nlook " not in looked_at(tmp_path / "made", seeds, (12, 12))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("finished", [(12, 12), (6, 6), (6, 5), (12, 12, 2), (6, 6, 3), (6, 6, 48), (5, 5, 6), (24, 6)])
 @pytest.mark.parametrize("claims", [(), (Claim(alike=("a", "b"), margin=0.1),), (Claim(below=("b", 0.2)),)])
 @pytest.mark.parametrize("before", [0, 6])

@@ -35,6 +35,7 @@ def arguments(study, runs, *settings):
     return ["launch", study, "--on", "inline", "--runs", runs, *(w for s in (*SMALL, *settings) for w in ("--set", s))]
 
 
+@pytest.mark.slow
 def test_it_ends_a_launch_and_a_larger_one_goes_on_to_the_same_results(study, tmp_path):
     whole, *_ = run_inline(study, tmp_path / "whole", *SMALL)
     runs = tmp_path / "runs"
@@ -276,6 +277,7 @@ seeds: {compare: 1}
 """
 
 
+@pytest.mark.slow
 def test_a_killed_and_a_failed_attempt_count_beside_the_one_that_finishes(tmp_path):
     home, log = tmp_path / "mine", tmp_path / "attempts.txt"
     home.mkdir()

@@ -245,6 +245,7 @@ def pids_of(bench: Bench) -> list[int]:
     return [int(pid) for pid in path.read_text().split()]
 
 
+@pytest.mark.slow
 def test_closing_ends_the_program_and_its_children_that_ignore_it(bench):
     deaf = FAMILY.replace("print(1", "signal.signal(15, signal.SIG_IGN); print(1")
     run = bench.open(deaf + "time.sleep(600)")
@@ -283,6 +284,7 @@ def test_a_fenced_worker_ends_its_program(bench):
     assert [start_ticks(pid) for pid in pids] == [None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_program_dies_with_its_owner(bench, number):
     """The owner is a process of its own, and a fork of it holds all that it had open."""

@@ -59,6 +59,7 @@ def measured(study, tmp_path, *more: str):
     return run, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load_seconds", [10.0, 0.0], ids=["too few to look", "looked for and not kept"])
 def test_compiling_is_not_tried_for_few_steps(study, tmp_path, monkeypatch, load_seconds):
     monkeypatch.setattr(engines, "LOAD_SECONDS", load_seconds)

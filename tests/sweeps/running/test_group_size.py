@@ -72,6 +72,7 @@ def test_an_allocation_that_is_not_described_is_what_one_trial_needs(study):
     assert slots.slots_of_allocation(loaded) == 3
 
 
+@pytest.mark.slow
 def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
     small = (*AUTO, "search.explore=0", "seeds.compare=4")
     run, _, said = run_inline(study, tmp_path, *small)
@@ -93,6 +94,7 @@ def test_measured_once_in_a_run_and_kept(study, tmp_path, monkeypatch):
     assert json.loads(file.read_text())["engine"] == kept["engine"]
 
 
+@pytest.mark.slow
 def test_what_is_searched_together_trains_together_where_that_is_faster(study, tmp_path, monkeypatch):
     """Three configurations of two seeds, though no cohort has more than two members."""
 
@@ -138,6 +140,7 @@ def test_what_does_not_fit_is_one_line(study, tmp_path, monkeypatch):
         run_inline(study, tmp_path, *AUTO)
 
 
+@pytest.mark.slow
 def test_a_gpu_is_measured_in_a_process_that_ends(study, tmp_path, monkeypatch):
     """Where there is none, that process measures the CPU."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)

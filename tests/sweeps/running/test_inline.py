@@ -41,6 +41,7 @@ def launched(tmp_path_factory):
     return study, folder / "runs", run, printed
 
 
+@pytest.mark.slow
 def test_a_launch_runs_all_and_says_which_engine_and_how_far_it_is(launched):
     *_, printed = launched
     assert "engine: fused: the study says so" in printed
@@ -86,6 +87,7 @@ def test_tensorboard_has_a_run_a_configuration_with_what_varies_if_it_is_asked_f
     assert b"width" not in hparams
 
 
+@pytest.mark.slow
 def test_the_same_launch_again_runs_nothing_and_more_seeds_only_the_new_ones(launched, tmp_path):
     study, runs, run, _ = launched
     before = contents(run.paths.folder)
@@ -108,6 +110,7 @@ def test_the_same_launch_again_runs_nothing_and_more_seeds_only_the_new_ones(lau
     assert as_begun != run.paths.study.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -176,6 +179,7 @@ def test_what_can_never_hold_is_refused_once_the_data_are_known(study, tmp_path)
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_study_may_grow_in_steps(study, tmp_path):
     small = ("search.explore=0", "seeds.compare=2")
     run, *_ = run_inline(study, tmp_path / "grown", *small)
@@ -193,6 +197,7 @@ def test_a_fresh_start_sets_the_old_run_aside(study, tmp_path):
     assert len(contents(aside)) == len(contents(tmp_path / "runs" / "toy")) == 2
 
 
+@pytest.mark.slow
 def test_what_trains_comes_from_the_copy_alone_and_changed_code_is_refused_or_accepted(study, tmp_path):
     small = ("search.explore=0", "seeds.compare=1")
     run, *_ = run_inline(study, tmp_path, *small)
@@ -251,6 +256,7 @@ def test_a_data_set_with_a_test_split_is_measured_once_at_the_end(study, tmp_pat
     assert all(outcome.test["last"]["error"] > 0 for outcome in outcomes)
 
 
+@pytest.mark.slow
 def test_two_launches_leave_the_same_ledger_to_the_bit(launched, tmp_path):
     study, *_ = launched
     first, *_ = run_inline(study, tmp_path / "one")
@@ -258,6 +264,7 @@ def test_two_launches_leave_the_same_ledger_to_the_bit(launched, tmp_path):
     assert contents(first.paths.folder) == contents(second.paths.folder)
 
 
+@pytest.mark.slow
 def test_a_launch_without_ray_does_not_import_it(study, tmp_path):
     code = (
         "import sys, pathlib; from tests.sweeps.launching import run_inline; "
@@ -282,6 +289,7 @@ def test_the_process_is_left_as_it_was(study, tmp_path):
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
+@pytest.mark.slow
 def test_claims_that_are_edited_after_results_start_nothing(study, tmp_path):
     settings = ("search.explore=0", "seeds.until=decided", "seeds.least=2", "seeds.most=8", "criterion.threshold=0.001")
     few, many = "claims=[{below: [plain, 0.95]}]", "claims=[{better: [plain, shrunk], axis: score}]"

@@ -22,6 +22,7 @@ def study(tmp_path):
     return toy.write(tmp_path / "mine")
 
 
+@pytest.mark.slow
 def test_status_report_and_plan(study, tmp_path):
     runs = tmp_path / "runs"
     run_inline(study, runs, "search.explore=0")
@@ -102,6 +103,7 @@ def test_a_runs_folder_that_is_read_only(study, tmp_path):
     assert "choose another folder with --runs" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a file system of a given size")
 def test_no_space_left_is_said_and_nothing_is_lost(study, tmp_path):
     disk = tmp_path / "disk"
@@ -120,6 +122,7 @@ def test_no_space_left_is_said_and_nothing_is_lost(study, tmp_path):
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+@pytest.mark.slow
 def test_failed_cohorts_are_tried_again_by_retry(study, tmp_path):
     inline = ["--on", "inline", "--runs", tmp_path, *SMALL]
     run_here("launch", study, *inline)
@@ -146,6 +149,7 @@ def test_a_launch_says_at_once_where_everything_will_be(study, tmp_path):
     assert said[1].startswith(f"page:    {tmp_path / 'toy' / 'report' / 'index.html'} (")
 
 
+@pytest.mark.slow
 def test_a_quiet_launch_says_its_answer_alone(study, tmp_path):
     inline = ["launch", study, "--on", "inline", "--runs", tmp_path, *SMALL]
     loud = run_here(*inline).stdout.splitlines()
@@ -154,6 +158,7 @@ def test_a_quiet_launch_says_its_answer_alone(study, tmp_path):
     assert run_here(*inline).stdout.splitlines()[0].startswith("results: ")
 
 
+@pytest.mark.slow
 def test_a_launch_that_is_stopped_says_that_nothing_is_lost(study, tmp_path):
     process = subprocess.Popen(
         [*LAUNCH, study, "--on", "inline", "--runs", tmp_path, "--set", "settings.pause=0.2"],
@@ -178,6 +183,7 @@ def test_the_batch_script_is_shown_where_no_slurm_is(study, tmp_path, monkeypatc
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["-h"], ["launch", "-h"], ["export", "--help"]])
 def test_help_fits_80_columns_and_keeps_its_defaults(words):
     said = run(*words, command=SEEDSWEEP, environ={"COLUMNS": "80"}).stdout
@@ -190,6 +196,7 @@ def test_help_fits_80_columns_and_keeps_its_defaults(words):
         assert "Exit codes: 0" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -218,6 +225,7 @@ def test_a_machine_without_slurm_is_said_to_run_studies(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_help_and_version_are_there():
     assert "launch" in run("--help", command=SEEDSWEEP).stdout
     assert "--set" in run("--help").stdout

@@ -27,6 +27,7 @@ def run(launched, tmp_path):
     return folder, folder / "report" / "index.html", second
 
 
+@pytest.mark.slow
 def test_it_is_written_after_a_pause_and_again_by_the_same_process(run, tmp_path, monkeypatch):
     folder, page, second = run
     last = second.rename(tmp_path / "last")
@@ -49,6 +50,7 @@ def test_it_is_written_after_a_pause_and_again_by_the_same_process(run, tmp_path
     assert writer.poll() is not None
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_does_not_end_the_next(run, monkeypatch):
     folder, page, _ = run
     away = (folder / "study.json").rename(folder / "away.json")

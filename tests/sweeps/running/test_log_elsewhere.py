@@ -77,6 +77,7 @@ def wandb(tmp_path, monkeypatch):
     return said
 
 
+@pytest.mark.slow
 def test_each_evaluation_of_each_member_is_logged_once(tmp_path, wandb):
     study = toy.write(tmp_path / "mine")
     run, _, printed = run_inline(study, tmp_path / "runs", *SMALL)
@@ -95,6 +96,7 @@ def test_each_evaluation_of_each_member_is_logged_once(tmp_path, wandb):
     assert min(step for _, (step, _) in wandb("log")[len(logged) :]) > 24
 
 
+@pytest.mark.slow
 def test_a_place_that_is_away_ends_no_launch(tmp_path, wandb, monkeypatch):
     monkeypatch.setenv("AWAY", "1")
     study = toy.write(tmp_path / "mine")
@@ -147,6 +149,7 @@ def test_while_a_cohort_trains_its_new_evaluations_are_logged(tmp_path):
     assert all(place.steps[key] == whole.steps and key in place.ended for key in keys)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mlflow", "wandb"])
 def test_the_real_ones_take_what_is_logged(tmp_path, monkeypatch, name):
     # Nothing leaves this machine.

@@ -28,6 +28,7 @@ def as_if_alone(monkeypatch) -> None:
     monkeypatch.setattr(worker, "ALONE", ("loop",))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keep", "stop"),
     [("true", ()), ("false", ("training.stop={metric: error, patience: 1}", "training.evaluate_every=2"))],

@@ -86,6 +86,7 @@ def test_the_identity_is_of_all_weights_that_can_be_started_from(first):
     assert identity("third", seed="each") == each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fused", "loop"])
 def test_each_seed_starts_from_its_own_source_whatever_the_cohort(first, engine):
     """In cohorts of one member and of all, trained together or one after another."""
@@ -127,6 +128,7 @@ def test_a_launch_begins_where_the_other_ended(first):
     )
 
 
+@pytest.mark.slow
 def test_members_that_began_with_weights_that_were_made_anew_count_no_more(tmp_path):
     study, keep = toy.write(tmp_path / "mine"), "resources.keep_weights=true"
     init = "init_from={run: first, configuration: plain, seed: 0}"

@@ -60,6 +60,7 @@ def results(run) -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_what_another_run_has_trained_is_taken_and_is_the_same_to_the_bit(study, tmp_path):
     first, _, printed = run_inline(study, tmp_path / "runs", name="first")
     assert "taken" not in printed
@@ -99,7 +100,7 @@ def test_they_are_counted_apart_wherever_members_are_told(trained, runs):
     assert "taken_from" not in first.members
     # Beside the run that they were taken from they are no second sample.
     both = together([first, read])
-    assert both.changes[0] == "Left out, as second has the same members: first: plain, first: shrunk."
+    assert both.changes[0] == "Left out, because second has the same members: first: plain, first: shrunk."
     assert not {"first: plain", "first: shrunk"} & set(both.members.label)
 
 
@@ -111,6 +112,7 @@ def test_they_are_judged_by_the_studys_own_criterion(study, tmp_path):
     assert {outcome.outcome for outcome, *_ in results(second).values()} == {"never"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -171,6 +173,7 @@ def criterion_of(record):
     path.write_text(json.dumps(values))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
@@ -211,6 +214,7 @@ class Died(BaseException):
     """As by SIGKILL: nothing that follows in the worker runs."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["before the outcome", "while the files are written"])
 @pytest.mark.parametrize("lost", [True, False], ids=["source lost", "source there"])
 def test_killed_in_the_middle_of_a_copy_it_ends_as_if_undisturbed(study, tmp_path, monkeypatch, where, lost):
@@ -245,6 +249,7 @@ def test_killed_in_the_middle_of_a_copy_it_ends_as_if_undisturbed(study, tmp_pat
     assert not list(run.paths.cohorts.rglob(".*"))
 
 
+@pytest.mark.slow
 def test_weights_come_along_or_the_members_are_trained(study, tmp_path):
     keep = "resources.keep_weights=true"
     run_inline(study, tmp_path, *SMALL, name="first")
@@ -266,6 +271,7 @@ def test_weights_come_along_or_the_members_are_trained(study, tmp_path):
     assert set(origins(fourth).values()) == {""}
 
 
+@pytest.mark.slow
 def test_only_whole_trials_are_taken_where_company_changes_rounding(study, tmp_path):
     searched = ("search.explore=4", "search.together=2", "search.window=2", "search.sampler=random", "seeds.compare=1")
     first, *_ = run_inline(study, tmp_path / "runs", *searched, name="first")
@@ -281,6 +287,7 @@ def test_only_whole_trials_are_taken_where_company_changes_rounding(study, tmp_p
     assert contents(second.paths.folder) == contents(anew.paths.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["function", "command"])
 def test_members_of_a_users_own_loop_are_taken_with_their_files(tmp_path, kind):
     folder = tmp_path / "mine"

@@ -50,6 +50,7 @@ def outcomes(run) -> dict:
     return {key: results for key, results in contents(run.paths.folder).items() if key[1].startswith("explore")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "settings"),
     [
@@ -80,6 +81,7 @@ def test_cohorts_of_one_trial_have_the_results_that_they_have_alone(study, tmp_p
     assert not list(shared.paths.cohorts.rglob(".*"))
 
 
+@pytest.mark.slow
 def test_other_programs_are_trials_of_their_own(study, tmp_path):
     space = f"search.space={{{SCALARS}, settings.width: {{choices: [2, 4]}}}}"
     shared, failed, _ = run_inline(study, tmp_path / "shared", *SMALL, "search.together=3", "search.window=3", space)
@@ -109,6 +111,7 @@ def dies(monkeypatch, where, name, call) -> None:
     monkeypatch.setattr(where, name, counted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "name", "call"),
     [
@@ -154,6 +157,7 @@ def fenced_once(monkeypatch, *, by_commit: bool) -> list[str]:
     return taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_commit", [False, True])
 def test_a_cohort_that_is_given_to_another_worker_does_not_lose_the_others(
     study, tmp_path, monkeypatch, undisturbed, by_commit
@@ -168,6 +172,7 @@ def test_a_cohort_that_is_given_to_another_worker_does_not_lose_the_others(
     assert sorted(counts.values()) == [1, 1, 1, 2, 2, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_cohorts_at_different_steps_go_on_alone(study, tmp_path, monkeypatch, undisturbed):
     """Killed after one was given to another worker: the other has trained further."""
     with monkeypatch.context() as patch, pytest.raises(Died):
@@ -184,6 +189,7 @@ def test_cohorts_at_different_steps_go_on_alone(study, tmp_path, monkeypatch, un
     assert resumed[1] > 0
 
 
+@pytest.mark.slow
 def test_a_worker_whose_every_cohort_was_given_away_writes_nothing(study, tmp_path, monkeypatch, undisturbed):
     save, lost = trial_state.save, []
 
@@ -201,6 +207,7 @@ def test_a_worker_whose_every_cohort_was_given_away_writes_nothing(study, tmp_pa
             claim.check()
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_take_the_others_down_and_each_says_why(study, tmp_path, monkeypatch):
     exited, reasons = Dispatcher.worker_exited, list[str]()
 
@@ -232,6 +239,7 @@ def test_one_that_fails_does_not_take_the_others_down_and_each_says_why(study, t
     )
 
 
+@pytest.mark.slow
 def test_states_are_one_file_where_the_file_system_links(study, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Died):
         dies(patch, Claim, "commit", 1)
@@ -244,6 +252,7 @@ def test_states_are_one_file_where_the_file_system_links(study, tmp_path, monkey
     assert set(together(run).values()) == {2}
 
 
+@pytest.mark.slow
 def test_after_more_steps_the_test_split_is_measured_anew(tmp_path):
     """Also where each cohort goes on from the state that is kept of it."""
     study = toy.write(tmp_path / "mine", MODULE)

@@ -147,6 +147,7 @@ def test_a_users_core_and_random_stand_beside_ours_and_pythons(folder, run):
 # Identity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("counted", "others"),
     [

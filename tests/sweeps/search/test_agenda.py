@@ -53,6 +53,7 @@ def test_the_whole_study(study, tmp_path):
     assert sizes == agenda.total == (7 + 3 * 2, 7 * 2 + 3 * 5)
 
 
+@pytest.mark.slow
 def test_a_cohort_is_what_its_configuration_comes_to(mixed, tmp_path):
     ledger = run(mixed, Ledger(tmp_path)).ledger
     for phase in ("explore", "compare"):
@@ -77,6 +78,7 @@ def test_named_ones_outside_of_the_space_are_compared_alone(mixed, tmp_path):
     assert found.overrides == same.overrides
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", range(4))
 @pytest.mark.parametrize("workers", [1, 3])
 def test_neither_the_workers_nor_who_finishes_first_change_the_ledger(study, tmp_path, order, workers):
@@ -85,6 +87,7 @@ def test_neither_the_workers_nor_who_finishes_first_change_the_ledger(study, tmp
     assert other == one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", range(0, 12, 2))
 def test_stopped_anywhere_it_goes_on_to_the_same_ledger(study, tmp_path, stop_after):
     undisturbed = contents(run(study, Ledger(tmp_path / "a")).ledger)
@@ -95,6 +98,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_ledger(study, tmp_path, stop_af
     assert not agenda.waiting
 
 
+@pytest.mark.slow
 def test_killed_after_every_cohort_it_asks_the_same(mixed, tmp_path):
     undisturbed = contents(run(mixed, Ledger(tmp_path / "a")).ledger)
     ledger = Ledger(tmp_path / "b")

@@ -76,6 +76,7 @@ def open_ended(study):
     return study.model_copy(update={"seeds": UNTIL_DECIDED})
 
 
+@pytest.mark.slow
 def test_a_study_until_decided_gives_more_seeds_where_it_is_open(open_ended, tmp_path):
     agenda = run(open_ended, Ledger(tmp_path))
     seeds = seeds_of(agenda.ledger)
@@ -87,6 +88,7 @@ def test_a_study_until_decided_gives_more_seeds_where_it_is_open(open_ended, tmp
     assert sum(map(len, seeds.values())) + 7 * 2 == agenda.total[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", range(4))
 def test_it_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(open_ended, tmp_path, order):
     undisturbed = contents(run(open_ended, Ledger(tmp_path / "a")).ledger)
@@ -97,6 +99,7 @@ def test_it_does_not_depend_on_who_finishes_first_or_where_it_was_stopped(open_e
     assert not agenda.waiting
 
 
+@pytest.mark.slow
 def test_it_may_become_a_full_comparison(open_ended, tmp_path):
     ledger = Ledger(tmp_path)
     run(open_ended, ledger)
@@ -125,6 +128,7 @@ def test_what_data_that_were_made_anew_supersede_counts_for_nothing(study, tmp_p
 HARD, EASY = Claim(alike=("all", "none"), margin=0.05), Claim(below=("none", 1.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "edit",
     [
@@ -174,6 +178,7 @@ def test_what_is_named_or_explored_later_gets_all_seeds_and_changes_no_others(op
     assert len(finished(ledger)) == agenda.total[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extended_after", [3, 9, 12])
 def test_a_longer_search_takes_the_registered_best_away_from_nobody(study, tmp_path, extended_after):
     registered = Registration.of(study)

@@ -38,6 +38,7 @@ def made(make_study, space, sampler):
     return study
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "order", "stops"), [(1, None, ()), (4, 0, ()), (4, 1, ()), (2, 2, range(9))])
 @pytest.mark.parametrize("window", [TOGETHER, 2 * TOGETHER])
 def test_neither_workers_nor_deaths_change_who_shares_a_trial(made, tmp_path, window, workers, order, stops):
@@ -55,6 +56,7 @@ def test_neither_workers_nor_deaths_change_who_shares_a_trial(made, tmp_path, wi
         assert sorted(trials) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_a_trial_is_of_one_batch_and_one_program(made, space, tmp_path):
     trials: list = []
     ledger = run(made(together=TOGETHER), Ledger(tmp_path), trials=trials).ledger
@@ -70,12 +72,14 @@ def test_a_trial_is_of_one_batch_and_one_program(made, space, tmp_path):
         assert sorted(map(len, shared)) == sorted(batches.count(batch) for batch in set(batches))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["random", "grid"], indirect=True)
 def test_what_does_not_learn_asks_the_same_together_or_not(made, tmp_path):
     one, three = (contents(run(made(together=n), Ledger(tmp_path / str(n)), order=0).ledger) for n in (1, TOGETHER))
     assert three == one
 
 
+@pytest.mark.slow
 def test_a_batch_that_was_cut_short_goes_on_where_more_is_explored(made, tmp_path):
     whole = contents(run(made(together=TOGETHER), Ledger(tmp_path / "a")).ledger)
     ledger = Ledger(tmp_path / "b")
@@ -92,6 +96,7 @@ def test_cohorts_of_some_of_the_seeds_share_trials_too(make_study, tmp_path):
     assert [len(trial) for trial in trials if len(trial) > 1] == [2] * 4
 
 
+@pytest.mark.slow
 def test_what_failed_in_company_is_tried_alone_and_only_what_fails_alone_is_given_up(made, tmp_path):
     study = made(together=TOGETHER)
     trials: list = []

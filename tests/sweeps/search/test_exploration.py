@@ -110,6 +110,7 @@ def test_a_point_names_what_is_there_and_nothing_else(sampler):
         assert all(each.within(point[each.path]) for each in MIXED.parameters if each.path in point)
 
 
+@pytest.mark.slow
 @every_search
 def test_the_order_of_arrival_changes_nothing(sampler, space, first):
     prompt = explored(exploration(sampler, space, first), 9)
@@ -117,6 +118,7 @@ def test_the_order_of_arrival_changes_nothing(sampler, space, first):
     assert explored(exploration(sampler, space, first, seed=1), 9) != prompt or sampler == "grid"
 
 
+@pytest.mark.slow
 @every_search
 @pytest.mark.parametrize("killed_after", [1, 4, 8])
 def test_rebuilt_from_what_was_asked_it_goes_on_as_if_nothing_had_happened(sampler, space, first, killed_after):
@@ -235,6 +237,7 @@ def shown(path) -> list:
     return [(t.number, t.state, t.params, t.value) for t in study.trials]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "first"), [(FLAT, FLAT_FIRST), (MIXED, MIXED_FIRST)])
 @pytest.mark.parametrize("damage", [None, "missing", "garbage", "foreign", "disagrees"])
 def test_the_view_agrees_with_the_search_whatever_was_there(tmp_path, damage, space, first):

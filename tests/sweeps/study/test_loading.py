@@ -15,6 +15,7 @@ from seedsweep.sweeps.study.loading import STUDIES, cluster_settings, dump, load
 CLUSTER = {"scales": {"laptop": {}, "cluster": {"training": {"steps": 4800}}, "wide": {"settings": {"width": 512}}}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda p: p.stem)
 @pytest.mark.parametrize("scale", ["laptop", "cluster"])
 def test_every_study_of_ours_loads_and_begins_with_prose(path, scale):
@@ -219,6 +220,7 @@ def test_names_survive_being_shown(study, tmp_path):
     assert list(load(str(tmp_path / "shown.yaml")).configurations) == list(names)
 
 
+@pytest.mark.slow
 def test_a_users_core_beside_the_study_is_theirs(write, tmp_path):
     """Every repository has a `core/`: the study's files import their own."""
     path = write()

@@ -100,6 +100,7 @@ SLIPS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new", "words"), SLIPS, ids=[new or "nothing" for _, new, _ in SLIPS])
 def test_a_slip_is_named_with_what_would_be_right(said, old, new, words):
     text = said(old, new)

@@ -20,6 +20,7 @@ def searched(study: Callable[..., Study]) -> Callable[..., Study]:
     return loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("space", "words"),
     [

@@ -115,6 +115,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "words"), SETTINGS, ids=[setting for setting, _ in SETTINGS])
 def test_a_wrong_value_is_named_with_what_would_be_right(study_file, setting, words):
     text, field = bad(lambda: load(str(study_file), None, [setting])), setting.partition("=")[0]
