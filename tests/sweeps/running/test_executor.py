@@ -22,7 +22,7 @@ def test_an_interrupt_that_python_dropped_still_ends_a_launch():
     agenda.next.return_value = []
     agenda.done = True
     run.retry_asked.return_value = False
-    dispatcher = Dispatcher(Mock(run=run, stop=stop), agenda, [], list)
+    dispatcher = Dispatcher(Mock(run=run, stop=stop, budget=None), agenda, [], list)
     assert dispatcher.take() is None
     assert dispatcher.done
     stop.set()
