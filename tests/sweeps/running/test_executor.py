@@ -51,6 +51,7 @@ def test_all_cohorts_of_a_trial_show_as_running_and_each_ends_as_the_ledger_says
     agenda.ledger, agenda.next.side_effect = ledger, [[one, other], []]
     agenda.fail.return_value = False
     job = Mock(run=Mock(paths=RunPaths(tmp_path)), stop=threading.Event())
+    job.budget.used_up = False
     job.run.retry_asked.return_value = False
     dispatcher = Dispatcher(job, agenda, [watcher], lambda: ["here"])
     for spec in (one, other):
