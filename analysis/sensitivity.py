@@ -204,11 +204,11 @@ def _sentence(results: Results, table: pd.DataFrame) -> str:
     if len(thresholds) > 1:
         tried.append(f"thresholds {thresholds[0]:g} to {thresholds[-1]:g}")
     if len(holds) > 1:
-        tried.append(f"holds {holds[0]} to {holds[-1]}")
-    what, elsewhere = "The verdict holds", "it changes"
+        tried.append(f"hold lengths {holds[0]} to {holds[-1]}")
+    what, elsewhere = "The verdict is the same", "it is another"
     if not results.claims:
         what, elsewhere = "The same configurations are unbeaten", "others are"
-    count = f"{what} in {int(verdicts.holds.sum())} of {len(verdicts)} criteria, {' and '.join(tried)}"
+    count = f"{what} under {int(verdicts.holds.sum())} of {len(verdicts)} criteria, {' and '.join(tried)}"
     changed = verdicts[~verdicts.holds]
     return f"{count}." if changed.empty else f"{count}; {elsewhere} at {_where(changed, thresholds, holds)}."
 
@@ -218,7 +218,7 @@ def _where(changed: pd.DataFrame, thresholds: Sequence[float], holds: Sequence[i
     if len(holds) == 1 or _is_whole(changed, "threshold", len(holds)):
         return _range("thresholds", thresholds, set(changed.threshold), "{:g}".format)
     if len(thresholds) == 1 or _is_whole(changed, "hold", len(thresholds)):
-        return _range("holds", holds, set(changed.hold), str)
+        return _range("hold lengths", holds, set(changed.hold), str)
     each = []
     for threshold, own in changed.groupby("threshold"):
         words = join([str(hold) for hold in sorted(own.hold)])

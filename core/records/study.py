@@ -141,10 +141,10 @@ class Search(Part):
     space: dotted path -> what is searched of it.
     window: a configuration is asked once all but the last `window` - 1 before it are finished, so that what is asked
         does not depend on who finished first.
-    together: configurations that are asked at once, as one batch, once all but the last `window` - 1 before the first
-        of them are finished. Those of a batch that differ in numbers alone, hyperparameters that are tensors and
-        schedules, are one trial: each is a cohort of its own, and their members train together. `window` is a
-        multiple of it; where the study does not say it, the least that is 3 or more.
+    together: configurations that are asked at once, as a batch, once all but the last `window` - 1 before its first
+        are finished. Of a batch, those that differ only in numbers (hyperparameters that are tensors, and schedules)
+        train together in one trial, each as a cohort of its own. `window` is a multiple of it, by default the least
+        that is 3 or more.
     seed: of the sampler.
     """
 

@@ -62,7 +62,7 @@ def test_where_the_verdict_changes_is_said(tmp_path, make_run):
     found = varied(make_run(tmp_path / "run", RATES, **made))
     # Scores are .95 at most.
     assert found.sentence == (
-        "The verdict holds in 2 of 3 criteria, thresholds 0.7 to 0.96; it changes at thresholds of 0.96 and above."
+        "The verdict is the same under 2 of 3 criteria, thresholds 0.7 to 0.96; it is another at thresholds of 0.96 and above."
     )
     assert found.verdicts.verdict.tolist() == ["supported", "supported", "undecided"]
     assert found.verdicts.holds.tolist() == [True, True, False]
@@ -71,7 +71,10 @@ def test_where_the_verdict_changes_is_said(tmp_path, make_run):
 def test_where_all_criteria_agree_they_do(tmp_path, make_run):
     made = {"found": False, "claims": (BETTER,), "sensitivity": Sensitivity(threshold=(0.8, 0.94), hold=(1, 3))}
     found = varied(make_run(tmp_path / "run", RATES, **made))
-    assert found.sentence == "The verdict holds in 9 of 9 criteria, thresholds 0.8 to 0.94 and holds 1 to 3."
+    assert (
+        found.sentence
+        == "The verdict is the same under 9 of 9 criteria, thresholds 0.8 to 0.94 and hold lengths 1 to 3."
+    )
 
 
 def steps_of(name: str, seed: int, step: int) -> float:
@@ -94,7 +97,7 @@ def test_of_others_tables_too_and_without_claims_who_is_unbeaten_counts(others):
     # Of a table of others, thresholds where its scores lie are tried, too.
     assert vary(others, compare(others)).table.threshold.nunique() > 1
     assert found.sentence == (
-        "The same configurations are unbeaten in 1 of 2 criteria, holds 1 to 2; others are at holds of 2 and above."
+        "The same configurations are unbeaten under 1 of 2 criteria, hold lengths 1 to 2; others are at hold lengths of 2 and above."
     )
     assert found.verdicts.verdict.tolist()[0].startswith("converging: late, early;")
     assert found.verdicts.verdict.tolist()[1].startswith("converging: early;")

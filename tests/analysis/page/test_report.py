@@ -375,7 +375,9 @@ def test_how_much_hangs_on_the_criterion_is_on_the_page(tmp_path, make_run, mixe
     folder = make_run(tmp_path / "run", mixed)
     write(folder)
     page = page_of(folder)
-    assert re.search(r"The verdict holds in \d+ of 15 criteria, thresholds 0.8 to 0.95 and holds 1 to 4", page)
+    assert re.search(
+        r"The verdict is the same under \d+ of 15 criteria, thresholds 0.8 to 0.95 and hold lengths 1 to 4", page
+    )
     table = pd.read_csv(RunPaths(folder).report.figures / "criteria.csv")
     assert len(table) == 15 * 4
 
