@@ -23,17 +23,18 @@ from seedsweep.core.records.provenance import read_provenance
 TEMPLATE, MARKDOWN = (Path(__file__).with_name(f"replication.{kind}") for kind in ("html", "md"))
 
 RULES = (
-    "One rule for every claim. That one is better (converges more often, sooner, or has a higher measure) is supported "
-    "where it is significantly better than each of the others. It is refuted where it is significantly worse than one of "
-    "them, or, where a row names a margin, where a difference of that size is ruled out.",
-    "That two are alike is supported where the interval of their difference lies within the margin "
-    f"({100 * MARGIN:.0f} points of P(converge), {CLOSE:g} of a measure), and refuted where it lies outside.",
-    "That something happens mostly, or rarely, is supported where the exact interval of the share of seeds lies on that "
-    "side of one half, and refuted where it lies on the other.",
+    "One rule for every claim. That one is better (converges more often, sooner, or has a higher measure) is "
+    "supported where it is significantly better than each of the others. It is refuted where it is "
+    "significantly worse than one of them, or, where a row names a margin, where a difference of that size is "
+    "ruled out.",
+    f"That two are alike is supported where the interval of their difference lies within the margin ({100 * "
+    f"MARGIN:.0f} points of P(converge), {CLOSE:g} of a measure), and refuted where it lies outside.",
+    "That something happens mostly, or rarely, is supported where the exact interval of the share of seeds lies "
+    "on that side of one half, and refuted where it lies on the other.",
     "Where rates are swept, each has its part of the level.",
-    "Not tested: the design differs in what the claim is about, or its control fails, or no rate tells the two apart, so "
-    "that it could not have come out otherwise. Not run: there is no run, or its criterion, steps or seeds are not those "
-    "of the study at its scale. All else is undecided.",
+    "Not tested: the design differs in what the claim is about, or its control fails, or no rate tells the two "
+    "apart, so that it could not have come out otherwise. Not run: there is no run, or its criterion, steps or "
+    "seeds are not those of the study at its scale. All else is undecided.",
     "So many seeds would decide it: in 80 % of simulated studies, if all is as seen.",
 )
 
