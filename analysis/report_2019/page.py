@@ -27,8 +27,8 @@ RULES = (
     "supported where it is significantly better than each of the others. It is refuted where it is "
     "significantly worse than one of them, or, where a row names a margin, where a difference of that size is "
     "ruled out.",
-    f"That two are alike is supported where the interval of their difference lies within the margin ({100 * "
-    f"MARGIN:.0f} points of P(converge), {CLOSE:g} of a measure), and refuted where it lies outside.",
+    "That two are alike is supported where the interval of their difference lies within the margin "
+    f"({100 * MARGIN:.0f} points of P(converge), {CLOSE:g} of a measure), and refuted where it lies outside.",
     "That something happens mostly, or rarely, is supported where the exact interval of the share of seeds lies "
     "on that side of one half, and refuted where it lies on the other.",
     "Where rates are swept, each has its part of the level.",
