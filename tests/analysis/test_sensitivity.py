@@ -62,8 +62,8 @@ def test_where_the_verdict_changes_is_said(tmp_path, make_run):
     found = varied(make_run(tmp_path / "run", RATES, **made))
     # Scores are .95 at most.
     assert found.sentence == (
-        "The verdict is the same under 2 of 3 criteria, thresholds 0.7 to 0.96; it is another at thresholds of 0.96 and "
-        "above."
+        "The verdict is the same under 2 of 3 criteria, thresholds 0.7 to 0.96; it is another at thresholds of 0.96 "
+        "and above."
     )
     assert found.verdicts.verdict.tolist() == ["supported", "supported", "undecided"]
     assert found.verdicts.holds.tolist() == [True, True, False]
@@ -98,8 +98,8 @@ def test_of_others_tables_too_and_without_claims_who_is_unbeaten_counts(others):
     # Of a table of others, thresholds where its scores lie are tried, too.
     assert vary(others, compare(others)).table.threshold.nunique() > 1
     assert found.sentence == (
-        "The same configurations are unbeaten under 1 of 2 criteria, hold lengths 1 to 2; others are at hold lengths of 2 "
-        "and above."
+        "The same configurations are unbeaten under 1 of 2 criteria, hold lengths 1 to 2; others are at hold lengths "
+        "of 2 and above."
     )
     assert found.verdicts.verdict.tolist()[0].startswith("converging: late, early;")
     assert found.verdicts.verdict.tolist()[1].startswith("converging: early;")
