@@ -32,17 +32,18 @@ class Rate:
 
 
 def time_steps(cohort: Cohort, seconds: float) -> float:
-    """Members' steps a second of a cohort, over so many seconds after a warm-up."""
+    """Members' steps a second of a cohort by its median step, over so many seconds after a warm-up: what else runs on
+    the machine for a moment changes the mean, and which size is chosen, but not the median."""
     # On a GPU until the step is recorded.
     for _ in range(WARM_UP + 1 if cohort.task.data.device.type == "cuda" else 2):
         cohort.train_step()
     wait(cohort.task.data.device)
-    start, steps = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
+    ends = [time.perf_counter()]
+    while len(ends) < 2 or ends[-1] - ends[0] < seconds:
         cohort.train_step()
         wait(cohort.task.data.device)
-        steps += 1
-    return steps * len(cohort.members) / (time.perf_counter() - start)
+        ends.append(time.perf_counter())
+    return len(cohort.members) / float(np.median(np.diff(ends)))
 
 
 def probe(
