@@ -144,7 +144,7 @@ RunNames = Annotated[
     typer.Option(
         "--run-name",
         metavar="REGEX",
-        help=r"What runs' names say: '(?P<configuration>.*)-s(?P<seed>\d+)'; each group is a column.",
+        help=r"What runs' names say: each named group is a column, as in '-s(?P<seed>\d+)'.",
         rich_help_panel=_ELSEWHERE,
     ),
 ]

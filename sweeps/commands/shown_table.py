@@ -15,5 +15,9 @@ def show(table: Table, console: Console) -> None:
         console.print(table, soft_wrap=False)
         return
     width, console.width = console.width, WIDE
-    console.print(table, soft_wrap=False)
+    with console.capture() as captured:
+        console.print(table, soft_wrap=False)
+    # Without the blanks that fill the last column.
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False, emoji=False)
     console.width = width

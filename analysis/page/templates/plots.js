@@ -186,16 +186,17 @@ const seedsweepPlots = (() => {
         tied(Plot.line, lined(true), { ...line, stroke, strokeWidth: 1, strokeOpacity: 0.75 }),
         tied(Plot.line, medians, { ...line, z: (point) => point.item.place, stroke: state.overlay ? stroke : "currentColor", strokeWidth: state.overlay ? 3 : 2.2 }),
         state.overlay ? null : Plot.text(titles, { ...facet, text: "text", frameAnchor: "top-left", dy: -14, lineWidth: (width - 76) / columns / 13, textOverflow: "ellipsis", fill: "currentColor", fontWeight: 600 }),
-        direct ? tied(Plot.text, apart(y, tall - 56), { x: x[1], y: "at", text: "label", dx: 8, textAnchor: "start", lineWidth: 13, textOverflow: "ellipsis", fill: (one) => colour(one.place), fontWeight: 600 }) : null,
+        direct ? tied(Plot.text, apart(x, y, tall - 56), { x: x[1], y: "at", text: "label", dx: 8, textAnchor: "start", lineWidth: 13, textOverflow: "ellipsis", fill: (one) => colour(one.place), fontWeight: 600 }) : null,
         tip(points.filter((point) => within(point.step, x) && within(forward(point.value), y)), Plot.pointer({ x: "step", y: "value", title: (point) => `${point.item.tip}\nat step ${point.step}: ${data.metric} ${point.value}`, maxRadius: 30, ...facet })),
       ],
     });
   }
 
-  // Names at the ends of the medians, moved apart.
-  function apart([low, high], tall) {
+  // Names where the medians leave the panel on the right, moved apart.
+  function apart([, last], [low, high], tall) {
     const least = (15 / tall) * (high - low);
-    const ends = data.configurations.filter((one) => one.median).map((one) => ({ ...one, at: Math.min(high, Math.max(low, forward(one.median[1].at(-1)))) }));
+    const end = ([steps, values]) => values[Math.max(0, window.d3.bisectRight(data.steps[steps], last) - 1)];
+    const ends = data.configurations.filter((one) => one.median).map((one) => ({ ...one, at: Math.min(high, Math.max(low, forward(end(one.median)))) }));
     ends.sort((a, b) => b.at - a.at);
     for (let i = 1; i < ends.length; i++) ends[i].at = Math.min(ends[i].at, ends[i - 1].at - least);
     const below = ends.length ? Math.max(0, low - ends.at(-1).at) : 0;
