@@ -167,6 +167,7 @@ def check_words(given: dict) -> None:
         assert re.split(r"[.=]", setting)[0] in Study.model_fields, setting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_parse(page):
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
@@ -215,6 +216,7 @@ def test_python_runs(page, tmp_path):
             compile(text, str(path), "exec")  # a line or two of something longer
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs Debian's dataset-fashion-mnist")
 def test_the_model_of_the_readme_runs(tmp_path):
     ((example, model),) = blocks(ROOT / "README.md", "python")

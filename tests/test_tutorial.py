@@ -37,6 +37,7 @@ def printed(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_its_commands_print_what_it_says(printed):
     assert [shlex.split(command)[1] for command, *_ in printed] == ["check", "plan", "launch", "launch", "status"]
     for command, expected, got in printed:

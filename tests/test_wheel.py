@@ -37,6 +37,7 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield opened
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_every_module_once(wheel, checkout):
     found = Counter(name for name in wheel.namelist() if ".dist-info/" not in name)
     assert set(found.values()) == {1}
@@ -58,6 +59,7 @@ def test_a_wheel_holds_no_tests_docs_or_development_cluster(wheel):
         assert not {"tests", "docs", "examples", "devcluster", "benchmarks"} & set(Path(name).parts), name
 
 
+@pytest.mark.slow
 def test_an_installed_package_leaves_what_lies_beside_it_importable(wheel, tmp_path):
     site, study = tmp_path / "site", tmp_path / "study"
     wheel.extractall(site)
@@ -79,6 +81,7 @@ def test_an_installed_package_leaves_what_lies_beside_it_importable(wheel, tmp_p
     assert done.stdout.startswith(f"version {version('seedsweep')}\n")
 
 
+@pytest.mark.slow
 def test_what_a_wheel_holds_is_imported(wheel, tmp_path):
     wheel.extractall(tmp_path / "site")
     code = (

@@ -34,6 +34,7 @@ def copied(study: str, folder: Path) -> Path:
     return folder / "mine" / Path(study).name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES)
 def test_from_a_users_files_to_the_report(study, tmp_path):
     if "fashion" in study and not FASHION.exists():

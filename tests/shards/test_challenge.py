@@ -40,6 +40,7 @@ def in_this_process(monkeypatch) -> None:
     monkeypatch.setattr(cutting, "ProcessPoolExecutor", InThisProcess)
 
 
+@pytest.mark.slow
 def test_all_slides_are_found_with_their_annotations(written):
     found = find_challenge(written, test=True)
     assert found.left_out == {}

@@ -278,6 +278,7 @@ def test_a_name_of_no_data_set(name, words):
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
 def test_real_images_from_a_users_file(write, tmp_path):
     data_set = write(

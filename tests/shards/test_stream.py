@@ -38,6 +38,7 @@ def stream(folder, epoch=0, seed=0, size=32, split="train", **more):
 
 
 #: torch's advice, where a test has more workers than this machine has cores.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 @pytest.mark.parametrize("workers", [0, 1, 2, 3, 12])
 def test_every_sample_once_in_the_same_order_whatever_the_workers(packed, workers):

@@ -32,6 +32,7 @@ def covered(places: np.ndarray, side: int, shape: tuple[int, ...]) -> np.ndarray
     return found
 
 
+@pytest.mark.slow
 def test_the_slide_is_whole():
     assert tissue.slide().shape == (2967, 2220, 3)
     # Skin in the middle, glass at the left.

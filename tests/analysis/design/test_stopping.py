@@ -117,6 +117,7 @@ def test_more_seeds_later_do_not_change_an_earlier_look(seed, claims):
     assert asked(groups, *claims) == seen[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_decided_pair_stays_decided(seed):
     rng = np.random.default_rng(seed)
@@ -179,6 +180,7 @@ def test_a_claim_of_scores_is_open_until_one_is_better():
         assert made.axes[SCORE].pairs[0].better or found.stopped != "decided"
 
 
+@pytest.mark.slow
 def test_one_that_left_is_not_waited_for():
     """Nothing goes on for a pair whose other one has stopped."""
     for seed in range(5):

@@ -39,6 +39,7 @@ def texts(figure):
     return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
+@pytest.mark.slow
 def test_a_study_of_lr_has_an_axis_of_lr_and_says_nothing_of_alpha(tmp_path, make_run):
     figures = drawn(make_run(tmp_path / "run", {0.001: 3, 0.01: 9, 0.1: 2, 0.03: 12}, path="lr"))
     (axes,) = figures["p_converge"].figure.axes
@@ -51,6 +52,7 @@ def test_a_study_of_lr_has_an_axis_of_lr_and_says_nothing_of_alpha(tmp_path, mak
         assert not any("alpha" in text for text in (one.caption, *texts(one.figure)))
 
 
+@pytest.mark.slow
 def test_configurations_that_no_number_tells_apart_have_a_row_each(tmp_path, make_run):
     values = {
         "sgd": {"optimizer.name": "sgd", "lr": 0.1},
@@ -67,6 +69,7 @@ def test_configurations_that_no_number_tells_apart_have_a_row_each(tmp_path, mak
     assert axes.yaxis_inverted()
 
 
+@pytest.mark.slow
 def test_bars_are_the_intervals_of_the_table_with_all_looks_counted(tmp_path, make_run, change_study):
     folder = make_run(tmp_path / "run", {1.0: 9, 0.5: 4, 0.0: 0}, seeds=14, found=False)
     change_study(folder, seeds=SeedCounts(search=2, compare=24, looks=(6, 12, 24)))
@@ -90,6 +93,7 @@ def test_captions_say_no_more_than_is_so(tmp_path, make_run, task):
     assert words.count("Seeds without a finite score are drawn at 0.") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_names_are_drawn_as_they_are(tmp_path, make_run):
     names = dict(zip("uvwxyz", ["$x$", "$\\frac{a$", "a_b^c", "[x]", "_hidden", "100 %"], strict=True))
@@ -144,6 +148,7 @@ def test_text_has_one_size_on_a_page(tmp_path, make_run):
             assert all(text.get_rotation() in (0, 90) for text in one.figure.findobj(Text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 9, 11])
 def test_curves_are_on_one_panel_and_no_two_look_alike(tmp_path, make_run, count):
     figures = drawn(make_run(tmp_path / "run", {round(0.1 * i, 1): i for i in range(count)}, found=False))
@@ -153,6 +158,7 @@ def test_curves_are_on_one_panel_and_no_two_look_alike(tmp_path, make_run, count
         assert ("Of 11 configurations the 9 that converged most often" in figures[name].caption) == (count > 9)
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_what_shows_a_configuration_says_so_in_the_picture(tmp_path, make_run):
     names = {"u": 'a "quoted" & <b>', "v": "b"}
@@ -222,6 +228,7 @@ def test_ticks_of_a_logarithmic_axis_are_round(low, high):
     assert digits <= {"1", "1.5", *"23456789"}
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_a_page_has_a_figure_that_is_dark_in_the_dark_and_a_paper_the_light_one(tmp_path, make_run):
     one = drawn(make_run(tmp_path / "run", {1.0: 9, 0.5: 4}))["p_converge"]

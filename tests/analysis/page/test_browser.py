@@ -30,6 +30,7 @@ def test_it_asks_for_nothing_and_complains_of_nothing(opened, either):
     assert page.complaints == []
 
 
+@pytest.mark.slow
 @both
 def test_every_image_is_there_and_has_text(opened, either):
     page = opened(either)

@@ -59,6 +59,7 @@ def test_each_curve_is_that_of_its_seed(tmp_path, make_run, mixed):
         assert dict(zip(data["steps"][steps], values, strict=True)) == pytest.approx(medians.to_dict(), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", [True, False])
 def test_the_grid_of_criteria_is_that_of_the_figure(tmp_path, make_run, mixed, found):
     folder = make_run(tmp_path / "run", mixed, found=found)
@@ -97,12 +98,14 @@ def test_what_is_too_much_is_left_out_with_a_count(tmp_path, make_run, mixed, mo
     assert all(len(steps) <= 4 for steps in data["steps"])
 
 
+@pytest.mark.slow
 def test_a_page_of_a_thousand_members_is_small(tmp_path, make_run):
     folder = make_run(tmp_path / "run", {1.0: 200, 0.5: 130, 0.25: 80, 0.0: 0}, seeds=250, found=False)
     write(folder)
     assert RunPaths(folder).report.page.stat().st_size < 5e6
 
 
+@pytest.mark.slow
 def test_others_results_and_scores_without_a_step_are_drawn(tmp_path):
     rng = np.random.default_rng(0)
     for name, steps in (("curves", (1, 2, 3)), ("finals", (1,))):
@@ -114,6 +117,7 @@ def test_others_results_and_scores_without_a_step_are_drawn(tmp_path):
         assert drawn == [True] * 16 if len(steps) > 1 else drawn == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lowest", "end"), [(0.3, 1), (0.93, None)])
 def test_the_axis_of_scores_is_stretched_where_that_of_the_figures_is(tmp_path, lowest, end):
     scores = [lowest, *(1 - np.geomspace(0.001, 0.04, 7))]

@@ -14,6 +14,7 @@ from tests.analysis.page.in_browser import CHARTS, FIGURES, domain, said
 pytestmark = pytest.mark.pictures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chart", "words"), [("final_scores", "seed"), ("learning_curves", "seed"), ("p_converge", "%")]
 )
@@ -33,6 +34,7 @@ def test_hover_names_what_is_under_the_pointer_and_its_numbers(opened, report, c
     assert page.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["click", "table", "list", "keys"])
 def test_a_configuration_is_highlighted_everywhere(shown, by):
     page = shown
@@ -65,6 +67,7 @@ def test_a_configuration_is_highlighted_everywhere(shown, by):
     assert page.locator(".dim, tr.picked").count() == 0
 
 
+@pytest.mark.slow
 def test_after_a_click_the_pointer_goes_on_and_the_next_click_counts(opened, report):
     page = opened(report)
     seen = []
@@ -96,6 +99,7 @@ def test_a_click_on_a_curve_of_a_figure_highlights_its_configuration(shown):
     assert (page.url, page.context.pages) == (where, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("either", ["report", "piled"], indirect=True)
 def test_a_drag_zooms_and_a_button_takes_it_back(opened, either):
     page = opened(either)
@@ -186,6 +190,7 @@ def test_the_key_of_the_curves_has_a_line_for_each_outcome(shown):
     assert "leave the panel" not in " ".join(words)
 
 
+@pytest.mark.slow
 def test_of_curves_that_leave_the_panel_there_is_a_word(opened, tmp_path):
     rows = [(label, seed, step, 2 + seed / 10) for label in "ab" for seed in range(8) for step in range(1, 21)]
     rows[3] = (*rows[3][:3], 1000.0)
@@ -204,6 +209,7 @@ def test_of_curves_that_leave_the_panel_there_is_a_word(opened, tmp_path):
     assert "some curves leave the panel" not in key.text_content()
 
 
+@pytest.mark.slow
 def test_the_threshold_moves_and_the_registered_one_stands(opened, report):
     page = opened(report)
     verdict = page.text_content(".verdict")

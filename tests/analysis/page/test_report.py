@@ -33,6 +33,7 @@ FIGURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, diverged=1)
@@ -69,6 +70,7 @@ def test_the_page_is_whole_and_asks_for_nothing(tmp_path, make_run, mixed):
         assert len(pd.read_csv(run.report.figures / f"{name}.csv"))
 
 
+@pytest.mark.slow
 @pytest.mark.pictures
 def test_same_ledger_same_bytes(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
@@ -89,6 +91,7 @@ def test_names_are_shown_as_they_are(tmp_path, make_run, mixed):
     assert set(shares[shares.phase == "compare"].label) == set(ODD.values())
 
 
+@pytest.mark.slow
 def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
     criterion = Criterion("loss", 0.1, 2, "min", 0.0)
     folder = make_run(tmp_path / "run", mixed, criterion=criterion, diverged=1, task="made")
@@ -109,6 +112,7 @@ def test_where_less_is_better_the_page_says_so(tmp_path, make_run, mixed):
     assert (low, high) == (0, pytest.approx(1))
 
 
+@pytest.mark.slow
 def test_every_seed_is_on_the_page_with_its_curve_and_failures_with_their_reason(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, diverged=1)
     spec = CohortSpec("compare", 0, "hash0", "alpha 1", {}, {"alpha": 1.0, "batch": 32}, (12, 13), 50)
@@ -148,6 +152,7 @@ def test_while_seeds_are_missing_the_page_takes_in_what_is_new(tmp_path, make_ru
     assert "data-live" not in without_scripts(report.page.read_text())
 
 
+@pytest.mark.slow
 def test_what_ran_to_its_end_unseen_has_one_page_alone(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed)
     write(folder)
@@ -194,6 +199,7 @@ def test_what_is_too_much_for_a_page_is_left_out_with_a_word(tmp_path, make_run,
     assert curves.groupby("label").seed.nunique().tolist() == [12] * 9
 
 
+@pytest.mark.slow
 def test_members_that_look_are_shown_with_what_they_see(tmp_path, make_run, mixed, pack_squares):
     data = pack_squares(RunPaths(tmp_path / "run").data)
     folder = make_run(tmp_path / "run", mixed, windows=True, data=data)
@@ -350,6 +356,7 @@ def test_what_seeds_without_a_score_count_as(tmp_path, make_run, diverged):
         assert f"{2 * diverged} seeds have no finite final f1: {said}" in page
 
 
+@pytest.mark.slow
 def test_secondary_measures_have_a_table_of_their_own(tmp_path, make_run, mixed):
     folder = make_run(tmp_path / "run", mixed, secondary=("auc", "test_last_f1"), tested=True)
     write(folder)

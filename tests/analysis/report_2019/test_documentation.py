@@ -49,6 +49,7 @@ def test_what_a_link_names_is_there(words, target):
         assert re.search(rf"^(class|def) {match[1]}\b|^    def {match[1]}\b", path.read_text(), re.MULTILINE), words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SETTINGS)
 def test_every_setting_exists(path):
     assert path in known_settings()

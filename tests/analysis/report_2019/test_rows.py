@@ -31,6 +31,7 @@ def by_number(number):
     return next(row for row in ROWS if row.row == number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.row)
 def test_every_row_asks_a_study_that_can_answer(row):
     study = study_of(row.study, "laptop")
@@ -60,6 +61,7 @@ def test_of_each_difference_a_row_says_whether_its_claim_is_about_it(row):
     assert not set(row.about) & set(row.beside)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.row)
 def test_at_the_reports_scale_no_row_differs_in_what_it_is_about(row, inception):
     apart = differences(setting_of(row, "report"), row.report, row.inferred, row.about, row.beside)

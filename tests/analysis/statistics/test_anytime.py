@@ -48,6 +48,7 @@ def test_intervals_hold_the_mean_after_every_seed_in_at_least_95_percent(first, 
     assert mean_within((1 + first - second) / 2, values) >= 0.95
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_mean_of_any_values_within_0_and_1():
     values = np.random.default_rng(3).beta(0.5, 2, size=(150, SEEDS))
     assert mean_within(0.2, values) >= 0.95

@@ -90,6 +90,7 @@ def test_both_directions_have_one_p(test):
     assert test(first, second) == test(second, first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.05, 0.3])
 @pytest.mark.parametrize("levels", [2, 3, 30])
 def test_of_all_signs_of_the_differences_no_more_than_the_level_are_rejected(levels, level):

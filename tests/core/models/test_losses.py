@@ -199,6 +199,7 @@ def test_total_is_classification_plus_rank_plus_gamma_times_location():
     assert terms["loss"].item() == pytest.approx(expected.item())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "location", [*LOCATION_LOSS.built_in(), *({"name": name, "pairs": "all"} for name in ("combined", "distance"))]
 )

@@ -134,6 +134,7 @@ def attention(data=None, **settings) -> RecurrentAttention:
     return RecurrentAttention(settings_from(RecurrentAttention.Settings, {**OWN, **settings}, "settings"), data)
 
 
+@pytest.mark.slow
 def test_an_own_backbone_and_an_own_loss_are_trained_from_a_study(folder):
     """The one is as wide as its setting says, and the other is recorded under its own name."""
     study = load(str(folder / "own.yaml"))
@@ -198,6 +199,7 @@ def test_defaults_that_are_said_are_no_other_configuration(folder):
     assert another.identity("", "", 2) != one.identity("", "", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "line"),
     [

@@ -40,6 +40,7 @@ def test_the_training_split_is_measured_as_the_validation_split_is(task, members
         np.testing.assert_array_equal(values(plain, name), values(same, name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", GROUPS)
 def test_groups_of_any_size_agree(together, members, trained, values, at_once):
     who = members(together, 0, 1, 2) + members(together, 3, lr=1e-2)
@@ -60,6 +61,7 @@ def test_groups_take_the_same_first_step(together, members, cohort):
             torch.testing.assert_close(other.state()["buffers"][name], expected, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", GROUPS)
 def test_a_member_alone_is_the_member_in_company(together, members, trained, values, at_once):
     alone = values(trained(together, members(together, 1), at_once), "train_loss")
@@ -67,6 +69,7 @@ def test_a_member_alone_is_the_member_in_company(together, members, trained, val
     np.testing.assert_allclose(alone[:, 0], company[:, 1], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_another_seed_takes_another_path(any_task, members, trained, values):
     result = values(trained(any_task, members(any_task, 0, 1), 1), "train_loss")
     assert not np.allclose(result[:, 0], result[:, 1], rtol=1e-3)
@@ -81,6 +84,7 @@ def test_whatever_is_drawn_elsewhere_one_seed_has_one_path(any_task, members, tr
     assert torch.equal(*paths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_resumed_is_undisturbed_to_the_bit(any_task, kind, members, trained, cohort, values, at_once):
     at_once = 1 if kind == "lstm" else at_once
@@ -98,6 +102,7 @@ def test_resumed_is_undisturbed_to_the_bit(any_task, kind, members, trained, coh
     assert second.test() == undisturbed.test()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [10, 12])
 def test_more_steps_go_on_where_fewer_ended_to_the_bit(any_task, members, trained, cohort, values, steps):
     """Also where the shorter training's end is no step at which the longer one is evaluated."""
@@ -224,6 +229,7 @@ def test_a_stopped_members_outcome_is_its_own_whatever_its_company(task, members
     assert any(outcome.stopped_at for outcome in company)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [10, 12, 14, 17])
 def test_what_was_followed_goes_on_where_fewer_steps_ended(task, members, trained, cohort, steps):
     """An end between two regular evaluations is none of the longer training's: neither its best nor its patience."""
@@ -311,6 +317,7 @@ def test_a_members_start_is_its_seeds_and_leaves_the_global_generator_alone(task
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 2])
 def test_weights_start_another_cohort_each_member_from_its_own(any_task, members, trained, cohort, at_once):
     learnt = trained(any_task, members(any_task, 0, 1), 1).weights()["tensors"]

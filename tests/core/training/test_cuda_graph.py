@@ -108,6 +108,7 @@ class Replayed:
             self.tape.replay()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_steps_done_again_from_a_recording_are_the_steps_to_the_bit(
     together, members, trained, monkeypatch, at_once, values

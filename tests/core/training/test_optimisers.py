@@ -27,6 +27,7 @@ def torchs(kind, parameters, values, settings):
     return (torch.optim.AdamW if kind is AdamW else torch.optim.Adam)(parameters, betas=betas, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", [0.0, 4.0], ids=["", "clipped"])
 @pytest.mark.parametrize(("kind", "values", "settings"), SETTINGS)
 def test_a_hundred_steps_are_torchs(kind, values, settings, clip):

@@ -17,6 +17,7 @@ def company(task, members):
     return [*members(task, 0, 1, lr=2e-3), *members(task, 0, 1, lr=0.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 4])
 @pytest.mark.parametrize("places", [(0, 1), (2, 3)])
 @pytest.mark.parametrize("steps", [5, 12])

@@ -189,6 +189,7 @@ def completed(typed, runs):
     return run(command=SEEDSWEEP, environ={**word, "_SEEDSWEEP_COMPLETE": "complete_bash"}, check=False).stdout.split()
 
 
+@pytest.mark.slow
 def test_a_shell_completes_runs_cohorts_studies_and_places(runs):
     names = sorted(str(path.relative_to(runs / "kept" / "cohorts")) for path in runs.glob("kept/cohorts/*/*"))
     assert completed("logs k", runs) == ["kept"]
@@ -211,6 +212,7 @@ def test_what_a_run_used_is_what_is_in_its_folder(runs):
     assert used["gpu_hours"] == 0
 
 
+@pytest.mark.slow
 def test_the_record_of_a_report_is_what_it_says(runs):
     words, found = run_here("report", "--runs", runs).stdout, said("report", "--runs", runs)
     assert found["answer"][0] in words

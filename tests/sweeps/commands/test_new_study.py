@@ -112,6 +112,7 @@ def test_a_name_that_no_run_could_have_is_refused(tmp_path, name):
         begun(tmp_path, name, None)
 
 
+@pytest.mark.slow
 def test_random_numbers_can_be_learnt(tmp_path):
     """So that a first launch shows what an answer looks like."""
     (tmp_path / "nets.py").write_text("from torch import nn\n\ndef net():\n    return nn.Linear(10, 3)\n")

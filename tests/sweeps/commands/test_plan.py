@@ -55,6 +55,7 @@ def test_the_whole_plan(study_file, tmp_path):
     assert max(shares(said).values()) >= 78
 
 
+@pytest.mark.slow
 def test_one_seed_has_no_row_of_its_own(study_file, tmp_path):
     study = load(study_file, None, ["seeds.compare=1"], None, "inline")
     console = Console(file=io.StringIO(), width=200)
@@ -278,6 +279,7 @@ def test_claims_that_contradict_each_other_are_said(study_file):
     assert 4 <= seeds <= 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "words"),
     [

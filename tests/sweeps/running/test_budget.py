@@ -55,6 +55,7 @@ def test_it_ends_a_launch_and_a_larger_one_goes_on_to_the_same_results(study, tm
     assert contents(runs / "toy") == contents(whole.paths.folder)
 
 
+@pytest.mark.slow
 def test_a_trial_ends_when_it_is_used_up_and_resumes_from_its_checkpoint(study, tmp_path):
     """A cohort takes three seconds, and the budget is one."""
     slow = ("search.explore=0", "seeds.compare=1", "settings.pause=0.12")

@@ -110,6 +110,7 @@ def test_without_a_compiler_a_run_goes_on_as_it_began(study, tmp_path, monkeypat
     assert kept(again) == before
 
 
+@pytest.mark.slow
 def test_a_node_without_a_compiler_trains_what_is_compiled_elsewhere_and_says_so(study, tmp_path, fake, monkeypatch):
     """On a Ray whose nodes do not say whether they have one."""
     fake(1000.0)

@@ -107,6 +107,7 @@ MOVED = MOVED.replace(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [False, True], ids=["equal", "changed"])
 def test_data_that_moved_are_known_by_their_content(changed, tmp_path):
     rng = np.random.default_rng(0)

@@ -71,6 +71,7 @@ def test_a_run_that_is_not_there(tmp_path):
     assert "has no run of 'nothing', nor any other study" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_stops_the_launch_before_anything_starts(study, tmp_path):
     inline = ["--on", "inline", "--runs", tmp_path / "runs", *SMALL]
     run_here("launch", study, *inline)

@@ -83,6 +83,7 @@ def test_what_another_run_has_trained_is_taken_and_is_the_same_to_the_bit(study,
     assert contents(third.paths.folder) == contents(alone.paths.folder)
 
 
+@pytest.mark.slow
 def test_they_are_counted_apart_wherever_members_are_told(trained, runs):
     run, *_ = run_inline(trained[0], runs, "search.explore=0", "seeds.compare=5", name="second")
     read = tables.read(run.paths.folder)

@@ -177,6 +177,7 @@ def test_it_waits_for_all_but_the_last_of_the_window():
     assert search.ready
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("space", "first"), [(FLAT, FLAT_FIRST), (MIXED, MIXED_FIRST)])
 def test_tpe_learns(space, first):
     asked = explored(exploration("tpe", space, first), 40)

@@ -31,6 +31,7 @@ class NoCount(Points):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sections", "words"),
     [

@@ -17,6 +17,7 @@ def test_it_is_as_the_types_are():
     assert FIELDS.read_text() == text(), f"docs/fields.md is not as the types are: {again}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", SECTIONS)
 def test_each_field_has_a_sentence_of_its_own(section):
     heading = section if section == "A study" else f"`{section}`"
@@ -58,6 +59,7 @@ def test_each_component_says_what_it_is_without_names_of_the_code():
     assert re.findall(r"\b(?:core|losses|shards)\.\w+|\b[A-Z]{3,}_[A-Z]+\b|\b(?:FIELDS|KINDS)\b", text()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
