@@ -45,6 +45,7 @@ def test_its_commands_print_what_it_says(printed):
         assert ratio >= ALIKE, (command, " ".join(got))
 
 
+@pytest.mark.slow
 def test_another_output_would_be_seen(printed):
     """So that the ratio says something: no output is like that of another command."""
     (_, check, _), (_, plan, _), (_, launch, _), _, (_, status, _) = printed
