@@ -236,7 +236,7 @@ const seedsweepPlots = (() => {
   }
   const threshold = () => ["┄", `the ${word()} threshold, ${data.threshold}`, "currentColor"];
   const CHARTS = {
-    p_converge: { title: "P(converge) of each configuration", draw: pConverge, items: () => data.configurations, zoom: "x", ends: () => SHARES, at: (one) => one.p[0], key: () => [["●", "converged/seeds above", "currentColor"], ["◆", "found by the search", "currentColor"]].slice(0, data.configurations.some((one) => one.kind === "search") ? 2 : 1) },
+    p_converge: { title: "P(converge) of each configuration", draw: pConverge, items: () => data.configurations, zoom: "x", ends: () => SHARES, at: (one) => one.p[0], key: () => [["●", "converged/seeds above; lines: exact 95 % intervals, each for itself", "currentColor"], ["◆", "found by the search", "currentColor"]].slice(0, data.configurations.some((one) => one.kind === "search") ? 2 : 1) },
     learning_curves: { title: "Learning curve of each seed", draw: curves, items: () => seeds.filter((one) => one.line), zoom: "xy", ends: endsOfCurves, at: (one, axis) => (axis === "y" ? forward(one.score) : null), key: () => [
       ...(state.overlay ? [["╌", "did not converge", "currentColor"]] : outcomes((name) => (name === "converged" ? "—" : "╌"))), ["━", "median of all seeds", "currentColor"], threshold(), ...beyond()] },
     final_scores: { title: "Score of each seed", draw: finalScores, items: () => seeds, zoom: "x", ends: endsOfScores, at: (one) => forward(one.score), key: () => [...outcomes((name) => SIGNS[name]), ["|", "median", "currentColor"], threshold()] },
