@@ -17,7 +17,7 @@ import math
 import pkgutil
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -351,15 +351,10 @@ def choose(given: str, known: Iterable[str]) -> str:
     return near(given, known) or f"known are {', '.join(known) or 'none'}"
 
 
-def near(given: str, known: Iterable[str]) -> str:
-    """`did you mean ...?`; empty where nothing is like it."""
-    found = near_names(given, known)
-    return f"did you mean {' or '.join(found)}?" if found else ""
-
-
-def near_names(given: str, known: Iterable[str]) -> list[str]:
-    """Those that are nearly alike, the nearest first."""
-    return difflib.get_close_matches(given, sorted(known), n=3, cutoff=0.5)
+def near(given: str, known: Iterable[str], shown: Callable[[str], str] = str) -> str:
+    """`did you mean ...?`; empty where nothing is like it. shown: how one of the known is written."""
+    found = difflib.get_close_matches(given, sorted(known), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(map(shown, found))}?" if found else ""
 
 
 @functools.lru_cache(maxsize=1024)

@@ -101,19 +101,18 @@ def label(axes: Axes, ends: Sequence[End], *, at_ends: bool = True) -> None:
     names = [_lines(end.name) for end in ends]
     heights = np.array([_height(text) for text in names]) * axes.figure.dpi / 72 / axes.get_window_extent().height
     places = _apart(points[:, 1], heights) if at_ends else 1 - np.cumsum(heights) + heights / 2
+    leader: dict[str, Any] = {"arrowstyle": "-", "color": "0.7", "lw": 0.6, "shrinkA": 4, "shrinkB": 0}
     for end, text, point, place in zip(ends, names, points, places, strict=True):
         # A piece of the line beside its name, as in a legend. What leads there is none of the curve.
         piece = axes.plot([PIECE, NAMES - 0.01], [place, place], transform=axes.transAxes, clip_on=False, **end.look)
         piece[0].set_in_layout(False)
-        leader: dict[str, Any] = {"arrowstyle": "-", "color": "0.7", "lw": 0.6, "shrinkA": 4, "shrinkB": 0}
         written = axes.annotate(
             text, (NAMES, place), (NAMES, place), "axes fraction", va="center", annotation_clip=False
         )
-        leads = [
-            axes.annotate("", point, (PIECE, place), "axes fraction", annotation_clip=False, arrowprops=leader)
-            for _ in range(at_ends)
-        ]
-        tie(end.label, *piece, written, *(each.arrow_patch for each in leads if each.arrow_patch), words=end.name)
+        tie(end.label, *piece, written, words=end.name)
+        if at_ends:
+            lead = axes.annotate("", point, (PIECE, place), "axes fraction", annotation_clip=False, arrowprops=leader)
+            tie(end.label, *filter(None, [lead.arrow_patch]), words=end.name)
 
 
 def _lines(text: str) -> str:

@@ -78,6 +78,6 @@ def _undone(ended: Ended, run: RunDirectory, *, seen: bool) -> list[str]:
     if count := len(ended.failed):
         what = f"{count} cohort{'s' if count > 1 else ''} failed"
         where = f" (see above, or `seedsweep status {run.name}`)" if seen else ""
-        own = "" if run.last_launch()[1] == "" else "; where you changed your files since, with --accept-code"
+        own = "; where you changed your files since, with --accept-code" if run.last_launch()[1] else ""
         lines.append(f"{what}{where}; the same command tries them again{own}")
     return lines

@@ -193,8 +193,13 @@ class Dispatcher:
         return Assignment(folders, str(job.run.paths.folder), job.number, job.code, data, start)
 
     def progressed(self, folders: Sequence[str], steps_done: int, outcomes: Sequence[Sequence[str]]) -> None:
-        """The cohorts of these folders trained some steps. outcomes: of each. Errors: KeyboardInterrupt."""
+        """The cohorts of these folders trained some steps. outcomes: of each.
+
+        Errors: KeyboardInterrupt if the launch is to stop, or has used up its budget.
+        """
         self.check()
+        if self.job.budget and self.job.budget.used_up:
+            raise KeyboardInterrupt
         for folder, own in zip(folders, outcomes, strict=True):
             if self.job.budget:
                 self.job.budget.progressed(folder, steps_done)
@@ -228,8 +233,8 @@ class Dispatcher:
             self.job.console.print(f"[yellow]{line}[/]", highlight=False, soft_wrap=True)
 
     def check(self) -> None:
-        """Errors: KeyboardInterrupt if the launch is to stop, or has used up its budget."""
-        if self.job.stop.is_set() or (self.job.budget and self.job.budget.used_up):
+        """Errors: KeyboardInterrupt if the launch is to stop."""
+        if self.job.stop.is_set():
             raise KeyboardInterrupt
 
     def _lost(self, spec: CohortSpec, owner_before: dict[str, Any], failed_before: float) -> bool:

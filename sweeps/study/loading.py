@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seedsweep.core.component import Component, choose, near_names
+from seedsweep.core.component import Component, choose, near
 from seedsweep.core.errors import UserError
 from seedsweep.core.records.resources import Allocation
 from seedsweep.core.records.study import Study, read_study
@@ -111,8 +111,7 @@ def _find(name: str) -> Path:
         if given.is_file():
             return given
         there = {each.stem: str(each) for each in given.parent.glob("*.y*ml")}
-        meant = " or ".join(there[stem] for stem in near_names(given.stem, there))
-        meant = f"did you mean {meant}?" if meant else ""
+        meant = near(given.stem, there, there.__getitem__)
         raise UserError(f"{given}: there is no such study file{meant and f'; {meant}'}")
     if given.is_file():
         raise UserError(f"{given}: is no study: that is a .yaml file")
